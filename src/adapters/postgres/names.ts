@@ -1,0 +1,28 @@
+/** The channel that says that backends may have changed; any payload, or none, is a hint to read. */
+export const CHANGES_CHANNEL = 'edgeproxy_backends';
+
+export const TRIGGER_NAME = 'edgeproxy_backends_changed';
+
+const TEXT = ['text', 'varchar', 'bpchar', 'citext'] as const;
+const INTEGER = ['int4', 'int2'] as const;
+
+/**
+ * The columns that say what is wanted, and the types (`pg_type.typname`) whose values can be read: those of the
+ * seed and their close kin. A `bigint` is none of them, as it arrives as text.
+ */
+export const COLUMNS: readonly { readonly name: string; readonly types: readonly string[] }[] = [
+  { name: 'id', types: TEXT },
+  { name: 'app', types: TEXT },
+  { name: 'region', types: TEXT },
+  { name: 'country', types: TEXT },
+  { name: 'wg_ip', types: [...TEXT, 'inet'] },
+  { name: 'port', types: INTEGER },
+  { name: 'healthy', types: [...INTEGER, 'bool'] },
+  { name: 'weight', types: INTEGER },
+  { name: 'soft_limit', types: INTEGER },
+  { name: 'hard_limit', types: INTEGER },
+  { name: 'deleted', types: [...INTEGER, 'bool'] },
+];
+
+/** The names of the columns, ready for a statement. */
+export const COLUMN_LIST = COLUMNS.map(({ name }) => name).join(', ');

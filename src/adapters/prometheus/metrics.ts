@@ -1,0 +1,112 @@
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import type { EligibleSet } from '../../domain/eligibility.ts';
+import { EXCLUSION_REASONS } from '../../domain/eligibility.ts';
+import type { TrafficReport, TrafficSource } from '../../domain/ports.ts';
+import { externalHistogram } from './external-histogram.ts';
+
+export interface Metrics {
+  readonly contentType: string;
+  /** The exposition text. Reads the traffic once, so all numbers of a scrape belong together. */
+  scrape(): Promise<string>;
+  setApplied(set: EligibleSet): void;
+  rowsRead(): void;
+  rowsReadFailed(): void;
+  setSkippedRows(count: number): void;
+  setPostgresConnected(isConnected: boolean): void;
+}
+
+/**
+ * The metrics of the daemon in a registry of their own: names and types of the seed, and what an operator needs
+ * beside them. Labels are backend ids and bounded words, never a client address. `docs/metrics.md` lists them all.
+ */
+export function createMetrics(
+  traffic: TrafficSource,
+  version: string,
+  bucketsSeconds: readonly number[],
+): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const counter = (name: string, help: string, labelNames: string[] = []) =>
+    new Counter({ name: `edgeproxy_${name}`, help, labelNames, registers });
+  const gauge = (name: string, help: string, labelNames: string[] = []) =>
+    new Gauge({ name: `edgeproxy_${name}`, help, labelNames, registers });
+
+  const accepted = counter('connections_total', 'Clients accepted.');
+  const active = gauge('connections_active', 'Clients connected.');
+  const refused = counter('connections_refused_total', 'Clients closed without a byte, by reason.', [
+    'reason',
+  ]);
+  const bytesSent = counter('bytes_sent_total', 'Bytes from clients to backends.');
+  const bytesReceived = counter('bytes_received_total', 'Bytes from backends to clients.');
+  const backendConnections = counter('backend_connections_total', 'Connections established.', ['backend']);
+  const backendActive = gauge('backend_connections_active', 'Connections open or being opened.', ['backend']);
+  const backendErrors = counter('backend_errors_total', 'Failures charged to the backend.', ['backend']);
+  const backendRtt = externalHistogram(registry, {
+    name: 'edgeproxy_backend_rtt_seconds',
+    help: 'Time to connect.',
+    buckets: bucketsSeconds,
+  });
+  const eligible = gauge('backends_eligible', 'Backends that new clients may get.');
+  const excluded = gauge('backends_excluded', 'Backends that new clients may not get, by reason.', [
+    'reason',
+  ]);
+  const setVersion = gauge('backend_set_version', 'Version of the set that new clients are routed by.');
+  const skippedRows = gauge('backend_rows_skipped', 'Rows of the last read that cannot be a backend.');
+  const reads = counter('postgres_reads_total', 'Reads of the backends table, by result.', ['result']);
+  const connected = gauge(
+    'postgres_connected',
+    '1 while changes arrive by notification, 0 while the last set is kept.',
+  );
+  gauge('build_info', 'Version of the daemon; always 1.', ['version']).set({ version }, 1);
+  collectDefaultMetrics({ register: registry });
+
+  const setTraffic = (report: TrafficReport): void => {
+    for (const metric of [accepted, refused, bytesSent, bytesReceived, backendConnections, backendErrors])
+      metric.reset();
+    backendActive.reset();
+    accepted.inc(report.accepted);
+    active.set(report.active);
+    bytesSent.inc(report.bytesSent);
+    bytesReceived.inc(report.bytesReceived);
+    for (const [reason, count] of Object.entries(report.refused)) refused.inc({ reason }, count);
+    for (const { backendId: backend, connections, active: open, errors } of report.backends) {
+      backendConnections.inc({ backend }, connections);
+      backendActive.set({ backend }, open);
+      backendErrors.inc({ backend }, errors);
+    }
+    backendRtt.set(
+      report.backends.map(({ backendId, rttCounts, rttSumSeconds }) => ({
+        labels: { backend: backendId },
+        counts: rttCounts,
+        sum: rttSumSeconds,
+      })),
+    );
+  };
+
+  return {
+    contentType: registry.contentType,
+    scrape() {
+      setTraffic(traffic.report());
+      return registry.metrics();
+    },
+    setApplied(set) {
+      eligible.set(set.eligible.length);
+      setVersion.set(set.version);
+      for (const reason of EXCLUSION_REASONS) {
+        excluded.set({ reason }, set.excluded.filter((backend) => backend.reason === reason).length);
+      }
+    },
+    rowsRead() {
+      reads.inc({ result: 'ok' });
+    },
+    setSkippedRows(count) {
+      skippedRows.set(count);
+    },
+    rowsReadFailed() {
+      reads.inc({ result: 'failed' });
+    },
+    setPostgresConnected(isConnected) {
+      connected.set(isConnected ? 1 : 0);
+    },
+  };
+}

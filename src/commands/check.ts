@@ -1,0 +1,19 @@
+import { databaseLabel } from '../adapters/postgres/database-url.ts';
+import { settingsJsonSchema } from '../config/catalogue.ts';
+import type { Environment } from '../config/environment.ts';
+import { renderSettings } from '../config/render.ts';
+import { readSettings } from './settings.ts';
+
+export interface CheckOptions {
+  readonly config: string | undefined;
+  readonly schema: boolean;
+}
+
+/** Validates the settings and returns them as a table with the origin of each value, or the JSON Schema. */
+export async function check({ config, schema }: CheckOptions, env: Environment): Promise<string> {
+  if (schema) return JSON.stringify(settingsJsonSchema(), undefined, 2);
+  const loaded = await readSettings(env, config);
+  const { url } = loaded.settings.postgres;
+  if (url !== undefined) databaseLabel(url);
+  return renderSettings(loaded);
+}

@@ -1,0 +1,22 @@
+import { type Observable, of } from 'rxjs';
+import type { Settings } from '../config/schema.ts';
+import { type Backend, parseBackendRows } from '../domain/backend.ts';
+
+/** Where the wanted backends come from, for as long as the daemon lives. */
+export interface BackendSource {
+  /** The newest list first, then every change. */
+  readonly backends$: Observable<readonly Backend[]>;
+  /** Begins to watch; resolves when the first answer is there, be it that there is none to be had for now. */
+  start(): Promise<void>;
+  /** Stops watching and releases everything; a `start()` under way resolves. */
+  stop(): Promise<void>;
+}
+
+/** The `[[backends]]` tables of the file. */
+export function staticBackends({ backends }: Settings): BackendSource {
+  return {
+    backends$: of(parseBackendRows(backends).backends),
+    start: () => Promise.resolve(),
+    stop: () => Promise.resolve(),
+  };
+}

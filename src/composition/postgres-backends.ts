@@ -1,0 +1,191 @@
+import { join } from 'node:path';
+import { ReplaySubject, Subject, type Subscription } from 'rxjs';
+import { createActor, toPromise } from 'xstate';
+import { defaultStateDir } from '../adapters/file/state-dir.ts';
+import { loadState, stateFileName } from '../adapters/file/state-file.ts';
+import { createStateSaver } from '../adapters/file/state-saver.ts';
+import { createBackendReader } from '../adapters/postgres/backend-reader.ts';
+import type { InitializedSchema } from '../adapters/postgres/initialize.ts';
+import { createPostgresPool } from '../adapters/postgres/pool.ts';
+import { createOpenSubscription } from '../adapters/postgres/subscription.ts';
+import type { Metrics } from '../adapters/prometheus/metrics.ts';
+import type { Settings } from '../config/schema.ts';
+import type { Backend, SkippedRow } from '../domain/backend.ts';
+import type { RowsUpdate } from '../domain/backend-source.ts';
+import type { Logger } from '../domain/ports.ts';
+import { messageOf } from '../errors.ts';
+import { postgresSubscriptionMachine } from '../machines/postgres-subscription.ts';
+import { sessionActor } from '../machines/subscription-session.ts';
+import { backendRows$, type RowsEvent } from '../streams/backend-rows.ts';
+import type { BackendSource } from './backend-source.ts';
+
+const BACKOFF = { baseMs: 200, maxMs: 10_000 };
+const HEARTBEAT_INTERVAL_MS = 5_000;
+const HEARTBEAT_TIMEOUT_MS = 3_000;
+
+/** Rows named one by one in the log; the metric counts them all. */
+const MAX_SKIPPED_LOGGED = 20;
+
+const now = (): number => performance.now();
+
+/**
+ * Backends from PostgreSQL, kept through every outage.
+ *
+ *     subscription statechart ─ CHANGED ─► hints$ ─► backendRows$ ─► rows$ ─► state file
+ *     state file ─ at start ───────────────────────────────────────►
+ */
+export function postgresBackends(settings: Settings, logger: Logger, metrics: Metrics): BackendSource {
+  const { postgres, state_dir: stateDir = defaultStateDir() } = settings;
+  const connection = {
+    url: postgres.url!,
+    connectTimeoutMs: postgres.connect_timeout_secs * 1000,
+    queryTimeoutMs: postgres.query_timeout_secs * 1000,
+  };
+  const pool = createPostgresPool({
+    ...connection,
+    maxConnections: postgres.max_connections,
+    minConnections: postgres.min_connections,
+    onError: (error) => logger.warn({ error: error.message }, 'database session lost'),
+  });
+  const database = pool.label;
+  const statePath = join(stateDir, stateFileName(database));
+  const saver = createStateSaver({
+    path: statePath,
+    wallClock: () => Date.now(),
+    onError: (error) => logger.error({ error: messageOf(error) }, 'last known backends cannot be saved'),
+  });
+
+  const rows$ = new ReplaySubject<readonly Backend[]>(1);
+  const hints$ = new Subject<{ readonly atMs: number }>();
+  const firstAnswer = Promise.withResolvers<void>();
+  let reading: Subscription | undefined;
+  let isStopped = false;
+
+  const subscription = createActor(
+    postgresSubscriptionMachine.provide({
+      actors: { session: sessionActor(createOpenSubscription(connection)) },
+    }),
+    {
+      input: {
+        now,
+        random: Math.random,
+        backoff: BACKOFF,
+        connectTimeoutMs: connection.connectTimeoutMs,
+        heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS,
+        heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS,
+      },
+    },
+  );
+  subscription.on('CHANGED', ({ atMs }) => hints$.next({ atMs }));
+  subscription.on('LIVE', () => {
+    metrics.setPostgresConnected(true);
+    logger.info({ database }, 'listening for changes of backends');
+    pool.warmUp().catch((error: unknown) => {
+      logger.warn({ error: messageOf(error) }, 'database sessions cannot be opened in advance');
+    });
+  });
+  subscription.on('LOST', ({ error, failures, retryInMs }) => {
+    metrics.setPostgresConnected(false);
+    logger.warn(
+      { database, error: error.message, failures, retryInMs: Math.round(retryInMs) },
+      'not listening for changes of backends, the last known ones are kept',
+    );
+  });
+
+  async function loadLastKnown(): Promise<readonly Backend[] | undefined> {
+    try {
+      const state = await loadState(statePath);
+      if (state === undefined) return undefined;
+      const { backends, savedAtMs } = state;
+      const savedAt = new Date(savedAtMs).toISOString();
+      logger.info({ path: statePath, backends: backends.length, savedAt }, 'last known backends loaded');
+      return backends;
+    } catch (error) {
+      logger.error({ error: messageOf(error) }, 'last known backends cannot be loaded');
+      return undefined;
+    }
+  }
+
+  function onRows({ backends, skipped, hintedAtMs, readMs }: RowsUpdate): void {
+    logSkipped(skipped);
+    metrics.setSkippedRows(skipped.length);
+    const sinceHintMs = hintedAtMs === undefined ? undefined : now() - hintedAtMs;
+    logger.info({ backends: backends.length, skipped: skipped.length, readMs, sinceHintMs }, 'backends read');
+    rows$.next(backends);
+    saver.save(backends);
+  }
+
+  function logSkipped(skipped: readonly SkippedRow[]): void {
+    for (const { id, problems } of skipped.slice(0, MAX_SKIPPED_LOGGED)) {
+      logger.warn({ backend: id, problems }, 'backend row skipped');
+    }
+  }
+
+  function onEvent(event: RowsEvent): void {
+    switch (event.type) {
+      case 'READ_SUCCEEDED':
+        metrics.rowsRead();
+        firstAnswer.resolve();
+        break;
+      case 'READ_FAILED':
+        metrics.rowsReadFailed();
+        logger.warn(
+          {
+            database,
+            error: messageOf(event.error),
+            failures: event.failures,
+            retryInMs: Math.round(event.retryInMs),
+          },
+          'backends cannot be read, the last known ones are kept',
+        );
+        firstAnswer.resolve();
+        break;
+      case 'EMPTY_READ_HELD':
+        logger.warn(
+          { heldBackends: event.heldBackends },
+          'all backends are gone at once, reading again before they go',
+        );
+        break;
+      case 'HINTS_FAILED':
+        logger.error({ error: messageOf(event.error) }, 'hints ended, changes are seen by the poll only');
+        break;
+    }
+  }
+
+  function onInitialized({ table, created, notifies, problems }: InitializedSchema): void {
+    if (created.length > 0) logger.info({ table, created }, 'database initialized');
+    if (!notifies)
+      logger.warn({ table, problems }, 'changes of backends are not notified, only the poll sees them');
+    else if (problems.length > 0) logger.warn({ table, problems }, 'database initialized in part');
+  }
+
+  return {
+    backends$: rows$,
+    async start() {
+      const initial = await loadLastKnown();
+      if (isStopped) return;
+      if (initial !== undefined) rows$.next(initial);
+      reading = backendRows$({
+        hints$,
+        read: createBackendReader(pool, onInitialized),
+        reloadIntervalMs: postgres.reload_secs * 1000,
+        initial,
+        onEvent,
+        now,
+        random: Math.random,
+      }).subscribe(onRows);
+      subscription.start();
+      await firstAnswer.promise;
+    },
+    async stop() {
+      isStopped = true;
+      firstAnswer.resolve();
+      if (reading !== undefined) {
+        reading.unsubscribe();
+        subscription.send({ type: 'STOP' });
+        await toPromise(subscription);
+      }
+      await Promise.all([saver.flush(), pool.close()]);
+    },
+  };
+}

@@ -1,0 +1,54 @@
+import { type Setting, SETTINGS } from './catalogue.ts';
+import { type LoadedSettings, type Origin, valueOf } from './load.ts';
+
+const MASK = '***';
+
+/** A value for people: secrets masked, tables counted. */
+function shown({ secret, type }: Setting, value: unknown): string {
+  if (value === undefined) return '(none)';
+  if (secret === true) return MASK;
+  if (type !== 'table') return printed(value);
+  const size = Array.isArray(value) ? value.length : Object.keys(value as object).length;
+  return `(${size} ${size === 1 ? 'entry' : 'entries'})`;
+}
+
+function printed(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+function shownOrigin(origin: Origin | undefined): string {
+  if (origin === undefined || origin.from === 'default') return 'default';
+  if (origin.from === 'env') return origin.name;
+  return origin.line === undefined ? origin.path : `${origin.path}:${origin.line}`;
+}
+
+/** The effective settings as an aligned table: key, value, unit, origin; secrets masked. */
+export function renderSettings({ settings, origins }: LoadedSettings): string {
+  const rows = SETTINGS.map((setting) => [
+    setting.key,
+    `${shown(setting, valueOf(settings, setting.key))}${setting.unit === undefined ? '' : ` ${setting.unit}`}`,
+    shownOrigin(origins.get(setting.key)),
+  ]);
+  return alignColumns([['KEY', 'VALUE', 'ORIGIN'], ...rows]);
+}
+
+/** Pads every column but the last to the width of its longest cell. */
+export function alignColumns(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join('  '));
+  return lines.map((line) => line.trimEnd()).join('\n');
+}
+
+/** The settings table of the README. */
+export function settingsMarkdown(): string {
+  const rows = SETTINGS.map((setting) => {
+    const { key, env, unit, type, standard, reload, unavailable, description } = setting;
+    const value =
+      type === 'table' ? '' : `\`${printed(standard ?? '')}\`${unit === undefined ? '' : ` ${unit}`}`;
+    const note = unavailable === true ? ' *Not available yet.*' : '';
+    return `| ${env === undefined ? '' : `\`${env}\``} | \`${key}\` | ${value.replace('``', '')} | ${reload ? 'yes' : 'no'} | ${description}${note} |`;
+  });
+  return ['| Variable | Key in the file | Default | Reloadable | |', '|---|---|---|---|---|', ...rows].join(
+    '\n',
+  );
+}

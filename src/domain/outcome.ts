@@ -1,0 +1,21 @@
+/**
+ * Why a connection counts against its backend. Trouble of the daemon itself (no descriptors, no local ports) and
+ * whatever the client does are not in here: they are never charged to a backend.
+ */
+export type FailureCause = 'refused' | 'timeout' | 'unreachable' | 'reset' | 'closed_before_first_byte';
+
+/** What one connection attempt says about its backend. */
+export type Outcome =
+  | { readonly backendId: string; readonly endpoint: string; readonly result: 'success' }
+  | {
+      readonly backendId: string;
+      readonly endpoint: string;
+      readonly result: 'failure';
+      readonly cause: FailureCause;
+      readonly detail: string;
+    };
+
+/** Why a client was turned away: its connection is closed without a byte. */
+export const REFUSAL_REASONS = ['no_backend', 'all_full', 'connect_failed', 'local_error'] as const;
+
+export type RefusalReason = (typeof REFUSAL_REASONS)[number];

@@ -1,0 +1,82 @@
+import type { EligibleSet } from './eligibility.ts';
+import type { ClientGeo } from './geo.ts';
+import type { Outcome, RefusalReason } from './outcome.ts';
+
+/** What the middle layers need of the world; `daemon.ts` hands in the adapters. */
+
+/** Structured log lines: fields first, then a constant lower-case message. Satisfied by pino. */
+export interface Logger {
+  error(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  debug(fields: object, message: string): void;
+}
+
+/** Milliseconds on a monotonic clock. */
+export type MonotonicClock = () => number;
+
+/** A number in [0, 1). */
+export type Random = () => number;
+
+export interface GeoResolver {
+  /** @param address an IPv4 or IPv6 address in text form, mapped IPv4 addresses already normalised */
+  locate(address: string): ClientGeo | undefined;
+}
+
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * The socket side of the proxy: accepts, connects, relays. Decisions are made by engine-free functions, and
+ * numbers leave through shared counters, so that an engine may live in worker threads.
+ */
+export interface ProxyEngine {
+  /** Binds the listener; resolves with the bound address (port 0 becomes the real one). Fails with `ERR_LISTEN`. */
+  listen(): Promise<ListenAddress>;
+  /** Replaces the set that new connections are routed by. Live connections are not touched. */
+  apply(set: EligibleSet): void;
+  /** Stops accepting; resolves when the last live connection has ended by itself. */
+  drain(): Promise<void>;
+  /** Ends every live connection, spread over `spreadMs` milliseconds, and releases the listener. */
+  close(spreadMs: number): Promise<void>;
+}
+
+/** Where an engine reports to; called in batches, never once per event. */
+export type OutcomeSink = (batch: readonly Outcome[]) => void;
+
+/** What went through one backend since its counters began. */
+export interface BackendTraffic {
+  readonly backendId: string;
+  /** Connections established. */
+  readonly connections: number;
+  /** Places taken at the backend: connecting and connected. */
+  readonly active: number;
+  /** Failures charged to it. */
+  readonly errors: number;
+  /** Client to backend. */
+  readonly bytesSent: number;
+  /** Backend to client. */
+  readonly bytesReceived: number;
+  readonly rttSumSeconds: number;
+  /** Connects per bucket, not cumulative; one more cell than `rttBucketsSeconds` for those above every bound. */
+  readonly rttCounts: readonly number[];
+}
+
+/** The numbers of the proxy at one moment; totals include backends that are gone. */
+export interface TrafficReport {
+  readonly accepted: number;
+  readonly active: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly refused: Readonly<Record<RefusalReason, number>>;
+  readonly rttBucketsSeconds: readonly number[];
+  readonly backends: readonly BackendTraffic[];
+}
+
+/** Where the metrics come from. */
+export interface TrafficSource {
+  /** Reads everything; a backend that is gone and has no connection left is in no report after this one. */
+  report(): TrafficReport;
+}

@@ -1,0 +1,114 @@
+import { assign, emit, setup } from 'xstate';
+import { notProvided } from './not-provided.ts';
+
+export interface LifecycleInput {
+  /** Time that live connections get to end by themselves once a stop was asked for. */
+  readonly shutdownTimeoutMs: number;
+}
+
+export type LifecycleEvent =
+  /** SIGTERM, SIGINT, or the owner: asked once it drains, asked again it forces. */
+  { readonly type: 'STOP_REQUESTED' };
+
+export type LifecycleEmitted =
+  | { readonly type: 'RUNNING' }
+  | { readonly type: 'DRAINING' }
+  | { readonly type: 'FORCING'; readonly reason: 'timeout' | 'asked_again' };
+
+/** Input of the actor `close`. */
+export interface CloseInput {
+  /** End live connections in one go; otherwise spread over a moment, so that their clients do not all return at once. */
+  readonly atOnce: boolean;
+}
+
+interface LifecycleContext {
+  readonly shutdownTimeoutMs: number;
+  readonly closeAtOnce: boolean;
+  readonly error: unknown;
+}
+
+export interface LifecycleOutput {
+  /** What ended the daemon against its will; `undefined` after an orderly stop. */
+  readonly error: unknown;
+}
+
+/**
+ * The life of the daemon, from the first bind to the last close.
+ *
+ *     starting ──done──► running ──STOP_REQUESTED──► draining ──done──────────────► closing ──► stopped
+ *        │ │                                            │ after shutdownTimeout ───►   ▲  │
+ *        │ │                                            └ STOP_REQUESTED (again) ──►   │  │ error
+ *        │ └──STOP_REQUESTED───────────────────────────────────────────────────────────┘  ▼
+ *        └──error──► cleaningUp ────────────────────────────────────────────────────────► failed
+ *
+ * Actors, all to be provided: `start` binds everything; `drain` stops accepting and resolves when the last
+ * connection has ended; `close` ends what is left and releases everything, after a failed start too.
+ */
+export const lifecycleMachine = setup({
+  types: {
+    input: {} as LifecycleInput,
+    context: {} as LifecycleContext,
+    events: {} as LifecycleEvent,
+    emitted: {} as LifecycleEmitted,
+    output: {} as LifecycleOutput,
+  },
+  actors: {
+    start: notProvided('start'),
+    drain: notProvided('drain'),
+    close: notProvided<void, CloseInput>('close'),
+  },
+  delays: { shutdownTimeout: ({ context }) => context.shutdownTimeoutMs },
+}).createMachine({
+  id: 'lifecycle',
+  context: ({ input }) => ({
+    shutdownTimeoutMs: input.shutdownTimeoutMs,
+    closeAtOnce: false,
+    error: undefined,
+  }),
+  initial: 'starting',
+  output: ({ context }) => ({ error: context.error }),
+  states: {
+    starting: {
+      invoke: {
+        src: 'start',
+        onDone: 'running',
+        onError: { target: 'cleaningUp', actions: assign({ error: ({ event }) => event.error }) },
+      },
+      on: { STOP_REQUESTED: 'closing' },
+    },
+    running: {
+      entry: emit({ type: 'RUNNING' }),
+      on: { STOP_REQUESTED: 'draining' },
+    },
+    draining: {
+      entry: emit({ type: 'DRAINING' }),
+      invoke: {
+        src: 'drain',
+        onDone: 'closing',
+        onError: { target: 'cleaningUp', actions: assign({ error: ({ event }) => event.error }) },
+      },
+      after: {
+        shutdownTimeout: { target: 'closing', actions: emit({ type: 'FORCING', reason: 'timeout' }) },
+      },
+      on: {
+        STOP_REQUESTED: {
+          target: 'closing',
+          actions: [assign({ closeAtOnce: true }), emit({ type: 'FORCING', reason: 'asked_again' })],
+        },
+      },
+    },
+    closing: {
+      invoke: {
+        src: 'close',
+        input: ({ context }) => ({ atOnce: context.closeAtOnce }),
+        onDone: 'stopped',
+        onError: { target: 'failed', actions: assign({ error: ({ event }) => event.error }) },
+      },
+    },
+    cleaningUp: {
+      invoke: { src: 'close', input: { atOnce: true }, onDone: 'failed', onError: 'failed' },
+    },
+    stopped: { type: 'final' },
+    failed: { type: 'final' },
+  },
+});

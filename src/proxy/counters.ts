@@ -1,0 +1,98 @@
+import { REFUSAL_REASONS, type RefusalReason } from '../domain/outcome.ts';
+
+/** How many backends may have live connections or series at one time. */
+export const MAX_SLOTS = 65_536;
+
+/** Upper bounds in seconds of the connect-time histogram; a last bucket without a bound follows. */
+export const RTT_BUCKETS_SECONDS = [
+  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
+] as const;
+
+const RTT_CELLS = RTT_BUCKETS_SECONDS.length + 1;
+
+const TOTALS = { accepted: 0, active: 1, bytesSent: 2, bytesReceived: 3, refused: 4 } as const;
+
+/**
+ * The numbers of one engine thread, in shared memory: the thread alone writes, anybody reads them at any time.
+ *
+ * Columns are indexed by slot (see `SlotTable`). Memory of slots that were never used is never touched, so the
+ * fixed size costs address space, not memory. Totals outlive the backends that they were counted with.
+ */
+export class Counters {
+  /** Slots reserved at a backend: connecting and connected. This is what the hard limit bounds. */
+  readonly active = new Int32Array(new SharedArrayBuffer(MAX_SLOTS * 4));
+  /** Connections established. */
+  readonly connections = column();
+  /** Failures charged to the backend. */
+  readonly errors = column();
+  /** Client to backend. */
+  readonly bytesSent = column();
+  /** Backend to client. */
+  readonly bytesReceived = column();
+  readonly rttSumSeconds = column();
+  /** Row-major: `RTT_CELLS` cells a slot, not cumulative. */
+  readonly rttCells = column(RTT_CELLS);
+  readonly #totals = new Float64Array(
+    new SharedArrayBuffer((TOTALS.refused + REFUSAL_REASONS.length) * Float64Array.BYTES_PER_ELEMENT),
+  );
+
+  clientAccepted(): void {
+    this.#totals[TOTALS.accepted]!++;
+    this.#totals[TOTALS.active]!++;
+  }
+
+  clientEnded(): void {
+    this.#totals[TOTALS.active]!--;
+  }
+
+  clientRefused(reason: RefusalReason): void {
+    this.#totals[TOTALS.refused + REFUSAL_REASONS.indexOf(reason)]!++;
+  }
+
+  sent(slot: number, bytes: number): void {
+    this.bytesSent[slot]! += bytes;
+    this.#totals[TOTALS.bytesSent]! += bytes;
+  }
+
+  received(slot: number, bytes: number): void {
+    this.bytesReceived[slot]! += bytes;
+    this.#totals[TOTALS.bytesReceived]! += bytes;
+  }
+
+  connected(slot: number, rttSeconds: number): void {
+    this.connections[slot]!++;
+    this.rttSumSeconds[slot]! += rttSeconds;
+    const bucket = RTT_BUCKETS_SECONDS.findIndex((bound) => rttSeconds <= bound);
+    this.rttCells[slot * RTT_CELLS + (bucket < 0 ? RTT_CELLS - 1 : bucket)]!++;
+  }
+
+  rttCellsOf(slot: number): Float64Array {
+    return this.rttCells.subarray(slot * RTT_CELLS, (slot + 1) * RTT_CELLS);
+  }
+
+  total(name: 'accepted' | 'active' | 'bytesSent' | 'bytesReceived'): number {
+    return this.#totals[TOTALS[name]]!;
+  }
+
+  refused(reason: RefusalReason): number {
+    return this.#totals[TOTALS.refused + REFUSAL_REASONS.indexOf(reason)]!;
+  }
+
+  /** Forgets a slot before its next backend uses it; totals stay. */
+  clear(slot: number): void {
+    for (const cells of [
+      this.connections,
+      this.errors,
+      this.bytesSent,
+      this.bytesReceived,
+      this.rttSumSeconds,
+    ]) {
+      cells[slot] = 0;
+    }
+    this.rttCellsOf(slot).fill(0);
+  }
+}
+
+function column(cellsPerSlot = 1): Float64Array {
+  return new Float64Array(new SharedArrayBuffer(MAX_SLOTS * cellsPerSlot * Float64Array.BYTES_PER_ELEMENT));
+}

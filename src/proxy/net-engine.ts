@@ -1,0 +1,140 @@
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { normalizeAddress } from '../domain/address.ts';
+import type { EligibleSet } from '../domain/eligibility.ts';
+import type { Outcome } from '../domain/outcome.ts';
+import type { ListenAddress, Logger, MonotonicClock, OutcomeSink, ProxyEngine } from '../domain/ports.ts';
+import { EdgeProxyError, messageOf } from '../errors.ts';
+import { Connection, type ConnectionOptions } from './connection.ts';
+import type { Counters } from './counters.ts';
+import type { Router } from './router.ts';
+
+export interface NetEngineOptions {
+  readonly address: ListenAddress;
+  readonly router: Router;
+  readonly counters: Counters;
+  readonly logger: Logger;
+  readonly now: MonotonicClock;
+  readonly onOutcomes: OutcomeSink;
+  readonly connectTimeoutMs: number;
+  readonly connectAttempts: number;
+  /** A connection that is silent both ways for this long is closed; 0 is never. */
+  readonly idleTimeoutMs: number;
+}
+
+const BACKLOG = 4_096;
+const IDLE_CHECK_MS = 500;
+const CLOSE_STEPS = 10;
+
+/** The portable engine: sockets of `node:net`, one thread. Works wherever Node does. */
+export class NetEngine implements ProxyEngine {
+  readonly #options: NetEngineOptions;
+  readonly #connectionOptions: ConnectionOptions;
+  readonly #server: Server;
+  readonly #live = new Set<Connection>();
+  #outcomes: Outcome[] = [];
+  #idleCheck: NodeJS.Timeout | undefined;
+  #isDraining = false;
+  readonly #drained = Promise.withResolvers<void>();
+
+  constructor(options: NetEngineOptions) {
+    this.#options = options;
+    this.#connectionOptions = { ...options, report: (outcome) => this.#report(outcome) };
+    this.#server = createServer(
+      { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: true },
+      (socket) => this.#accept(socket),
+    );
+  }
+
+  get liveConnections(): number {
+    return this.#live.size;
+  }
+
+  listen(): Promise<ListenAddress> {
+    const { address, logger, idleTimeoutMs } = this.#options;
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', (error) => reject(listenError(address, error)));
+      this.#server.listen({ ...address, backlog: BACKLOG }, () => {
+        this.#server.removeAllListeners('error');
+        this.#server.on('error', (error) =>
+          logger.error({ error: error.message }, 'listener reported an error'),
+        );
+        if (idleTimeoutMs > 0) this.#idleCheck = setInterval(() => this.#closeIdle(), IDLE_CHECK_MS);
+        const { address: host, port } = this.#server.address() as AddressInfo;
+        resolve({ host, port });
+      });
+    });
+  }
+
+  apply(set: EligibleSet): void {
+    const slotless = this.#options.router.apply(set);
+    if (slotless.length > 0) {
+      this.#options.logger.error(
+        { backends: slotless.length, first: slotless[0] },
+        'too many backends, the rest is not routed to',
+      );
+    }
+  }
+
+  drain(): Promise<void> {
+    this.#isDraining = true;
+    this.#server.close();
+    this.#resolveWhenDrained();
+    return this.#drained.promise;
+  }
+
+  async close(spreadMs: number): Promise<void> {
+    const drained = this.drain();
+    const victims = [...this.#live];
+    const closed = victims.map(async (connection, index) => {
+      const step = Math.floor((index * CLOSE_STEPS) / victims.length);
+      if (step > 0) await delay((spreadMs * step) / CLOSE_STEPS);
+      connection.destroy();
+    });
+    await Promise.all(closed);
+    await drained;
+    clearInterval(this.#idleCheck);
+  }
+
+  #accept(socket: Socket): void {
+    if (socket.remoteAddress === undefined) {
+      socket.destroy();
+      return;
+    }
+    const address = normalizeAddress(socket.remoteAddress);
+    const connection = new Connection(socket, address, this.#connectionOptions, (ended) => {
+      this.#live.delete(ended);
+      this.#resolveWhenDrained();
+    });
+    this.#live.add(connection);
+  }
+
+  #resolveWhenDrained(): void {
+    if (this.#isDraining && this.#live.size === 0) this.#drained.resolve();
+  }
+
+  #report(outcome: Outcome): void {
+    this.#outcomes.push(outcome);
+    if (this.#outcomes.length > 1) return;
+    setImmediate(() => {
+      const batch = this.#outcomes;
+      this.#outcomes = [];
+      this.#options.onOutcomes(batch);
+    });
+  }
+
+  #closeIdle(): void {
+    const quietSinceMs = this.#options.now() - this.#options.idleTimeoutMs;
+    for (const connection of this.#live) connection.destroyIfQuietSince(quietSinceMs);
+  }
+}
+
+function listenError({ host, port }: ListenAddress, error: NodeJS.ErrnoException): EdgeProxyError {
+  const advice: Readonly<Record<string, string>> = {
+    EADDRINUSE: 'another process listens there; stop it or choose another port',
+    EACCES: 'this user may not bind the port; choose one above 1023 or grant CAP_NET_BIND_SERVICE',
+    EADDRNOTAVAIL: 'this machine has no such address; use one of its own, 0.0.0.0 or [::]',
+  };
+  const what = advice[error.code ?? ''] ?? messageOf(error);
+  return new EdgeProxyError('ERR_LISTEN', `cannot listen on ${host}:${port}: ${what}`, { cause: error });
+}

@@ -1,0 +1,84 @@
+import { type Backend, incarnationOf } from '../domain/backend.ts';
+import type { EligibleSet } from '../domain/eligibility.ts';
+import { type Counters, MAX_SLOTS } from './counters.ts';
+
+interface Occupant {
+  readonly slot: number;
+  readonly backendId: string;
+  /** Still a row that is not deleted. */
+  wanted: boolean;
+  /** Its last numbers have been scraped since it went. */
+  scraped: boolean;
+}
+
+/**
+ * Which backend owns which row of the counters.
+ *
+ * A slot belongs to an incarnation (id and address), survives every change of weight, limits and eligibility, and
+ * is given to another backend only when its own is gone, its last connection has ended and its last numbers were
+ * scraped. When all slots are taken, the scrape is not waited for.
+ */
+export class SlotTable {
+  readonly #counters: Counters;
+  readonly #occupants = new Map<string, Occupant>();
+  readonly #free: number[] = [];
+  #nextUnused = 0;
+
+  constructor(counters: Counters) {
+    this.#counters = counters;
+  }
+
+  /** Gives every backend of the set its slot; returns the ids of backends that got none because all are taken. */
+  assign({ eligible, excluded }: EligibleSet): readonly string[] {
+    for (const occupant of this.#occupants.values()) occupant.wanted = false;
+    const kept = excluded.filter(({ reason }) => reason !== 'deleted').map(({ backend }) => backend);
+    return [...eligible, ...kept].filter((backend) => !this.#occupy(backend)).map(({ id }) => id);
+  }
+
+  /** The slot of a backend, or -1 when it has none. */
+  slotOf(incarnation: string): number {
+    return this.#occupants.get(incarnation)?.slot ?? -1;
+  }
+
+  /** Every slot in use, by backend id; one id has several slots while an old incarnation still has connections. */
+  slotsById(): ReadonlyMap<string, readonly number[]> {
+    const slots = new Map<string, number[]>();
+    for (const { backendId, slot } of this.#occupants.values()) {
+      const list = slots.get(backendId);
+      if (list === undefined) slots.set(backendId, [slot]);
+      else list.push(slot);
+    }
+    return slots;
+  }
+
+  /** Tells that the present numbers of all slots have been read; what is gone and silent is freed. */
+  scraped(): void {
+    for (const occupant of this.#occupants.values()) {
+      occupant.scraped = !occupant.wanted && this.#counters.active[occupant.slot] === 0;
+    }
+    this.#sweep((occupant) => occupant.scraped);
+  }
+
+  #occupy(backend: Backend): boolean {
+    const incarnation = incarnationOf(backend);
+    const occupant = this.#occupants.get(incarnation);
+    if (occupant !== undefined) {
+      occupant.wanted = true;
+      return true;
+    }
+    if (this.#free.length === 0 && this.#nextUnused === MAX_SLOTS) this.#sweep(() => true);
+    const slot = this.#free.pop() ?? (this.#nextUnused < MAX_SLOTS ? this.#nextUnused++ : undefined);
+    if (slot === undefined) return false;
+    this.#counters.clear(slot);
+    this.#occupants.set(incarnation, { slot, backendId: backend.id, wanted: true, scraped: false });
+    return true;
+  }
+
+  #sweep(maySweep: (occupant: Occupant) => boolean): void {
+    for (const [incarnation, occupant] of this.#occupants) {
+      if (occupant.wanted || this.#counters.active[occupant.slot]! > 0 || !maySweep(occupant)) continue;
+      this.#occupants.delete(incarnation);
+      this.#free.push(occupant.slot);
+    }
+  }
+}
