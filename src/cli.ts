@@ -5,7 +5,7 @@ import { demo } from './commands/demo.ts';
 import { run } from './commands/run.ts';
 import { sql } from './commands/sql.ts';
 import { EdgeProxyError, messageOf } from './errors.ts';
-import { packageVersion } from './version.ts';
+import { packageVersion } from './commands/version.ts';
 
 const USAGE = `edgeproxy: a TCP proxy for the edge, controlled by SQL
 

@@ -4,7 +4,8 @@ import { type OpsServer, startOpsServer } from './adapters/http/ops-server.ts';
 import { createMetrics } from './adapters/prometheus/metrics.ts';
 import { type BackendSource, staticBackends } from './composition/backend-source.ts';
 import { postgresBackends } from './composition/postgres-backends.ts';
-import { parseListenAddress, type Settings } from './config/schema.ts';
+import type { Settings } from './config/schema.ts';
+import { parseListenAddress } from './config/setting-types.ts';
 import { EMPTY_SET, type EligibleSet } from './domain/eligibility.ts';
 import type { Outcome } from './domain/outcome.ts';
 import type { ListenAddress, Logger, ProxyEngine } from './domain/ports.ts';
@@ -80,6 +81,7 @@ export function createDaemon({ settings, logger, version }: DaemonOptions): Daem
     const ownRegion = settings.region;
     return new NetEngine({
       address: parseListenAddress(settings.listen_addr)!,
+      addressSetting: 'EDGEPROXY_LISTEN_ADDR',
       router: new Router({ ownRegion, geo, affinity, counters, slots, random: Math.random }),
       counters,
       logger,
@@ -160,9 +162,14 @@ export function createDaemon({ settings, logger, version }: DaemonOptions): Daem
     stopped,
     async start() {
       lifecycle.start();
-      const running = waitFor(lifecycle, (snapshot) => snapshot.matches('running'), { timeout: Infinity });
-      await Promise.race([running, stopped]);
-      return addresses;
+      const { status } = await waitFor(
+        lifecycle,
+        (snapshot) => snapshot.matches('running') || snapshot.status !== 'active',
+        { timeout: Infinity },
+      );
+      if (status === 'active') return addresses;
+      await stopped;
+      return undefined;
     },
     stop: () => lifecycle.send({ type: 'STOP_REQUESTED' }),
   };

@@ -2,7 +2,7 @@ import { createLogger } from '../adapters/logging/logger.ts';
 import type { Environment } from '../config/environment.ts';
 import type { Settings } from '../config/schema.ts';
 import { createDaemon, type DaemonAddresses } from '../daemon.ts';
-import { packageVersion } from '../version.ts';
+import { packageVersion } from './version.ts';
 import { readSettings } from './settings.ts';
 
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const;

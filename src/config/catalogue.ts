@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { type SettingMeta, settingsSchema } from './schema.ts';
+import { settingsSchema } from './schema.ts';
+import type { SettingMeta } from './setting-types.ts';
 
 /** One setting, as a flat record made from the schema. */
 export interface Setting extends SettingMeta {

@@ -1,16 +1,18 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { normalizeAddress } from '../domain/address.ts';
+import { listenError } from '../domain/listen-error.ts';
 import type { EligibleSet } from '../domain/eligibility.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import type { ListenAddress, Logger, MonotonicClock, OutcomeSink, ProxyEngine } from '../domain/ports.ts';
-import { EdgeProxyError, messageOf } from '../errors.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import type { Counters } from './counters.ts';
 import type { Router } from './router.ts';
 
 export interface NetEngineOptions {
   readonly address: ListenAddress;
+  /** The variable that gives the address, for the error when it cannot be bound. */
+  readonly addressSetting: string;
   readonly router: Router;
   readonly counters: Counters;
   readonly logger: Logger;
@@ -51,9 +53,9 @@ export class NetEngine implements ProxyEngine {
   }
 
   listen(): Promise<ListenAddress> {
-    const { address, logger, idleTimeoutMs } = this.#options;
+    const { address, addressSetting, logger, idleTimeoutMs } = this.#options;
     return new Promise((resolve, reject) => {
-      this.#server.once('error', (error) => reject(listenError(address, error)));
+      this.#server.once('error', (error) => reject(listenError(addressSetting, address, error)));
       this.#server.listen({ ...address, backlog: BACKLOG }, () => {
         this.#server.removeAllListeners('error');
         this.#server.on('error', (error) =>
@@ -127,14 +129,4 @@ export class NetEngine implements ProxyEngine {
     const quietSinceMs = this.#options.now() - this.#options.idleTimeoutMs;
     for (const connection of this.#live) connection.destroyIfQuietSince(quietSinceMs);
   }
-}
-
-function listenError({ host, port }: ListenAddress, error: NodeJS.ErrnoException): EdgeProxyError {
-  const advice: Readonly<Record<string, string>> = {
-    EADDRINUSE: 'another process listens there; stop it or choose another port',
-    EACCES: 'this user may not bind the port; choose one above 1023 or grant CAP_NET_BIND_SERVICE',
-    EADDRNOTAVAIL: 'this machine has no such address; use one of its own, 0.0.0.0 or [::]',
-  };
-  const what = advice[error.code ?? ''] ?? messageOf(error);
-  return new EdgeProxyError('ERR_LISTEN', `cannot listen on ${host}:${port}: ${what}`, { cause: error });
 }

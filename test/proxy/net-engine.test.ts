@@ -218,7 +218,9 @@ describe('routing on sockets', () => {
   });
 
   it('returns a client to its backend while the binding lasts', async () => {
-    const { port } = await anEngine([await aNamedBackend('a'), await aNamedBackend('b')], { bindingTtlMs: 60_000 });
+    const { port } = await anEngine([await aNamedBackend('a'), await aNamedBackend('b')], {
+      bindingTtlMs: 60_000,
+    });
     const ask = async (): Promise<string> => (await readAll(await tcpConnect(port))).toString();
     const first = await ask();
     for (let round = 0; round < 20; round++) expect(await ask()).toBe(first);
@@ -276,7 +278,7 @@ describe('life of the engine', () => {
     const { port } = await anEngine([]);
     await expect(startEngine([], { address: { host: '127.0.0.1', port } })).rejects.toMatchObject({
       code: 'ERR_LISTEN',
-      message: `cannot listen on 127.0.0.1:${port}: another process listens there; stop it or choose another port`,
+      message: `EDGEPROXY_LISTEN_ADDR: cannot listen on 127.0.0.1:${port}: another process listens there; stop it or choose another port`,
     });
   });
 });

@@ -54,6 +54,7 @@ export async function startEngine(
   const outcomes: Outcome[] = [];
   const engine = new NetEngine({
     address: { host: '127.0.0.1', port: 0 },
+    addressSetting: 'EDGEPROXY_LISTEN_ADDR',
     router: parts.router,
     counters: parts.counters,
     logger: silentLogger,

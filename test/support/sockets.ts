@@ -3,7 +3,6 @@ import { createServer as createHttpServer, get } from 'node:http';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
 export { freePort } from '../../src/adapters/embedded-postgres/free-port.ts';
-export { until } from './until.ts';
 
 const LOCALHOST = '127.0.0.1';
 

@@ -2,8 +2,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
+import { listenError } from '../../domain/listen-error.ts';
 import type { ListenAddress, Logger } from '../../domain/ports.ts';
-import { EdgeProxyError, messageOf } from '../../errors.ts';
 
 export interface OpsServerOptions {
   readonly address: ListenAddress;
@@ -47,10 +47,9 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
 
 function listen(server: Server, { host, port }: ListenAddress): Promise<ListenAddress> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error: Error) => {
-      const message = `cannot listen on ${host}:${port} (EDGEPROXY_METRICS_LISTEN_ADDR): ${messageOf(error)}`;
-      reject(new EdgeProxyError('ERR_LISTEN', message, { cause: error }));
-    });
+    server.once('error', (error) =>
+      reject(listenError('EDGEPROXY_METRICS_LISTEN_ADDR', { host, port }, error)),
+    );
     server.listen(port, host, () => {
       const { address, port: bound } = server.address() as AddressInfo;
       resolve({ host: address, port: bound });

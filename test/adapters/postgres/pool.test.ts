@@ -58,10 +58,10 @@ describe('sizes', () => {
 
   test('a query that finds every session busy waits for the connect timeout at most', async () => {
     const database = await testDatabase();
-    const pool = testPool(database.url, { maxConnections: 1, connectTimeoutMs: 100, queryTimeoutMs: 2000 });
-    const busy = pool.query('SELECT pg_sleep(1)');
-    await expect(pool.query('SELECT 1')).rejects.toMatchObject({ code: 'ERR_POSTGRES' });
-    await busy;
+    const pool = testPool(database.url, { maxConnections: 1, connectTimeoutMs: 100 });
+    await pool.transaction(async () => {
+      await expect(pool.query('SELECT 1')).rejects.toMatchObject({ code: 'ERR_POSTGRES' });
+    });
   });
 
   test.each([

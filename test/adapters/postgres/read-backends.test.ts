@@ -44,7 +44,10 @@ test('reads every column, deleted rows too', async () => {
 test('skips and names bad rows, and reads the others', async () => {
   const database = await testDatabase();
   await database.query(SEED_SCHEMA);
-  await Promise.all(['good', 'port', 'address', 'weight'].map((id) => database.query(INSERT_BACKEND, [id])));
+  await database.query(
+    INSERT_BACKEND.replace(/VALUES.*/, "SELECT unnest($1::text[]), 'web', 'sa', 'BR', '10.0.0.1', 80"),
+    [['good', 'port', 'address', 'weight']],
+  );
   await database.query(`UPDATE backends SET port = 70000 WHERE id = 'port'`);
   await database.query(`UPDATE backends SET wg_ip = 'db.internal' WHERE id = 'address'`);
   await database.query(`UPDATE backends SET weight = -1 WHERE id = 'weight'`);

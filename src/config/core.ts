@@ -1,0 +1,113 @@
+import { z } from 'zod';
+import { parseCidr } from '../domain/address.ts';
+import { DEFAULT_COUNTRY_REGIONS } from '../domain/geo.ts';
+import { amount, listenAddress, RELOADABLE, seconds, STATIC, switchOff, text } from './setting-types.ts';
+
+function isPostgresUrl(value: string): boolean {
+  return ['postgres:', 'postgresql:'].includes(URL.parse(value)?.protocol ?? '');
+}
+
+const countryCode = z
+  .string()
+  .regex(/^[A-Za-z]{2}$/, 'expected a country code of two letters (ISO 3166-1) such as BR')
+  .toUpperCase();
+
+const cidr = z.string().superRefine((value, context) => {
+  const parsed = parseCidr(value);
+  if (!parsed.ok) context.addIssue({ code: 'custom', message: parsed.problem });
+});
+
+export const binding = z
+  .strictObject({
+    ttl_secs: seconds(
+      'EDGEPROXY_BINDING_TTL_SECS',
+      RELOADABLE,
+      600,
+      0,
+      'A client address returns to the same backend for this long after its last connection; 0 is off.',
+    ),
+    gc_interval_secs: seconds(
+      'EDGEPROXY_BINDING_GC_INTERVAL_SECS',
+      RELOADABLE,
+      60,
+      1,
+      'How often expired bindings are removed from memory.',
+    ),
+  })
+  .prefault({});
+
+export const postgres = z
+  .strictObject({
+    enabled: switchOff(
+      'EDGEPROXY_POSTGRES_ENABLED',
+      'Take backends from PostgreSQL instead of `[[backends]]`.',
+    ),
+    url: z
+      .string()
+      .refine(isPostgresUrl, 'expected postgres://USER:PASSWORD@HOST:PORT/DATABASE')
+      .optional()
+      .meta({
+        env: 'EDGEPROXY_POSTGRES_URL',
+        reload: STATIC,
+        secret: true,
+        description:
+          'Connection URL; required when enabled. Not through a transaction pooler: LISTEN needs a session.',
+      }),
+    max_connections: amount(
+      'EDGEPROXY_POSTGRES_MAX_CONNECTIONS',
+      STATIC,
+      10,
+      1,
+      'Sessions of the pool at most; the LISTEN session comes on top.',
+    ),
+    min_connections: amount('EDGEPROXY_POSTGRES_MIN_CONNECTIONS', STATIC, 2, 0, 'Sessions kept open.'),
+    connect_timeout_secs: seconds(
+      'EDGEPROXY_POSTGRES_CONNECT_TIMEOUT_SECS',
+      STATIC,
+      5,
+      1,
+      'Time to connect.',
+    ),
+    query_timeout_secs: seconds('EDGEPROXY_POSTGRES_QUERY_TIMEOUT_SECS', STATIC, 10, 1, 'Time for a query.'),
+    reload_secs: seconds(
+      'EDGEPROXY_POSTGRES_RELOAD_SECS',
+      STATIC,
+      5,
+      1,
+      'How often backends are read without a notification, as a safety net.',
+    ),
+  })
+  .prefault({});
+
+export const metrics = z
+  .strictObject({
+    enabled: switchOff('EDGEPROXY_METRICS_ENABLED', 'Serve Prometheus metrics, `/healthz` and `/readyz`.'),
+    listen_addr: listenAddress(
+      'EDGEPROXY_METRICS_LISTEN_ADDR',
+      '0.0.0.0:9090',
+      'Address of the metrics listener.',
+    ),
+    path: z
+      .string()
+      .regex(/^\/[\w\-./~%]*$/, 'expected a path that starts with /')
+      .default('/metrics')
+      .meta({ env: 'EDGEPROXY_METRICS_PATH', reload: STATIC, description: 'Path of the metrics.' }),
+  })
+  .prefault({});
+
+export const geoip = z
+  .strictObject({
+    path: text('EDGEPROXY_GEOIP_PATH', 'Country database in MaxMind format (`.mmdb`).'),
+    cidrs: z.record(cidr, countryCode).default({}).meta({
+      reload: STATIC,
+      description: 'Network to country; asked before the database, longest prefix wins.',
+    }),
+    regions: z
+      .record(z.union([z.literal('*'), countryCode]), z.string().min(1).toLowerCase())
+      .default(DEFAULT_COUNTRY_REGIONS)
+      .meta({
+        reload: STATIC,
+        description: 'Country to region; `*` stands for every country without an entry.',
+      }),
+  })
+  .prefault({});

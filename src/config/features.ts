@@ -1,0 +1,134 @@
+import { z } from 'zod';
+import { amount, listenAddress, RELOADABLE, seconds, STATIC, switchOff, text } from './setting-types.ts';
+
+export const tls = z
+  .strictObject({
+    enabled: switchOff('EDGEPROXY_TLS_ENABLED', 'Accept TLS clients.', { unavailable: true }),
+    listen_addr: listenAddress('EDGEPROXY_TLS_LISTEN_ADDR', '0.0.0.0:8443', 'Address of the TLS listener.'),
+    cert: text('EDGEPROXY_TLS_CERT', 'Certificate chain, a PEM file.'),
+    key: text('EDGEPROXY_TLS_KEY', 'Private key, a PEM file.'),
+  })
+  .prefault({});
+
+export const api = z
+  .strictObject({
+    enabled: switchOff('EDGEPROXY_API_ENABLED', 'Serve the registration API.', { unavailable: true }),
+    listen_addr: listenAddress(
+      'EDGEPROXY_API_LISTEN_ADDR',
+      '0.0.0.0:8081',
+      'Address of the registration API.',
+    ),
+    token: text('EDGEPROXY_API_TOKEN', 'Bearer token of the registration API.', { secret: true }),
+  })
+  .prefault({});
+
+export const rateLimit = z
+  .strictObject({
+    enabled: switchOff('EDGEPROXY_RATE_LIMIT_ENABLED', 'Limit new connections per client address.', {
+      unavailable: true,
+    }),
+    max_requests: amount('EDGEPROXY_RATE_LIMIT_MAX_REQUESTS', RELOADABLE, 100, 1, 'Connections per window.'),
+    window_secs: seconds('EDGEPROXY_RATE_LIMIT_WINDOW_SECS', RELOADABLE, 1, 1, 'Length of the window.'),
+    burst: amount('EDGEPROXY_RATE_LIMIT_BURST', RELOADABLE, 10, 1, 'Connections at once after a silence.'),
+  })
+  .prefault({});
+
+export const circuitBreaker = z
+  .strictObject({
+    enabled: switchOff('EDGEPROXY_CIRCUIT_BREAKER_ENABLED', 'Leave failing backends alone for a while.', {
+      unavailable: true,
+    }),
+    failure_threshold: amount(
+      'EDGEPROXY_CIRCUIT_FAILURE_THRESHOLD',
+      RELOADABLE,
+      5,
+      1,
+      'Consecutive failures that open a circuit.',
+    ),
+    success_threshold: amount(
+      'EDGEPROXY_CIRCUIT_SUCCESS_THRESHOLD',
+      RELOADABLE,
+      3,
+      1,
+      'Successful trials that close it again.',
+    ),
+    timeout_secs: seconds('EDGEPROXY_CIRCUIT_TIMEOUT_SECS', RELOADABLE, 30, 1, 'Time that it stays open.'),
+  })
+  .prefault({});
+
+export const healthCheck = z
+  .strictObject({
+    enabled: switchOff('EDGEPROXY_HEALTH_CHECK_ENABLED', 'Probe backends.', { unavailable: true }),
+    interval_secs: seconds('EDGEPROXY_HEALTH_CHECK_INTERVAL_SECS', RELOADABLE, 5, 1, 'Time between probes.'),
+    timeout_secs: seconds('EDGEPROXY_HEALTH_CHECK_TIMEOUT_SECS', RELOADABLE, 2, 1, 'Time for one probe.'),
+    type: z.enum(['tcp', 'http']).default('tcp').meta({
+      env: 'EDGEPROXY_HEALTH_CHECK_TYPE',
+      reload: RELOADABLE,
+      description: 'Connect, or GET and look at the status.',
+    }),
+    path: z.string().regex(/^\//, 'expected a path that starts with /').default('/health').meta({
+      env: 'EDGEPROXY_HEALTH_CHECK_PATH',
+      reload: RELOADABLE,
+      description: 'Path of the HTTP probe.',
+    }),
+    healthy_threshold: amount(
+      'EDGEPROXY_HEALTH_HEALTHY_THRESHOLD',
+      RELOADABLE,
+      2,
+      1,
+      'Successful probes in a row that make a backend healthy.',
+    ),
+    unhealthy_threshold: amount(
+      'EDGEPROXY_HEALTH_UNHEALTHY_THRESHOLD',
+      RELOADABLE,
+      3,
+      1,
+      'Failed probes in a row that make it unhealthy.',
+    ),
+  })
+  .prefault({});
+
+export const pool = z
+  .strictObject({
+    enabled: switchOff('EDGEPROXY_POOL_ENABLED', 'Keep unused connections to backends warm.', {
+      unavailable: true,
+    }),
+    max_per_backend: amount(
+      'EDGEPROXY_POOL_MAX_PER_BACKEND',
+      RELOADABLE,
+      10,
+      1,
+      'Warm connections per backend.',
+    ),
+    idle_timeout_secs: seconds(
+      'EDGEPROXY_POOL_IDLE_TIMEOUT_SECS',
+      RELOADABLE,
+      60,
+      1,
+      'Time one may be unused.',
+    ),
+    max_lifetime_secs: seconds('EDGEPROXY_POOL_MAX_LIFETIME_SECS', RELOADABLE, 300, 1, 'Time one may exist.'),
+    connect_timeout_secs: seconds(
+      'EDGEPROXY_POOL_CONNECT_TIMEOUT_SECS',
+      RELOADABLE,
+      5,
+      1,
+      'Time to connect.',
+    ),
+  })
+  .prefault({});
+
+export const configWatch = z
+  .strictObject({
+    enabled: switchOff('EDGEPROXY_CONFIG_WATCH_ENABLED', 'Apply changes of the file while running.', {
+      unavailable: true,
+    }),
+    interval_secs: seconds(
+      'EDGEPROXY_CONFIG_WATCH_INTERVAL_SECS',
+      STATIC,
+      5,
+      1,
+      'How often the file is looked at.',
+    ),
+  })
+  .prefault({});

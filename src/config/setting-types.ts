@@ -1,0 +1,69 @@
+import { z } from 'zod';
+
+/** What the schema knows about a setting besides its type and default. */
+export interface SettingMeta {
+  /** Name of the environment variable; tables have none and come from the file alone. */
+  readonly env?: string;
+  readonly unit?: string;
+  /** Takes effect in a running daemon. */
+  readonly reload: boolean;
+  /** Never printed. */
+  readonly secret?: boolean;
+  /** A switch of a feature that this version does not have: refused when on. */
+  readonly unavailable?: boolean;
+  /** One line of documentation. */
+  readonly description: string;
+}
+
+export const STATIC = false;
+export const RELOADABLE = true;
+
+export const switchOff = (env: string, description: string, more: Partial<SettingMeta> = {}) =>
+  z
+    .boolean()
+    .default(false)
+    .meta({ env, reload: STATIC, description, ...more });
+
+export const amount = (
+  env: string,
+  reload: boolean,
+  standard: number,
+  min: number,
+  description: string,
+  unit?: string,
+) =>
+  z
+    .int()
+    .min(min)
+    .max(2_147_483)
+    .default(standard)
+    .meta({ env, reload, description, ...(unit === undefined ? {} : { unit }) });
+
+export const seconds = (env: string, reload: boolean, standard: number, min: 0 | 1, description: string) =>
+  amount(env, reload, standard, min, description, 's');
+
+export const text = (env: string, description: string, more: Partial<SettingMeta> = {}) =>
+  z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ env, reload: STATIC, description, ...more });
+
+/** `host:port`, `[v6]:port`; the host is an address, and the port 0 asks the system for a free one. */
+export const listenAddress = (env: string, standard: string, description: string) =>
+  z
+    .string()
+    .refine((value) => parseListenAddress(value) !== undefined, 'expected ADDRESS:PORT or [IPV6]:PORT')
+    .default(standard)
+    .meta({ env, reload: STATIC, description });
+
+/** Splits a listen address; `undefined` when it is none. */
+export function parseListenAddress(
+  value: string,
+): { readonly host: string; readonly port: number } | undefined {
+  const match = /^(?:\[(?<v6>[^\]]+)\]|(?<v4>[^:]+)):(?<port>\d{1,5})$/.exec(value);
+  const { v6, v4, port } = match?.groups ?? {};
+  const isAddress = v6 === undefined ? z.ipv4().safeParse(v4).success : z.ipv6().safeParse(v6).success;
+  if (!isAddress || Number(port) > 65_535) return undefined;
+  return { host: (v6 ?? v4)!, port: Number(port) };
+}
