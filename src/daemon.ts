@@ -1,3 +1,4 @@
+import { tap } from 'rxjs';
 import { type ActorRefFrom, createActor, fromPromise, waitFor } from 'xstate';
 import { createGeoResolver } from './adapters/geo/geo-resolver.ts';
 import { type OpsServer, startOpsServer } from './adapters/http/ops-server.ts';
@@ -69,7 +70,9 @@ export function createDaemon({ settings, logger, version }: DaemonOptions): Daem
     const proxy = await createEngine();
     engine = proxy;
     affinityGc = setInterval(() => affinity.collectGarbage(), settings.binding.gc_interval_secs * 1000);
-    eligibleBackends$(source.backends$).subscribe((set) => apply(proxy, set));
+    let rowsAtMs = now();
+    const backends$ = source.backends$.pipe(tap(() => (rowsAtMs = now())));
+    eligibleBackends$(backends$).subscribe((set) => apply(proxy, set, rowsAtMs));
     await source.start();
     addresses = { proxy: await proxy.listen(), metrics: ops?.address };
     logger.info({ ...addresses, region: settings.region, version }, 'accepting clients');
@@ -104,13 +107,14 @@ export function createDaemon({ settings, logger, version }: DaemonOptions): Daem
     });
   }
 
-  function apply(proxy: ProxyEngine, set: EligibleSet): void {
+  function apply(proxy: ProxyEngine, set: EligibleSet, rowsAtMs: number): void {
     const startedMs = now();
     proxy.apply(set);
     current = set;
     metrics.setApplied(set);
     const counts = { setVersion: set.version, eligible: set.eligible.length, excluded: set.excluded.length };
-    logger.info({ ...counts, applyMs: now() - startedMs }, 'backends applied');
+    const timings = { deriveMs: startedMs - rowsAtMs, applyMs: now() - startedMs };
+    logger.info({ ...counts, ...timings }, 'backends applied');
   }
 
   function logFailures(batch: readonly Outcome[]): void {

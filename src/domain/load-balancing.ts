@@ -27,6 +27,12 @@ interface Group {
   readonly tree: TournamentTree;
 }
 
+/** Where a backend sits in one of its trees. */
+interface Seat {
+  readonly tree: TournamentTree;
+  readonly leaf: number;
+}
+
 /**
  * Picks the best backend for a client: nearest geo tier first, then lowest `loadScore`, equal ones in proportion to
  * their weight; the next tier only when every backend of the nearer one is full.
@@ -45,19 +51,21 @@ export class BackendPicker {
   readonly #countries: ReadonlyMap<string, Group>;
   readonly #regions: ReadonlyMap<string, Group>;
   readonly #all: Group;
-  readonly #leafInCountry: Int32Array;
-  readonly #leafInRegion: Int32Array;
+  readonly #seats: readonly (readonly Seat[])[];
   readonly #scores: Float64Array;
 
   constructor(backends: readonly Backend[], ownRegion: string, activeOf: (index: number) => number) {
     this.#backends = backends;
     this.#ownRegion = ownRegion;
     this.#scores = Float64Array.from(backends, (backend, index) => loadScore(activeOf(index), backend));
-    this.#leafInCountry = new Int32Array(backends.length);
-    this.#leafInRegion = new Int32Array(backends.length);
-    this.#countries = this.#groupBy('country', this.#leafInCountry);
-    this.#regions = this.#groupBy('region', this.#leafInRegion);
+    this.#countries = this.#groupBy('country');
+    this.#regions = this.#groupBy('region');
     this.#all = this.#group(backends.map((_, index) => index));
+    const seats = backends.map((): Seat[] => []);
+    for (const { members, tree } of [...this.#countries.values(), ...this.#regions.values(), this.#all]) {
+      for (const [leaf, index] of members.entries()) seats[index]!.push({ tree, leaf });
+    }
+    this.#seats = seats;
   }
 
   /** Takes note of the number of connections that a backend now has. */
@@ -91,18 +99,14 @@ export class BackendPicker {
   }
 
   #setScore(index: number, score: number): void {
-    const backend = this.#backends[index]!;
     this.#scores[index] = score;
-    this.#countries.get(backend.country)!.tree.update(this.#leafInCountry[index]!, score);
-    this.#regions.get(backend.region)!.tree.update(this.#leafInRegion[index]!, score);
-    this.#all.tree.update(index, score);
+    for (const { tree, leaf } of this.#seats[index]!) tree.update(leaf, score);
   }
 
-  #groupBy(key: 'country' | 'region', leafOf: Int32Array): ReadonlyMap<string, Group> {
+  #groupBy(key: 'country' | 'region'): ReadonlyMap<string, Group> {
     const members = new Map<string, number[]>();
     for (const [index, backend] of this.#backends.entries()) {
       const list = members.get(backend[key]);
-      leafOf[index] = list?.length ?? 0;
       if (list === undefined) members.set(backend[key], [index]);
       else list.push(index);
     }

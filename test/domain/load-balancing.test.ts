@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Backend } from '../../src/domain/backend.ts';
 import { geoTierOf, type ClientGeo } from '../../src/domain/geo.ts';

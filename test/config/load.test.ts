@@ -1,0 +1,204 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { SETTINGS } from '../../src/config/catalogue.ts';
+import type { Environment } from '../../src/config/environment.ts';
+import { loadSettings, valueOf } from '../../src/config/load.ts';
+import { EdgeProxyError } from '../../src/errors.ts';
+
+const file = (content: string) => ({ path: 'edge.toml', content });
+
+/** The code and lines of the error that loading must end with. */
+function failure(
+  env: Environment,
+  content?: string,
+): { readonly code: string; readonly lines: readonly string[] } {
+  try {
+    loadSettings(env, content === undefined ? undefined : file(content));
+  } catch (error) {
+    if (error instanceof EdgeProxyError) return { code: error.code, lines: error.message.split('\n') };
+    throw error;
+  }
+  throw new Error('the settings were accepted');
+}
+
+describe('precedence and origins', () => {
+  it('takes the environment over the file over the default, and tells which', () => {
+    const { settings, origins } = loadSettings(
+      { EDGEPROXY_RATE_LIMIT_BURST: '77' },
+      file('[rate_limit]\nmax_requests = 5\nburst = 6\n'),
+    );
+    expect(settings.rate_limit).toMatchObject({ max_requests: 5, burst: 77, window_secs: 1 });
+    expect(origins.get('rate_limit.max_requests')).toEqual({ from: 'file', path: 'edge.toml', line: 2 });
+    expect(origins.get('rate_limit.burst')).toEqual({ from: 'env', name: 'EDGEPROXY_RATE_LIMIT_BURST' });
+    expect(origins.get('rate_limit.window_secs')).toEqual({ from: 'default' });
+  });
+
+  it.each([
+    ['EDGEPROXY_CIRCUIT_FAILURE_THRESHOLD', 'circuit_breaker.failure_threshold'],
+    ['EDGEPROXY_HEALTH_HEALTHY_THRESHOLD', 'health_check.healthy_threshold'],
+    ['EDGEPROXY_RATE_LIMIT_MAX_REQUESTS', 'rate_limit.max_requests'],
+    ['EDGEPROXY_POSTGRES_RELOAD_SECS', 'postgres.reload_secs'],
+    ['EDGEPROXY_BINDING_GC_INTERVAL_SECS', 'binding.gc_interval_secs'],
+  ])('reads %s as the key %s', (name, key) => {
+    expect(valueOf(loadSettings({ [name]: '42' }).settings, key)).toBe(42);
+  });
+
+  it('accepts every default as an explicit value, from the environment and in its own type', () => {
+    const env = Object.fromEntries(
+      SETTINGS.flatMap(({ env: name, standard }) =>
+        name === undefined || standard === undefined ? [] : [[name, String(standard)]],
+      ),
+    );
+    expect(loadSettings(env).settings).toEqual(loadSettings({}).settings);
+  });
+
+  it.each(['true', '1', 'TRUE'])('reads %j as true', (text) => {
+    expect(loadSettings({ EDGEPROXY_METRICS_ENABLED: text }).settings.metrics.enabled).toBe(true);
+  });
+
+  it.each(['0.0.0.0:8080', '127.0.0.1:0', '[::]:8080', '[::1]:65535'])(
+    'accepts the address %s',
+    (address) => {
+      expect(loadSettings({ EDGEPROXY_LISTEN_ADDR: address }).settings.listen_addr).toBe(address);
+    },
+  );
+
+  it.each([
+    ':8080',
+    'localhost:80',
+    '::1:80',
+    '[::1]',
+    '1.2.3.4:65536',
+    '1.2.3.4',
+    '[1.2.3.4]:1',
+    '256.1.1.1:1',
+    '1.2.3.4:',
+  ])('refuses the address %j', (address) => {
+    expect(failure({ EDGEPROXY_LISTEN_ADDR: address }).lines).toEqual([
+      `EDGEPROXY_LISTEN_ADDR = ${JSON.stringify(address)}: expected ADDRESS:PORT or [IPV6]:PORT`,
+    ]);
+  });
+});
+
+describe('what is wrong is named', () => {
+  it('reports everything at once, with line, key, value and what is accepted', () => {
+    const content = `region = 3
+log_levl = "info"
+[postgres]
+reload_secs = 0
+foo = 1
+[[backends]]
+id = "a"
+app = "x"
+region = "sa"
+country = "BR"
+wg_ip = "db.example"
+port = 70000
+[[backends]]
+id = "a"
+app = "x"
+region = "sa"
+country = "BRA"
+wg_ip = "::1"
+port = 7000
+weigth = 3
+[geoip.cidrs]
+"10.0.0.1/8" = "BR"
+`;
+    const { code, lines } = failure({}, content);
+    expect(code).toBe('ERR_SETTINGS_INVALID');
+    expect([...lines].sort()).toEqual(
+      [
+        'edge.toml:1: region = 3: expected text that is not empty',
+        'edge.toml:2: log_levl: no such key, did you mean log_level?',
+        'edge.toml:4: postgres.reload_secs = 0: expected a whole number from 1 to 2147483',
+        'edge.toml:5: postgres.foo: no such key',
+        'edge.toml:11: backends[0].wg_ip = "db.example": expected an IPv4 or IPv6 address, not a name',
+        'edge.toml:12: backends[0].port = 70000: expected a port, 1 to 65535',
+        'edge.toml:17: backends[1].country = "BRA": expected a country code of two letters (ISO 3166-1) such as BR',
+        'edge.toml:20: backends[1].weigth: no such key, did you mean weight?',
+        'edge.toml:22: geoip.cidrs.10.0.0.1/8 = "BR": has bits set after its prefix: the network is 10.0.0.0/8',
+      ].sort(),
+    );
+  });
+
+  it('names a syntax error with line and column', () => {
+    expect(failure({}, 'region = "sa"\n[postgres\n')).toEqual({
+      code: 'ERR_SETTINGS_FILE',
+      lines: [expect.stringMatching(/^edge\.toml:2:\d+: not TOML: /)],
+    });
+  });
+
+  it('refuses the same backend twice', () => {
+    const row = '[[backends]]\nid = "a"\napp = "x"\nregion = "sa"\ncountry = "BR"\nwg_ip = "::1"\nport = 1\n';
+    expect(failure({}, row + row).lines).toEqual([
+      'edge.toml:9: backends[1].id = "a": expected an id that no other backend has',
+    ]);
+  });
+
+  it('demands the URL of a database that is switched on, and pools that fit', () => {
+    expect(
+      failure({ EDGEPROXY_POSTGRES_ENABLED: 'true', EDGEPROXY_POSTGRES_MIN_CONNECTIONS: '11' }).lines,
+    ).toEqual([
+      'EDGEPROXY_POSTGRES_URL = nothing: expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, because EDGEPROXY_POSTGRES_ENABLED is true',
+      'EDGEPROXY_POSTGRES_MIN_CONNECTIONS = 11: expected at most postgres.max_connections = 10',
+    ]);
+  });
+
+  it('never prints a secret', () => {
+    const { lines } = failure({ EDGEPROXY_POSTGRES_URL: 'mysql://me:hush@db/x' }, '[api]\ntoken = 7\n');
+    expect(lines.join('\n')).toContain('EDGEPROXY_POSTGRES_URL = ***');
+    expect(lines.join('\n')).toContain('api.token = ***');
+    expect(lines.join('\n')).not.toContain('hush');
+  });
+
+  it('refuses features that are not there, by the name that switched them on', () => {
+    expect(failure({ EDGEPROXY_TLS_ENABLED: '1' }, '[pool]\nenabled = true\n')).toEqual({
+      code: 'ERR_FEATURE_UNAVAILABLE',
+      lines: [
+        'EDGEPROXY_TLS_ENABLED = true: not available yet, set it to false',
+        'edge.toml:2: pool.enabled = true: not available yet, set it to false',
+      ],
+    });
+  });
+
+  it('suggests the variable that was meant, and leaves those of a Kubernetes service alone', () => {
+    const kubernetes = {
+      EDGEPROXY_SERVICE_HOST: '10.0.0.1',
+      EDGEPROXY_SERVICE_PORT_HTTP: '80',
+      EDGEPROXY_PORT: 'tcp://10.0.0.1:80',
+      EDGEPROXY_PORT_80_TCP_ADDR: '10.0.0.1',
+    };
+    expect(loadSettings(kubernetes).settings).toEqual(loadSettings({}).settings);
+    expect(failure({ ...kubernetes, EDGEPROXY_METRIC_ENABLED: 'true' }).lines).toEqual([
+      'EDGEPROXY_METRIC_ENABLED: no such variable, did you mean EDGEPROXY_METRICS_ENABLED?',
+    ]);
+  });
+
+  it('ends every file and environment in settings or in an error of its own, never in anything else', () => {
+    const value = fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.constant([]), fc.constant({ a: 1 }));
+    const toml = fc
+      .array(fc.tuple(fc.constantFrom(...SETTINGS.map(({ key }) => key)), value), { maxLength: 5 })
+      .map((pairs) => [...new Map(pairs)].map(([key, v]) => `${key} = ${tomlOf(v)}`).join('\n'));
+    const env = fc.dictionary(
+      fc.constantFrom(...SETTINGS.flatMap((setting) => setting.env ?? [])),
+      fc.oneof(fc.string(), fc.integer().map(String), fc.constantFrom('true', 'false')),
+      { maxKeys: 5 },
+    );
+    fc.assert(
+      fc.property(env, fc.oneof(toml, fc.string()), (variables, content) => {
+        try {
+          expect(loadSettings(variables, file(content)).origins.size).toBe(SETTINGS.length);
+        } catch (error) {
+          expect(error).toBeInstanceOf(EdgeProxyError);
+          expect((error as EdgeProxyError).exitCode).toBe(2);
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});
+
+function tomlOf(value: unknown): string {
+  return typeof value === 'object' && !Array.isArray(value) ? '{ a = 1 }' : JSON.stringify(value);
+}

@@ -1,0 +1,145 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createActor, fromPromise, SimulatedClock } from 'xstate';
+import { type CloseInput, lifecycleMachine } from '../../src/machines/lifecycle.ts';
+
+/** A life cycle whose three actors are settled by the test. */
+function aLifecycle(shutdownTimeoutMs = 30_000) {
+  const clock = new SimulatedClock();
+  const calls: string[] = [];
+  const work = {
+    start: Promise.withResolvers<void>(),
+    drain: Promise.withResolvers<void>(),
+    close: Promise.withResolvers<void>(),
+  };
+  // The test may reject one before the machine asks for it.
+  for (const { promise } of Object.values(work)) promise.catch(() => {});
+  const closeInputs: CloseInput[] = [];
+  const actor = createActor(
+    lifecycleMachine.provide({
+      actors: {
+        start: fromPromise(() => (calls.push('start'), work.start.promise)),
+        drain: fromPromise(() => (calls.push('drain'), work.drain.promise)),
+        close: fromPromise<void, CloseInput>(
+          ({ input }) => (calls.push('close'), closeInputs.push(input), work.close.promise),
+        ),
+      },
+    }),
+    { clock, input: { shutdownTimeoutMs } },
+  );
+  const emitted: string[] = [];
+  actor.on('*', (event) => emitted.push('reason' in event ? `${event.type} ${event.reason}` : event.type));
+  actor.start();
+  return {
+    actor,
+    clock,
+    calls,
+    emitted,
+    closeInputs,
+    state: () => actor.getSnapshot().value,
+    stop: () => actor.send({ type: 'STOP_REQUESTED' }),
+    async settle(name: keyof typeof work, error?: Error) {
+      if (error === undefined) work[name].resolve();
+      else work[name].reject(error);
+      await new Promise(setImmediate);
+    },
+  };
+}
+
+describe('lifecycle', () => {
+  it('starts, runs, drains, closes and stops', async () => {
+    const life = aLifecycle();
+    expect(life.state()).toBe('starting');
+    await life.settle('start');
+    expect(life.state()).toBe('running');
+    life.stop();
+    expect(life.state()).toBe('draining');
+    await life.settle('drain');
+    expect(life.state()).toBe('closing');
+    await life.settle('close');
+    expect(life.state()).toBe('stopped');
+    expect(life.actor.getSnapshot().output).toEqual({ error: undefined });
+    expect(life.emitted).toEqual(['RUNNING', 'DRAINING']);
+  });
+
+  it('forces at the timeout, spread over a moment, and not before', async () => {
+    const life = aLifecycle(30_000);
+    await life.settle('start');
+    life.stop();
+    life.clock.increment(29_999);
+    expect(life.state()).toBe('draining');
+    life.clock.increment(1);
+    expect(life.state()).toBe('closing');
+    expect(life.emitted.at(-1)).toBe('FORCING timeout');
+    expect(life.closeInputs).toEqual([{ atOnce: false }]);
+  });
+
+  it('forces at once when asked again', async () => {
+    const life = aLifecycle();
+    await life.settle('start');
+    life.stop();
+    life.stop();
+    expect(life.state()).toBe('closing');
+    expect(life.emitted.at(-1)).toBe('FORCING asked_again');
+    expect(life.closeInputs).toEqual([{ atOnce: true }]);
+  });
+
+  it('releases what a failed start had taken, and fails with its error', async () => {
+    const life = aLifecycle();
+    await life.settle('start', new Error('port in use'));
+    expect(life.state()).toBe('cleaningUp');
+    await life.settle('close');
+    expect(life.state()).toBe('failed');
+    expect(life.actor.getSnapshot().output).toEqual({ error: new Error('port in use') });
+  });
+
+  it('fails when closing fails', async () => {
+    const life = aLifecycle();
+    await life.settle('start');
+    life.stop();
+    await life.settle('drain');
+    await life.settle('close', new Error('stuck'));
+    expect(life.state()).toBe('failed');
+  });
+
+  it('names the actor that nobody provided', async () => {
+    const actor = createActor(lifecycleMachine, { input: { shutdownTimeoutMs: 1 } });
+    actor.start();
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    expect(actor.getSnapshot().output?.error).toMatchObject({
+      code: 'ERR_NOT_PROVIDED',
+      message: "actor 'start' is not provided: pass it to machine.provide()",
+    });
+  });
+
+  it('ends in stopped or failed, having closed exactly once, whatever happens in whatever order', async () => {
+    const step = fc.constantFrom(
+      'stop',
+      'start',
+      'startFails',
+      'drain',
+      'drainFails',
+      'close',
+      'closeFails',
+      'time',
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
+        const life = aLifecycle(10);
+        for (const name of [...steps, 'start', 'stop', 'time', 'close']) {
+          if (name === 'stop') life.stop();
+          else if (name === 'time') life.clock.increment(10);
+          else if (name.endsWith('Fails')) {
+            await life.settle(name.slice(0, -5) as 'start', new Error(name));
+          } else await life.settle(name as 'start');
+        }
+        expect(['stopped', 'failed']).toContain(life.state());
+        expect(life.calls.filter((call) => call === 'close')).toHaveLength(1);
+        expect(life.calls.filter((call) => call === 'start')).toHaveLength(1);
+        expect(life.calls.indexOf('close')).toBe(life.calls.length - 1);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});

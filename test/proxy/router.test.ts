@@ -1,0 +1,150 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Backend } from '../../src/domain/backend.ts';
+import type { Place } from '../../src/proxy/router.ts';
+import { aBackend } from '../support/backends.ts';
+import { aRouter } from '../support/proxy.ts';
+
+const idOf = (entered: Place | string): string =>
+  typeof entered === 'string' ? entered : entered.backend.id;
+
+describe('Router', () => {
+  it('tells the reasons for a refusal apart', () => {
+    const { router, apply } = aRouter();
+    expect(router.enter('10.0.0.1', [])).toBe('no_backend');
+    apply([aBackend({ id: 'a', hardLimit: 1 })]);
+    const place = router.enter('10.0.0.1', []) as Place;
+    expect(router.enter('10.0.0.1', [])).toBe('all_full');
+    router.leave(place);
+    expect(router.enter('10.0.0.1', [place])).toBe('connect_failed');
+  });
+
+  it('keeps the count of a backend over changes of its weight and limits', () => {
+    const { router, apply, counters } = aRouter();
+    apply([aBackend({ id: 'a', hardLimit: 2 })]);
+    const place = router.enter('10.0.0.1', []) as Place;
+    apply([aBackend({ id: 'a', hardLimit: 1, weight: 9 })]);
+    expect(router.enter('10.0.0.2', [])).toBe('all_full');
+    router.leave(place);
+    expect(counters.active[place.slot]).toBe(0);
+    expect(idOf(router.enter('10.0.0.2', []))).toBe('a');
+  });
+
+  it('counts the same id at a new address as another backend', () => {
+    const { router, apply } = aRouter();
+    apply([aBackend({ id: 'a', port: 1, hardLimit: 1 })]);
+    expect(idOf(router.enter('10.0.0.1', []))).toBe('a');
+    apply([aBackend({ id: 'a', port: 2, hardLimit: 1 })]);
+    expect((router.enter('10.0.0.1', []) as Place).backend.port).toBe(2);
+  });
+
+  describe('affinity', () => {
+    const both = [aBackend({ id: 'a' }), aBackend({ id: 'b', port: 2 })];
+
+    it('binds only after a connect has succeeded', () => {
+      const { router, apply } = aRouter({ bindingTtlMs: 1_000, random: () => 0 });
+      apply(both);
+      const failed = router.enter('10.0.0.1', []) as Place;
+      const second = router.enter('10.0.0.1', [failed]) as Place;
+      router.leave(failed);
+      router.connected('10.0.0.1', second);
+      router.leave(second);
+      expect(idOf(router.enter('10.0.0.1', []))).toBe('b');
+      expect(idOf(router.enter('10.0.0.2', []))).toBe('a');
+    });
+
+    it.each([
+      ['is out', [aBackend({ id: 'a' }), aBackend({ id: 'b', port: 2, adminUp: false })]],
+      ['is drained by weight', [aBackend({ id: 'a' }), aBackend({ id: 'b', port: 2, weight: 0 })]],
+      ['is gone', [aBackend({ id: 'a' })]],
+      ['has moved', [aBackend({ id: 'a' }), aBackend({ id: 'b', port: 3, softLimit: 0 })]],
+    ])('never brings a client to its backend when that %s', (_, changed: readonly Backend[]) => {
+      const { router, apply } = aRouter({ bindingTtlMs: 1_000, random: () => 0 });
+      apply([both[1]!]);
+      const place = router.enter('10.0.0.1', []) as Place;
+      router.connected('10.0.0.1', place);
+      router.leave(place);
+      apply(changed);
+      expect(idOf(router.enter('10.0.0.1', []))).toBe('a');
+    });
+
+    it('never goes past the hard limit', () => {
+      const { router, apply } = aRouter({ bindingTtlMs: 1_000 });
+      apply([aBackend({ id: 'a', hardLimit: 1 })]);
+      router.connected('10.0.0.1', router.enter('10.0.0.1', []) as Place);
+      apply([aBackend({ id: 'a', hardLimit: 1 }), aBackend({ id: 'b', port: 2 })]);
+      expect(idOf(router.enter('10.0.0.1', []))).toBe('b');
+    });
+
+    it('ends with its time to live, which every connection renews', () => {
+      let nowMs = 0;
+      const { router, apply, affinity } = aRouter({ bindingTtlMs: 1_000, now: () => nowMs, random: () => 0 });
+      apply([both[1]!]);
+      router.connected('10.0.0.1', router.enter('10.0.0.1', []) as Place);
+      apply(both.map((backend) => ({ ...backend, softLimit: 1_000_000 })));
+      nowMs = 999;
+      const again = router.enter('10.0.0.1', []) as Place;
+      expect(again.backend.id).toBe('b');
+      router.connected('10.0.0.1', again);
+      nowMs = 1_998;
+      expect(affinity.collectGarbage()).toBe(0);
+      nowMs = 1_999;
+      expect(idOf(router.enter('10.0.0.1', []))).toBe('a');
+      expect(affinity.collectGarbage()).toBe(1);
+      expect(affinity.size).toBe(0);
+    });
+  });
+
+  it('holds every limit and loses no place under any interleaving of clients and changes', () => {
+    const shape = fc.record({
+      id: fc.constantFrom('a', 'b', 'c', 'd'),
+      port: fc.constantFrom(1, 2),
+      hardLimit: fc.integer({ min: 0, max: 3 }),
+      weight: fc.integer({ min: 0, max: 2 }),
+    });
+    const step = fc.oneof(
+      { weight: 6, arbitrary: fc.record({ do: fc.constant('enter' as const), client: fc.nat(5) }) },
+      { weight: 4, arbitrary: fc.record({ do: fc.constant('leave' as const), which: fc.nat() }) },
+      {
+        weight: 2,
+        arbitrary: fc.record({
+          do: fc.constant('apply' as const),
+          backends: fc.uniqueArray(shape, { selector: ({ id }) => id, maxLength: 4 }),
+        }),
+      },
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+        const { router, apply, counters } = aRouter({ bindingTtlMs: 1_000, now: () => 0, random: () => 0.5 });
+        const held: Place[] = [];
+        let backends: readonly Backend[] = [];
+        for (const action of steps) {
+          if (action.do === 'apply') {
+            backends = action.backends.map((fields) => aBackend(fields));
+            apply(backends);
+          } else if (action.do === 'leave') {
+            const [place] = held.splice(action.which % Math.max(1, held.length), 1);
+            if (place !== undefined) router.leave(place);
+          } else {
+            const client = `10.0.0.${action.client}`;
+            const entered = router.enter(client, []);
+            if (typeof entered === 'string') continue;
+            router.connected(client, entered);
+            held.push(entered);
+            const { id, port, hardLimit, weight } = entered.backend;
+            expect(backends.some((backend) => backend.id === id && backend.port === port)).toBe(true);
+            expect(weight).toBeGreaterThan(0);
+            const same = held.filter(({ backend }) => backend.id === id && backend.port === port).length;
+            if (hardLimit > 0) expect(same).toBeLessThanOrEqual(hardLimit);
+          }
+        }
+        for (const { slot } of held) {
+          expect(counters.active[slot]).toBe(held.filter((place) => place.slot === slot).length);
+        }
+        for (const place of held) router.leave(place);
+        expect(counters.active.every((active) => active === 0)).toBe(true);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { deriveEligibleSet } from '../../src/domain/eligibility.ts';
+import type { Place } from '../../src/proxy/router.ts';
+import { MAX_SLOTS } from '../../src/proxy/counters.ts';
+import { createTrafficSource } from '../../src/proxy/traffic.ts';
+import { aBackend } from '../support/backends.ts';
+import { aRouter } from '../support/proxy.ts';
+
+describe('series of backends', () => {
+  it('stay until their last connection has ended and their last numbers were read', () => {
+    const { router, apply, counters, slots } = aRouter();
+    const traffic = createTrafficSource(counters, slots);
+    const ids = (): readonly string[] => traffic.report().backends.map(({ backendId }) => backendId);
+    apply([aBackend({ id: 'a' }), aBackend({ id: 'b', port: 2, adminUp: false })]);
+    const place = router.enter('10.0.0.1', []) as Place;
+    counters.connected(place.slot, 0.002);
+    counters.sent(place.slot, 10);
+    expect(ids()).toEqual(['a', 'b']);
+    apply([aBackend({ id: 'b', port: 2 })]);
+    expect(ids()).toEqual(['a', 'b']);
+    counters.sent(place.slot, 5);
+    router.leave(place);
+    expect(traffic.report().backends[0]).toMatchObject({ backendId: 'a', bytesSent: 15, active: 0 });
+    expect(ids()).toEqual(['b']);
+    expect(traffic.report().bytesSent).toBe(15);
+  });
+
+  it('start from zero for the next backend that gets the slot', () => {
+    const { router, apply, counters, slots } = aRouter();
+    const traffic = createTrafficSource(counters, slots);
+    apply([aBackend({ id: 'a' })]);
+    const place = router.enter('10.0.0.1', []) as Place;
+    counters.connected(place.slot, 10);
+    counters.received(place.slot, 7);
+    router.leave(place);
+    apply([]);
+    traffic.report();
+    apply([aBackend({ id: 'b' })]);
+    const [b] = traffic.report().backends;
+    expect(b).toMatchObject({ backendId: 'b', connections: 0, bytesReceived: 0, rttSumSeconds: 0 });
+    expect(Math.max(...b!.rttCounts)).toBe(0);
+  });
+
+  it('are added up over the incarnations of one id', () => {
+    const { router, apply, counters, slots } = aRouter();
+    apply([aBackend({ id: 'a', port: 1 })]);
+    router.enter('10.0.0.1', []);
+    apply([aBackend({ id: 'a', port: 2 })]);
+    router.enter('10.0.0.1', []);
+    expect(createTrafficSource(counters, slots).report().backends).toMatchObject([
+      { backendId: 'a', active: 2 },
+    ]);
+  });
+});
+
+describe('SlotTable', () => {
+  it('names the backends that find no slot, and reuses what is gone without waiting for a scrape', () => {
+    const { router, slots } = aRouter();
+    const many = (prefix: string, count: number) =>
+      Array.from({ length: count }, (_, index) => aBackend({ id: `${prefix}${index}` }));
+    expect(router.apply(deriveEligibleSet(many('a', MAX_SLOTS + 2), 1))).toEqual([
+      `a${MAX_SLOTS}`,
+      `a${MAX_SLOTS + 1}`,
+    ]);
+    expect(router.apply(deriveEligibleSet(many('b', 3), 2))).toEqual([]);
+    expect(slots.slotOf('b2@127.0.0.1:9000')).toBeGreaterThanOrEqual(0);
+  });
+});
