@@ -96,7 +96,8 @@ export function postgresBackends(settings: Settings, logger: Logger, metrics: Me
     try {
       const state = await loadState(statePath);
       if (state === undefined) return undefined;
-      const { backends, savedAtMs } = state;
+      const { backends, skipped, savedAtMs } = state;
+      logSkipped(skipped);
       const savedAt = new Date(savedAtMs).toISOString();
       logger.info({ path: statePath, backends: backends.length, savedAt }, 'last known backends loaded');
       return backends;

@@ -54,7 +54,7 @@ class Session implements SubscriptionSession {
 
   async open(): Promise<void> {
     try {
-      await this.#listen();
+      await Promise.race([this.#listen(), this.#ended.promise]);
     } catch (thrown) {
       throw postgresError(this.#label, 'cannot listen', thrown);
     }

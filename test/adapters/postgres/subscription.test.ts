@@ -164,10 +164,9 @@ describe('a frozen database', () => {
   });
 });
 
-test('a LISTEN that is no longer in force fails the heartbeat, although the session answers', async () => {
-  const database = await testDatabase();
+/** Like a pooler that runs LISTEN on another server session: the statement succeeds, on another channel. */
+async function throughPooler(database: TestDatabase) {
   const { hostname, port } = new URL(database.url);
-  // Like a pooler that runs LISTEN on another server session: the statement succeeds, on another channel.
   const pooler = await startTcpBackend((client) => {
     const server = connectSocket(Number(port), hostname);
     server.on('error', () => client.destroy());
@@ -175,17 +174,35 @@ test('a LISTEN that is no longer in force fails the heartbeat, although the sess
     server.on('close', () => client.destroy());
     server.pipe(client);
     client.on('data', (chunk) => {
-      const text = chunk.toString('latin1').replace('LISTEN edgeproxy_backends', 'LISTEN edgeproxy_backendz');
-      server.write(Buffer.from(text, 'latin1'));
+      const text = chunk.toString('latin1');
+      server.write(text.replace('LISTEN edgeproxy_backends', 'LISTEN edgeproxy_backendz'), 'latin1');
     });
   });
   onTestFinished(() => pooler.close());
   const url = new URL(database.url);
   url.port = String(pooler.port);
+  return { url: url.href, pooler };
+}
 
-  const { session, heard } = await subscribe(url.href);
-  await expect(session.beat(300)).rejects.toThrow('no heartbeat within 300 ms');
-  expect(heard).toEqual([]);
+describe('a LISTEN that is not in force, although the session answers', () => {
+  test('fails the heartbeat', async () => {
+    const { url } = await throughPooler(await testDatabase());
+    const { session, heard } = await subscribe(url);
+    await expect(session.beat(300)).rejects.toThrow('no heartbeat within 300 ms');
+    expect(heard).toEqual([]);
+  });
+
+  test('does not keep a heartbeat waiting for its echo when the session dies', async () => {
+    const database = await testDatabase();
+    const { url, pooler } = await throughPooler(database);
+    const { session } = await subscribe(url);
+    const beat = session.beat(60_000).catch((thrown: unknown) => thrown);
+    const NOTIFIED = `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle'
+      AND query LIKE 'NOTIFY edgeproxy_backends%'`;
+    await until(async () => (await database.query(NOTIFIED)).length === 1, { what: 'the NOTIFY to be done' });
+    for (const socket of pooler.sockets) socket.destroy();
+    expect(await beat).toMatchObject({ code: 'ERR_POSTGRES' });
+  });
 });
 
 describe('an attempt that fails', () => {
