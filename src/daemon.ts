@@ -74,6 +74,8 @@ export function createDaemon({ settings, logger, version }: DaemonOptions): Daem
     const backends$ = source.backends$.pipe(tap(() => (rowsAtMs = now())));
     eligibleBackends$(backends$).subscribe((set) => apply(proxy, set, rowsAtMs));
     await source.start();
+    // Asked to stop meanwhile: no client may be accepted any more.
+    if (!lifecycle.getSnapshot().matches('starting')) return;
     addresses = { proxy: await proxy.listen(), metrics: ops?.address };
     logger.info({ ...addresses, region: settings.region, version }, 'accepting clients');
   }

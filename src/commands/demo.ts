@@ -52,8 +52,10 @@ export async function demo(env: Environment): Promise<number> {
       },
       FILE,
     );
-    await runUntilStopped(settings, (addresses) => {
-      process.stdout.write(banner(addresses, settings.postgres.url ?? postgres.url));
+    await runUntilStopped(settings, {
+      hangUp: 'stop',
+      onStarted: (addresses) =>
+        void process.stdout.write(banner(addresses, settings.postgres.url ?? postgres.url)),
     });
     return 0;
   } finally {

@@ -5,32 +5,42 @@ import { createDaemon, type DaemonAddresses } from '../daemon.ts';
 import { packageVersion } from './version.ts';
 import { readSettings } from './settings.ts';
 
-const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
-
 /** Runs the daemon until a signal stops it; resolves with the exit code, rejects when it cannot start. */
 export async function run(configPath: string | undefined, env: Environment): Promise<number> {
   const { settings } = await readSettings(env, configPath);
-  await runUntilStopped(settings);
+  await runUntilStopped(settings, { hangUp: 'ignore', onStarted: () => {} });
   return 0;
 }
 
+export interface RunOptions {
+  /** What SIGHUP does: a daemon goes on, a program in a terminal ends with it. */
+  readonly hangUp: 'ignore' | 'stop';
+  readonly onStarted: (addresses: DaemonAddresses) => void;
+}
+
 /** Runs a daemon with these settings until SIGTERM or SIGINT has stopped it; a second signal forces. */
-export async function runUntilStopped(
-  settings: Settings,
-  onStarted: (addresses: DaemonAddresses) => void = () => {},
-): Promise<void> {
+export async function runUntilStopped(settings: Settings, { hangUp, onStarted }: RunOptions): Promise<void> {
   const logger = createLogger(settings.log_level);
   const daemon = createDaemon({ settings, logger, version: packageVersion() });
   const stop = (signal: NodeJS.Signals): void => {
     logger.info({ signal }, 'stop requested');
     daemon.stop();
   };
-  for (const signal of STOP_SIGNALS) process.on(signal, stop);
+  const handlers: readonly (readonly [NodeJS.Signals, (signal: NodeJS.Signals) => void])[] = [
+    ['SIGTERM', stop],
+    ['SIGINT', stop],
+    // Its default would end the process without a drain.
+    [
+      'SIGHUP',
+      hangUp === 'stop' ? stop : () => logger.warn({}, 'reloading is not available yet, SIGHUP ignored'),
+    ],
+  ];
+  for (const [signal, handler] of handlers) process.on(signal, handler);
   try {
     const addresses = await daemon.start();
     if (addresses !== undefined) onStarted(addresses);
     await daemon.stopped;
   } finally {
-    for (const signal of STOP_SIGNALS) process.off(signal, stop);
+    for (const [signal, handler] of handlers) process.off(signal, handler);
   }
 }

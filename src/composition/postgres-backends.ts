@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { ReplaySubject, Subject, type Subscription } from 'rxjs';
 import { createActor, toPromise } from 'xstate';
 import { defaultStateDir } from '../adapters/file/state-dir.ts';
@@ -22,6 +23,9 @@ import type { BackendSource } from './backend-source.ts';
 const BACKOFF = { baseMs: 200, maxMs: 10_000 };
 const HEARTBEAT_INTERVAL_MS = 5_000;
 const HEARTBEAT_TIMEOUT_MS = 3_000;
+
+/** How long a start waits for the database when last known backends are at hand. */
+const STATE_PATIENCE_MS = 1_000;
 
 /** Rows named one by one in the log; the metric counts them all. */
 const MAX_SKIPPED_LOGGED = 20;
@@ -58,6 +62,7 @@ export function postgresBackends(settings: Settings, logger: Logger, metrics: Me
   const rows$ = new ReplaySubject<readonly Backend[]>(1);
   const hints$ = new Subject<{ readonly atMs: number }>();
   const firstAnswer = Promise.withResolvers<void>();
+  metrics.setPostgresConnected(false);
   let reading: Subscription | undefined;
   let isStopped = false;
 
@@ -176,7 +181,10 @@ export function postgresBackends(settings: Settings, logger: Logger, metrics: Me
         random: Math.random,
       }).subscribe(onRows);
       subscription.start();
-      await firstAnswer.promise;
+      await Promise.race([
+        firstAnswer.promise,
+        ...(initial === undefined ? [] : [delay(STATE_PATIENCE_MS, undefined, { ref: false })]),
+      ]);
     },
     async stop() {
       isStopped = true;

@@ -11,10 +11,17 @@ const CAUSES: Readonly<Record<string, FailureCause>> = {
   ECONNABORTED: 'reset',
 };
 
+/** The daemon has run out of something that no other backend would need less of. */
+const EXHAUSTED: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
+
 /**
- * What a failed connect says about the backend; `undefined` when it says nothing, because the daemon itself lacks
- * descriptors, ports, memory or permission (`EMFILE`, `EADDRNOTAVAIL`, …): never charged to a backend.
+ * What a failed connect says about the backend.
+ *
+ * A cause is charged to it. `exhausted` is the daemon's own want of descriptors or memory: no other backend is worth
+ * trying. `local` is trouble of this machine with this one address (no free port towards it, no address family, no
+ * permission): charged to nobody, and the next backend may do.
  */
-export function causeOfConnectError(code: string | undefined): FailureCause | undefined {
-  return code === undefined ? undefined : CAUSES[code];
+export function classifyConnectError(code: string | undefined): FailureCause | 'exhausted' | 'local' {
+  if (code === undefined) return 'local';
+  return EXHAUSTED.has(code) ? 'exhausted' : (CAUSES[code] ?? 'local');
 }

@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { endpointOf } from '../domain/backend.ts';
 import type { FailureCause, Outcome, RefusalReason } from '../domain/outcome.ts';
 import type { Logger, MonotonicClock } from '../domain/ports.ts';
-import { causeOfConnectError } from './connect-error.ts';
+import { classifyConnectError } from './connect-error.ts';
 import type { Counters } from './counters.ts';
 import { relay } from './relay.ts';
 import type { Place, Router } from './router.ts';
@@ -17,6 +17,8 @@ export interface ConnectionOptions {
   /** How many distinct backends are tried before the client is refused. */
   readonly connectAttempts: number;
   readonly report: (outcome: Outcome) => void;
+  /** A connect failed for a reason that lies with this machine; called once an attempt. */
+  readonly onLocalTrouble: (backendId: string, detail: string) => void;
 }
 
 /** Ways to say that a connect took too long, in the manner of the system's own errors. */
@@ -134,17 +136,16 @@ export class Connection {
   }
 
   #dialFailed(place: Place, failure: NodeJS.ErrnoException | undefined): void {
-    const { logger, connectAttempts, now } = this.#options;
-    const cause = causeOfConnectError(failure?.code);
+    const { onLocalTrouble, connectAttempts, now } = this.#options;
+    const cause = classifyConnectError(failure?.code);
     const detail = failure?.message ?? 'closed while connecting';
-    if (cause === undefined) {
-      logger.warn({ backend: place.backend.id, error: detail }, 'cannot connect for want of local resources');
-      return this.#refuse('local_error');
-    }
-    this.#report(place, cause, detail);
+    const isLocal = cause === 'exhausted' || cause === 'local';
+    if (isLocal) onLocalTrouble(place.backend.id, detail);
+    else this.#report(place, cause, detail);
     this.#tried.push(place);
-    const mayTryAgain = this.#tried.length < connectAttempts && now() < this.#deadlineMs;
-    return mayTryAgain ? this.#dial() : this.#refuse('connect_failed');
+    const mayTryAgain =
+      cause !== 'exhausted' && this.#tried.length < connectAttempts && now() < this.#deadlineMs;
+    return mayTryAgain ? this.#dial() : this.#refuse(isLocal ? 'local_error' : 'connect_failed');
   }
 
   #report({ slot, backend }: Place, cause: FailureCause | undefined, detail = ''): void {

@@ -27,6 +27,7 @@ export interface NetEngineOptions {
 const BACKLOG = 4_096;
 const IDLE_CHECK_MS = 500;
 const CLOSE_STEPS = 10;
+const LOCAL_TROUBLE_LOG_MS = 1_000;
 
 /** The portable engine: sockets of `node:net`, one thread. Works wherever Node does. */
 export class NetEngine implements ProxyEngine {
@@ -35,13 +36,19 @@ export class NetEngine implements ProxyEngine {
   readonly #server: Server;
   readonly #live = new Set<Connection>();
   #outcomes: Outcome[] = [];
+  #localTroubles = 0;
+  #localTroubleLoggedAtMs = -Infinity;
   #idleCheck: NodeJS.Timeout | undefined;
   #isDraining = false;
   readonly #drained = Promise.withResolvers<void>();
 
   constructor(options: NetEngineOptions) {
     this.#options = options;
-    this.#connectionOptions = { ...options, report: (outcome) => this.#report(outcome) };
+    this.#connectionOptions = {
+      ...options,
+      report: (outcome) => this.#report(outcome),
+      onLocalTrouble: (backend, error) => this.#onLocalTrouble(backend, error),
+    };
     this.#server = createServer(
       { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: true },
       (socket) => this.#accept(socket),
@@ -113,6 +120,16 @@ export class NetEngine implements ProxyEngine {
 
   #resolveWhenDrained(): void {
     if (this.#isDraining && this.#live.size === 0) this.#drained.resolve();
+  }
+
+  /** One line a second at most: without descriptors there would be one for every client. */
+  #onLocalTrouble(backend: string, error: string): void {
+    const { now, logger } = this.#options;
+    this.#localTroubles++;
+    if (now() - this.#localTroubleLoggedAtMs < LOCAL_TROUBLE_LOG_MS) return;
+    logger.warn({ backend, error, times: this.#localTroubles }, 'cannot connect, the trouble is local');
+    this.#localTroubleLoggedAtMs = now();
+    this.#localTroubles = 0;
   }
 
   #report(outcome: Outcome): void {

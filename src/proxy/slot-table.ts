@@ -7,16 +7,15 @@ interface Occupant {
   readonly backendId: string;
   /** Still a row that is not deleted. */
   wanted: boolean;
-  /** Its last numbers have been scraped since it went. */
-  scraped: boolean;
 }
 
 /**
  * Which backend owns which row of the counters.
  *
  * A slot belongs to an incarnation (id and address), survives every change of weight, limits and eligibility, and
- * is given to another backend only when its own is gone, its last connection has ended and its last numbers were
- * scraped. When all slots are taken, the scrape is not waited for.
+ * is given to another backend only when no incarnation of its id is wanted any more, its last connection has ended
+ * and its last numbers were scraped: so the totals of an id never fall while it exists. When all slots are taken,
+ * neither is waited for.
  */
 export class SlotTable {
   readonly #counters: Counters;
@@ -53,10 +52,8 @@ export class SlotTable {
 
   /** Tells that the present numbers of all slots have been read; what is gone and silent is freed. */
   scraped(): void {
-    for (const occupant of this.#occupants.values()) {
-      occupant.scraped = !occupant.wanted && this.#counters.active[occupant.slot] === 0;
-    }
-    this.#sweep((occupant) => occupant.scraped);
+    const wantedIds = new Set([...this.#occupants.values()].flatMap((o) => (o.wanted ? o.backendId : [])));
+    this.#sweep(({ backendId }) => !wantedIds.has(backendId));
   }
 
   #occupy(backend: Backend): boolean {
@@ -70,7 +67,7 @@ export class SlotTable {
     const slot = this.#free.pop() ?? (this.#nextUnused < MAX_SLOTS ? this.#nextUnused++ : undefined);
     if (slot === undefined) return false;
     this.#counters.clear(slot);
-    this.#occupants.set(incarnation, { slot, backendId: backend.id, wanted: true, scraped: false });
+    this.#occupants.set(incarnation, { slot, backendId: backend.id, wanted: true });
     return true;
   }
 

@@ -46,7 +46,9 @@ describe('precedence and origins', () => {
   it('accepts every default as an explicit value, from the environment and in its own type', () => {
     const env = Object.fromEntries(
       SETTINGS.flatMap(({ env: name, standard }) =>
-        name === undefined || standard === undefined ? [] : [[name, String(standard)]],
+        name === undefined || standard === undefined
+          ? []
+          : [[name, JSON.stringify(standard).replaceAll('"', '')]],
       ),
     );
     expect(loadSettings(env).settings).toEqual(loadSettings({}).settings);
@@ -107,7 +109,7 @@ weigth = 3
 `;
     const { code, lines } = failure({}, content);
     expect(code).toBe('ERR_SETTINGS_INVALID');
-    expect([...lines].sort()).toEqual(
+    expect([...lines].toSorted()).toEqual(
       [
         'edge.toml:1: region = 3: expected text that is not empty',
         'edge.toml:2: log_levl: no such key, did you mean log_level?',
@@ -118,7 +120,7 @@ weigth = 3
         'edge.toml:17: backends[1].country = "BRA": expected a country code of two letters (ISO 3166-1) such as BR',
         'edge.toml:20: backends[1].weigth: no such key, did you mean weight?',
         'edge.toml:22: geoip.cidrs.10.0.0.1/8 = "BR": has bits set after its prefix: the network is 10.0.0.0/8',
-      ].sort(),
+      ].toSorted(),
     );
   });
 

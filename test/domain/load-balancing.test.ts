@@ -92,7 +92,7 @@ describe('BackendPicker', () => {
   });
 
   it("is the seed's formula, to the letter, while every backend is below its soft limit", () => {
-    const case_ = fc.record({
+    const scenario = fc.record({
       shapes: fc.array(
         fc.record({
           country: fc.constantFrom(...COUNTRIES),
@@ -106,7 +106,7 @@ describe('BackendPicker', () => {
       client: clientArbitrary,
     });
     fc.assert(
-      fc.property(case_, ({ shapes, client }) => {
+      fc.property(scenario, ({ shapes, client }) => {
         const backends = shapes.map((shape, index) => aBackend({ id: `b${index}`, ...shape, hardLimit: 0 }));
         const active = shapes.map(({ load, softLimit }) => Math.min(load, softLimit - 1));
         const score = (index: number): number => {

@@ -53,6 +53,24 @@ describe('series of backends', () => {
   });
 });
 
+describe('totals of an id', () => {
+  it('do not fall when it moves to another address and the old one has gone', () => {
+    const { router, apply, counters, slots } = aRouter();
+    const traffic = createTrafficSource(counters, slots);
+    apply([aBackend({ id: 'a', port: 1 })]);
+    const place = router.enter('10.0.0.1', []) as Place;
+    counters.connected(place.slot, 0.001);
+    counters.sent(place.slot, 10);
+    router.leave(place);
+    apply([aBackend({ id: 'a', port: 2 })]);
+    traffic.report();
+    expect(traffic.report().backends).toMatchObject([{ backendId: 'a', connections: 1, bytesSent: 10 }]);
+    apply([]);
+    traffic.report();
+    expect(traffic.report().backends).toEqual([]);
+  });
+});
+
 describe('SlotTable', () => {
   it('names the backends that find no slot, and reuses what is gone without waiting for a scrape', () => {
     const { router, slots } = aRouter();

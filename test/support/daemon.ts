@@ -75,6 +75,8 @@ export interface DaemonStartOptions {
   /** Default: a fresh private folder, removed by `dispose()`. */
   readonly stateDir?: string;
   readonly args?: readonly string[];
+  /** How long the start may take; default 20 seconds. */
+  readonly startTimeoutMs?: number;
 }
 
 /** Starts `edgeproxy run` on free ports of the loopback address, metrics on; resolves when it accepts clients. */
@@ -90,7 +92,7 @@ export async function startDaemon(options: DaemonStartOptions = {}): Promise<Dae
   });
   let isOver = false;
   void cli.exited.then(() => (isOver = true));
-  const log = (msg: string, from = 0): Promise<LogLine> =>
+  const log = (msg: string, from = 0, timeoutMs = 20_000): Promise<LogLine> =>
     until(
       () => {
         const line = cli.logs.slice(from).find((candidate) => candidate.msg === msg);
@@ -98,9 +100,18 @@ export async function startDaemon(options: DaemonStartOptions = {}): Promise<Dae
           throw new Error(`the daemon ended before "${msg}": ${cli.stderr()}`);
         return line;
       },
-      { what: `the log line "${msg}"`, timeoutMs: 20_000 },
+      { what: `the log line "${msg}"`, timeoutMs },
     );
-  const { proxy, metrics } = (await log('accepting clients')) as unknown as DaemonAddresses;
+  const dispose = async (): Promise<void> => {
+    if (!isOver) cli.child.kill('SIGKILL');
+    await cli.exited;
+    if (options.stateDir === undefined) await rm(stateDir, { recursive: true, force: true });
+  };
+  const started = await log('accepting clients', 0, options.startTimeoutMs).catch(async (error: unknown) => {
+    await dispose();
+    throw error;
+  });
+  const { proxy, metrics } = started as unknown as DaemonAddresses;
   const metricsPort = metrics?.port ?? 0;
   return {
     ...cli,
@@ -113,11 +124,7 @@ export async function startDaemon(options: DaemonStartOptions = {}): Promise<Dae
       const line = text.split('\n').find((candidate) => candidate.startsWith(`${series} `));
       return line === undefined ? undefined : Number(line.slice(series.length + 1));
     },
-    async dispose() {
-      if (!isOver) cli.child.kill('SIGKILL');
-      await cli.exited;
-      if (options.stateDir === undefined) await rm(stateDir, { recursive: true, force: true });
-    },
+    dispose,
   };
 }
 

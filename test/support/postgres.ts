@@ -17,12 +17,11 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** Creates an empty database with a random name. */
-export async function createDatabase(): Promise<TestDatabase> {
-  const sharedUrl = inject('postgresUrl');
+/** Creates an empty database with a random name, on the shared PostgreSQL or on the one whose URL is given. */
+export async function createDatabase(serverUrl = inject('postgresUrl')): Promise<TestDatabase> {
   const name = `test_${randomBytes(8).toString('hex')}`;
-  await runOn(sharedUrl, `CREATE DATABASE ${name}`);
-  const url = new URL(`/${name}`, sharedUrl).href;
+  await runOn(serverUrl, `CREATE DATABASE ${name}`);
+  const url = new URL(`/${name}`, serverUrl).href;
   const client = await connect(url);
   let dropping: Promise<void> | undefined;
   return {
@@ -30,7 +29,7 @@ export async function createDatabase(): Promise<TestDatabase> {
     client,
     query: async (sql, parameters = []) => (await client.query(sql, [...parameters])).rows,
     drop() {
-      dropping ??= client.end().then(() => runOn(sharedUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`));
+      dropping ??= client.end().then(() => runOn(serverUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`));
       return dropping;
     },
   };
@@ -49,7 +48,8 @@ export async function connect(url: string, config: ClientConfig = {}): Promise<C
   return client;
 }
 
-async function runOn(url: string, sql: string): Promise<void> {
+/** Runs one statement in a session of its own. */
+export async function runOn(url: string, sql: string): Promise<void> {
   const client = await connect(url);
   try {
     await client.query(sql);

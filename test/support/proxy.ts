@@ -10,14 +10,14 @@ import { Router } from '../../src/proxy/router.ts';
 import { SlotTable } from '../../src/proxy/slot-table.ts';
 import { createTrafficSource } from '../../src/proxy/traffic.ts';
 
-export const silentLogger: Logger = { error() {}, warn() {}, info() {}, debug() {} };
+const silentLogger: Logger = { error() {}, warn() {}, info() {}, debug() {} };
 
 export interface TestRouter {
   readonly router: Router;
   readonly counters: Counters;
   readonly slots: SlotTable;
   readonly affinity: Affinity;
-  apply(backends: readonly Backend[]): void;
+  readonly apply: (backends: readonly Backend[]) => void;
 }
 
 export interface TestRouterOptions {

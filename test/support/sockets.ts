@@ -1,5 +1,5 @@
 import { once as nodeOnce, type EventEmitter } from 'node:events';
-import { createServer as createHttpServer, get } from 'node:http';
+import { get } from 'node:http';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
 export { freePort } from '../../src/adapters/embedded-postgres/free-port.ts';
@@ -11,40 +11,6 @@ export interface ListenOptions {
   readonly host?: string | undefined;
   /** 0 or absent picks a free one. */
   readonly port?: number | undefined;
-}
-
-export interface HttpBackend {
-  readonly name: string;
-  readonly host: string;
-  readonly port: number;
-  /** Connections accepted so far. */
-  readonly connections: number;
-  /** Stops listening and cuts every connection. May be called again. */
-  close(): Promise<void>;
-}
-
-/** Starts an HTTP server that answers every request with its name. */
-export async function startHttpBackend(
-  options: ListenOptions & { readonly name: string },
-): Promise<HttpBackend> {
-  const { name, host = LOCALHOST } = options;
-  const server = createHttpServer((_request, response) => response.end(name));
-  let connections = 0;
-  server.on('connection', () => (connections += 1));
-  const port = await listen(server, { ...options, host });
-  return {
-    name,
-    host,
-    port,
-    get connections() {
-      return connections;
-    },
-    close() {
-      const closed = closeServer(server);
-      server.closeAllConnections();
-      return closed;
-    },
-  };
 }
 
 export interface TcpBackend {

@@ -42,15 +42,19 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
     { requestTimeout: 10_000, headersTimeout: 5_000 },
     (request, response) => void answer(request, response),
   );
-  return { address: await listen(server, address), close: () => close(server) };
+  return { address: await listen(server, address, logger), close: () => close(server) };
 }
 
-function listen(server: Server, { host, port }: ListenAddress): Promise<ListenAddress> {
+function listen(server: Server, { host, port }: ListenAddress, logger: Logger): Promise<ListenAddress> {
   return new Promise((resolve, reject) => {
     server.once('error', (error) =>
       reject(listenError('EDGEPROXY_METRICS_LISTEN_ADDR', { host, port }, error)),
     );
     server.listen(port, host, () => {
+      server.removeAllListeners('error');
+      server.on('error', (error) =>
+        logger.error({ error: error.message }, 'metrics listener reported an error'),
+      );
       const { address, port: bound } = server.address() as AddressInfo;
       resolve({ host: address, port: bound });
     });

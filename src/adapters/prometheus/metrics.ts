@@ -53,10 +53,8 @@ export function createMetrics(
   const setVersion = gauge('backend_set_version', 'Version of the set that new clients are routed by.');
   const skippedRows = gauge('backend_rows_skipped', 'Rows of the last read that cannot be a backend.');
   const reads = counter('postgres_reads_total', 'Reads of the backends table, by result.', ['result']);
-  const connected = gauge(
-    'postgres_connected',
-    '1 while changes arrive by notification, 0 while the last set is kept.',
-  );
+  /** Made when a database is used at all: 0 in a daemon without one would look like an outage. */
+  let connected: Gauge | undefined;
   gauge('build_info', 'Version of the daemon; always 1.', ['version']).set({ version }, 1);
   collectDefaultMetrics({ register: registry });
 
@@ -106,6 +104,10 @@ export function createMetrics(
       reads.inc({ result: 'failed' });
     },
     setPostgresConnected(isConnected) {
+      connected ??= gauge(
+        'postgres_connected',
+        '1 while changes arrive by notification, 0 while the last set is kept.',
+      );
       connected.set(isConnected ? 1 : 0);
     },
   };

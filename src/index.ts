@@ -1,0 +1,83 @@
+/**
+ * The public exports of edgeproxy: what a program of your own may build on. Everything else is internal.
+ *
+ * Each part is documented at its definition; `examples/push-changes` shows several of them at work.
+ */
+
+export { EdgeProxyError, ERROR_CODES, type ErrorCode, messageOf } from './errors.ts';
+
+// Domain: pure functions and the types of their data.
+export {
+  type Backend,
+  endpointOf,
+  incarnationOf,
+  type ParsedRows,
+  parseBackendRows,
+  type SkippedRow,
+} from './domain/backend.ts';
+export type {
+  OpenSubscription,
+  RowsUpdate,
+  SubscriptionHandlers,
+  SubscriptionSession,
+} from './domain/backend-source.ts';
+export { backoffDelayMs, type BackoffOptions } from './domain/backoff.ts';
+export {
+  deriveEligibleSet,
+  EMPTY_SET,
+  type EligibleSet,
+  type ExcludedBackend,
+  EXCLUSION_REASONS,
+  type ExclusionReason,
+  exclusionOf,
+} from './domain/eligibility.ts';
+export {
+  type ClientGeo,
+  type CountryRegions,
+  DEFAULT_COUNTRY_REGIONS,
+  type GeoTier,
+  geoTierOf,
+  regionOf,
+} from './domain/geo.ts';
+export { BackendPicker, loadScore } from './domain/load-balancing.ts';
+export type { ListenAddress, Logger, MonotonicClock, Random } from './domain/ports.ts';
+
+// Statecharts, and the actor that does the work of the subscription.
+export {
+  type CloseInput,
+  type LifecycleEmitted,
+  type LifecycleEvent,
+  type LifecycleInput,
+  lifecycleMachine,
+  type LifecycleOutput,
+} from './machines/lifecycle.ts';
+export {
+  type PostgresSubscriptionEmitted,
+  type PostgresSubscriptionInput,
+  postgresSubscriptionMachine,
+} from './machines/postgres-subscription.ts';
+export { sessionActor, type SessionCommand, type SessionReport } from './machines/subscription-session.ts';
+
+// Streams.
+export { backendRows$, type BackendRowsOptions, type RowsEvent } from './streams/backend-rows.ts';
+export { eligibleBackends$ } from './streams/eligible-backends.ts';
+
+// PostgreSQL.
+export { createBackendReader } from './adapters/postgres/backend-reader.ts';
+export type { PostgresConnectionOptions } from './adapters/postgres/client-config.ts';
+export { initialize, type InitializedSchema } from './adapters/postgres/initialize.ts';
+export {
+  createPostgresPool,
+  type PostgresPool,
+  type PostgresPoolOptions,
+  type Query,
+} from './adapters/postgres/pool.ts';
+export { readBackends } from './adapters/postgres/read-backends.ts';
+export { createOpenSubscription } from './adapters/postgres/subscription.ts';
+
+// The daemon as a whole.
+export type { Environment } from './config/environment.ts';
+export { type LoadedSettings, loadSettings, type Origin } from './config/load.ts';
+export type { Settings } from './config/schema.ts';
+export type { SettingsFile } from './config/toml-file.ts';
+export { createDaemon, type Daemon, type DaemonAddresses, type DaemonOptions } from './daemon.ts';
