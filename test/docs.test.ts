@@ -113,7 +113,8 @@ describe('docs/metrics.md', () => {
       labels: [...labels!.matchAll(/`(\w+)`/g)].map(([, label]) => label),
     }));
     const exposed = [...(await exposedSeries())].map(([name, series]) => ({ name, ...series }));
-    const byName = (a: { readonly name: string }, b: { readonly name: string }) => (a.name < b.name ? -1 : 1);
+    const byName = (a: { readonly name: unknown }, b: { readonly name: unknown }) =>
+      String(a.name) < String(b.name) ? -1 : 1;
     expect(listed.toSorted(byName)).toEqual(exposed.toSorted(byName));
   });
 });
