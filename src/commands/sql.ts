@@ -30,6 +30,8 @@ export async function sql({ config, statement }: SqlOptions, env: Environment): 
     connectionTimeoutMillis: connectSecs * 1000,
     query_timeout: querySecs * 1000,
   });
+  // A session that is lost fails its statement, which is reported; without a listener it would end the process too.
+  client.on('error', () => {});
   try {
     await client.connect();
     const results: QueryResult | QueryResult[] = await client.query(statement);

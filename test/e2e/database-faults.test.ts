@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type DaemonProcess, type Env, postgresEnv } from '../support/daemon.ts';
+import { type DaemonProcess, type Env, postgresEnv, spawnCli } from '../support/daemon.ts';
 import {
   aDaemon,
   aDatabase,
@@ -87,6 +87,19 @@ describe('a database that is killed', () => {
     }
     await load.stop();
     expect(load.failures).toEqual([]);
+  });
+});
+
+describe('edgeproxy sql', () => {
+  it('says in one line that its session was lost', async () => {
+    const sql = spawnCli(['sql', 'SELECT pg_sleep(60)'], { EDGEPROXY_POSTGRES_URL: cluster.url });
+    const observer = await connect(cluster.url);
+    const asleep =
+      "SELECT FROM pg_stat_activity WHERE application_name = 'edgeproxy sql' AND state = 'active'";
+    await until(async () => (await observer.query(asleep)).rowCount === 1, { what: 'the statement to run' });
+    await cluster.kill();
+    expect(await sql.exited).toEqual({ code: 1, signal: null });
+    expect(sql.stderr()).toMatch(/^edgeproxy: 127\.0\.0\.1:\d+\/postgres: .+\n$/);
   });
 });
 

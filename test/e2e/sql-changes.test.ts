@@ -140,7 +140,7 @@ describe('a change in SQL', () => {
     expect(new Set(await askTimes(daemon.port, 20))).toEqual(new Set(['b']));
   });
 
-  it('is in force 200 times out of 200, by notification alone', { timeout: 60_000 }, async () => {
+  it('is in force 200 times out of 200, by notification alone', async () => {
     const { database, daemon } = await aPair();
     const takenMs: number[] = [];
     for (let round = 0; round < 200; round++) {
@@ -168,7 +168,7 @@ async function msUntilAnswered(port: number, wanted: string): Promise<number> {
 }
 
 describe('eight daemons', () => {
-  it('create the schema once when they start at once, and all serve', { timeout: 60_000 }, async () => {
+  it('create the schema once when they start at once, and all serve', async () => {
     const [database, backend] = await Promise.all([aDatabase(), aNamedBackend('a')]);
     const env = { ...postgresEnv(database.url), ...NO_POLL };
     const daemons = await Promise.all(

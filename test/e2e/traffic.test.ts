@@ -39,7 +39,7 @@ describe('bytes', () => {
     const client = await aClient(daemon.port);
     const answered = readAll(client);
     client.write(question);
-    await until(() => client.bytesRead === answer.length, { what: 'the answer', timeoutMs: 20_000 });
+    await until(() => client.bytesRead === answer.length, { what: 'the answer' });
     await until(() => backend.sockets[0]!.bytesRead === question.length, { what: 'the question' });
     await untilCounted(1);
 
@@ -119,7 +119,7 @@ async function untilStill(daemon: DaemonProcess, series: string): Promise<number
       last = bytes;
       return bytes > 0 && bytes === previous && bytes;
     },
-    { what: `${series} to stand still`, timeoutMs: 20_000 },
+    { what: `${series} to stand still` },
   );
 }
 

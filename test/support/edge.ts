@@ -1,9 +1,12 @@
 import type { Socket } from 'node:net';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import { type DaemonProcess, type DaemonStartOptions, postgresEnv, startDaemon } from './daemon.ts';
 import { createDatabase, type TestDatabase } from './postgres.ts';
 import { type ConnectOptions, readAll, startTcpBackend, tcpConnect, type TcpBackend } from './sockets.ts';
 import { until } from './until.ts';
+
+// Every test on an edge starts processes, which on a busy machine takes its time.
+vi.setConfig({ testTimeout: 60_000 });
 
 /** Affinity off: the next connection goes where the load is lowest, not where the last one went. */
 export const NO_AFFINITY = { EDGEPROXY_BINDING_TTL_SECS: '0' };
@@ -90,7 +93,7 @@ export async function untilApplied(daemon: DaemonProcess, eligible: number, excl
       const last = daemon.logs.findLast(({ msg }) => msg === 'backends applied');
       return last?.['eligible'] === eligible && last['excluded'] === excluded;
     },
-    { what: `a set of ${eligible} eligible and ${excluded} excluded backends`, timeoutMs: 20_000 },
+    { what: `a set of ${eligible} eligible and ${excluded} excluded backends` },
   );
 }
 
@@ -128,7 +131,6 @@ export async function untilAnswered(
 ): Promise<void> {
   await until(async () => (await ask(port, options)) === answer, {
     what: answer === '' ? 'a refusal' : `an answer from ${answer}`,
-    timeoutMs: 20_000,
   });
 }
 

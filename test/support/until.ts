@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 const RECHECK_MS = 3;
 
 export interface UntilOptions {
-  /** Default 10 seconds. */
+  /** Default 20 seconds. */
   readonly timeoutMs?: number | undefined;
   /** What is awaited, for the message of the failure. */
   readonly what: string;
@@ -14,7 +14,7 @@ type Unmet = undefined | false;
 /** Awaits a condition: the first result of `check` that is neither `undefined` nor `false`. Not on fake timers. */
 export async function until<T>(
   check: () => Promise<T | Unmet> | T | Unmet,
-  { timeoutMs = 10_000, what }: UntilOptions,
+  { timeoutMs = 20_000, what }: UntilOptions,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   const attempt = async (): Promise<T> => {

@@ -1,4 +1,4 @@
-import { Pool, type QueryResult } from 'pg';
+import { Pool, type PoolClient, type QueryResult } from 'pg';
 import { EdgeProxyError } from '../../errors.ts';
 import { clientConfig, type PostgresConnectionOptions } from './client-config.ts';
 import { databaseLabel } from './database-url.ts';
@@ -53,6 +53,9 @@ export function createPostgresPool(options: PostgresPoolOptions): PostgresPool {
   const pool = new Pool({ ...clientConfig(options, sockets), max, min });
   let closing: Promise<void> | undefined;
 
+  // Without a listener for its `error` a lost session ends the process. One may be lost in the very packet that
+  // completes it, before a promise can hand it over; the pool itself never gives a lost session out again.
+  pool.on('connect', (client) => client.on('error', () => {}));
   pool.on('error', (error: Error & { client?: unknown }) => {
     // pg attaches the whole client, which a logger would print.
     delete error.client;
@@ -69,34 +72,24 @@ export function createPostgresPool(options: PostgresPoolOptions): PostgresPool {
       }
     };
 
-  /** Takes a session; its `error` event has a listener, as without one a lost session would end the process. */
-  async function checkOut() {
-    const client = await pool.connect().catch((thrown: unknown) => {
+  const checkOut = (): Promise<PoolClient> =>
+    pool.connect().catch((thrown: unknown) => {
       throw postgresError(label, 'cannot open a session', thrown);
     });
-    let lost: Error | undefined;
-    const onLost = (error: Error): void => {
-      lost = error;
-    };
-    client.on('error', onLost);
-    const release = (error?: Error): void => {
-      client.release(error ?? lost);
-      client.off('error', onLost);
-    };
-    return { client, release };
-  }
 
   async function transaction<T>(work: (query: Query) => Promise<T>): Promise<T> {
-    const { client, release } = await checkOut();
+    const client = await checkOut();
     const query = queryWith(client);
     try {
       await query('BEGIN');
       const result = await work(query);
       await query('COMMIT');
-      release();
+      client.release();
       return result;
     } catch (thrown) {
-      release(thrown instanceof Error ? thrown : new Error('the transaction failed', { cause: thrown }));
+      client.release(
+        thrown instanceof Error ? thrown : new Error('the transaction failed', { cause: thrown }),
+      );
       throw thrown;
     }
   }
