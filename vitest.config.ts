@@ -1,12 +1,27 @@
 import { defineConfig } from 'vitest/config';
 
+const BROWSER_TESTS = 'test/browser/**/*.test.ts';
+
+const common = {
+  pool: 'forks',
+  testTimeout: 30_000,
+  hookTimeout: 60_000,
+} as const;
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    globalSetup: ['test/support/global-setup.ts'],
-    pool: 'forks',
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
     coverage: { provider: 'v8', include: ['src/**/*.ts'], reporter: ['text-summary'] },
+    projects: [
+      {
+        test: {
+          ...common,
+          name: 'node',
+          include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
+          exclude: [BROWSER_TESTS],
+          globalSetup: ['test/support/global-setup.ts'],
+        },
+      },
+      { test: { ...common, name: 'browser', include: [BROWSER_TESTS] } },
+    ],
   },
 });

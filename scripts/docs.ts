@@ -3,9 +3,15 @@
  * of date.
  *
  *     <!-- settings:start -->  the settings table, made from the schema  <!-- settings:end -->
+ *     <!-- chart:start -->     the statechart of the page                <!-- chart:end -->
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { chartMarkdown, chartsMarkdown } from '../src/adapters/charts/markdown.ts';
 import { settingsMarkdown } from '../src/config/render.ts';
+import { backendMachine } from '../src/machines/backend.ts';
+import { circuitBreakerMachine } from '../src/machines/circuit-breaker.ts';
+import { healthCheckerMachine } from '../src/machines/health-checker.ts';
+import { MACHINES } from '../src/machines/registry.ts';
 
 interface GeneratedPart {
   readonly file: string;
@@ -13,7 +19,13 @@ interface GeneratedPart {
   readonly content: () => string;
 }
 
-const PARTS: readonly GeneratedPart[] = [{ file: 'README.md', name: 'settings', content: settingsMarkdown }];
+const PARTS: readonly GeneratedPart[] = [
+  { file: 'README.md', name: 'settings', content: settingsMarkdown },
+  { file: 'docs/machines.md', name: 'charts', content: () => chartsMarkdown(MACHINES) },
+  { file: 'docs/circuit-breaker.md', name: 'chart', content: () => chartMarkdown(circuitBreakerMachine) },
+  { file: 'docs/health-checks.md', name: 'chart', content: () => chartMarkdown(healthCheckerMachine) },
+  { file: 'docs/backend-life.md', name: 'chart', content: () => chartMarkdown(backendMachine) },
+];
 
 /** The text with the content between the markers of `name` replaced; throws when the markers are not there. */
 export function withPart(text: string, name: string, content: string): string {

@@ -2,6 +2,8 @@
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import { check } from './commands/check.ts';
 import { demo } from './commands/demo.ts';
+import { inspect } from './commands/inspect.ts';
+import { machines } from './commands/machines.ts';
 import { run } from './commands/run.ts';
 import { sql } from './commands/sql.ts';
 import { EdgeProxyError, messageOf } from './errors.ts';
@@ -15,6 +17,8 @@ Commands
   run [--config FILE]              run the daemon until SIGTERM or SIGINT
   check [--config FILE] [--schema] validate the settings and print them with their origins, or the JSON Schema
   sql [--config FILE] STATEMENT    run SQL in the database of the settings
+  machines [NAME] [--format FORMAT] print a statechart as json, mermaid or svg; without NAME list them
+  inspect [--config FILE]          print where the daemon shows its live statecharts
   demo                             a database, three backends and the daemon, to try things on
 
   --help, --version
@@ -44,11 +48,19 @@ async function main(command: string | undefined, args: string[]): Promise<number
     case 'sql': {
       const { values, positionals } = parse(args, CONFIG, true);
       const [statement, ...rest] = positionals;
-      if (statement === undefined || rest.length > 0) {
+      if (statement === undefined || statement.trim() === '' || rest.length > 0) {
         throw new EdgeProxyError('ERR_USAGE', 'sql takes one statement: edgeproxy sql "SELECT …"');
       }
       return print(await sql({ config: values.config, statement }, process.env));
     }
+    case 'machines': {
+      const { values, positionals } = parse(args, { format: { type: 'string' } }, true);
+      const [name, ...rest] = positionals;
+      if (rest.length > 0) throw new EdgeProxyError('ERR_USAGE', 'machines takes one name at most');
+      return print(await machines({ name, format: values.format }));
+    }
+    case 'inspect':
+      return print(await inspect(parse(args, CONFIG).values.config, process.env));
     case 'demo':
       parse(args, {});
       return demo(process.env);
@@ -60,7 +72,7 @@ async function main(command: string | undefined, args: string[]): Promise<number
     default:
       throw new EdgeProxyError(
         'ERR_USAGE',
-        command === undefined ? `no command given\n${USAGE}` : `no command ${command}\n${USAGE}`,
+        `${command === undefined ? 'no command given' : `no command ${command}`} (edgeproxy --help lists them)`,
       );
   }
 }

@@ -1,14 +1,16 @@
-import { tap } from 'rxjs';
 import { type ActorRefFrom, createActor, fromPromise, waitFor } from 'xstate';
 import { createGeoResolver } from './adapters/geo/geo-resolver.ts';
+import type { AdminServer } from './adapters/http/admin-server.ts';
 import { type OpsServer, startOpsServer } from './adapters/http/ops-server.ts';
+import { createProbe } from './adapters/probes/probe.ts';
 import { createMetrics } from './adapters/prometheus/metrics.ts';
+import { liveActors, startAdmin } from './composition/admin.ts';
 import { type BackendSource, staticBackends } from './composition/backend-source.ts';
+import { createFleet } from './composition/create-fleet.ts';
 import { postgresBackends } from './composition/postgres-backends.ts';
 import type { Settings } from './config/schema.ts';
 import { parseListenAddress } from './config/setting-types.ts';
-import { EMPTY_SET, type EligibleSet } from './domain/eligibility.ts';
-import type { Outcome } from './domain/outcome.ts';
+import { deriveEligibleSet, EMPTY_SET, type EligibleSet } from './domain/eligibility.ts';
 import type { ListenAddress, Logger, ProxyEngine } from './domain/ports.ts';
 import { type CloseInput, lifecycleMachine } from './machines/lifecycle.ts';
 import { Affinity } from './proxy/affinity.ts';
@@ -22,6 +24,10 @@ import { eligibleBackends$ } from './streams/eligible-backends.ts';
 /** Over how long the connections that outlived the shutdown timeout are closed, so that not all return at once. */
 const FORCED_CLOSE_SPREAD_MS = 1_000;
 
+/** Sets follow each other no faster than this, and take at most a quarter of the time of the main thread. */
+const MIN_SET_GAP_MS = 10;
+const SET_GAP_FACTOR = 3;
+
 export interface DaemonOptions {
   readonly settings: Settings;
   readonly logger: Logger;
@@ -31,7 +37,11 @@ export interface DaemonOptions {
 export interface DaemonAddresses {
   readonly proxy: ListenAddress;
   readonly metrics: ListenAddress | undefined;
+  readonly admin: ListenAddress | undefined;
 }
+
+/** `abandoned`: something could not be released in time, and the process may not end by itself. */
+export type Ending = 'released' | 'abandoned';
 
 /** A daemon that has been composed; it does nothing before `start()`. */
 export interface Daemon {
@@ -43,40 +53,72 @@ export interface Daemon {
   start(): Promise<DaemonAddresses | undefined>;
   /** Asks for a stop: the first time to drain, the second time to end at once. */
   stop(): void;
-  /** Resolves when everything is released; rejects with what made the daemon fail. */
-  readonly stopped: Promise<void>;
+  /** Resolves when the daemon has ended; rejects with what made it fail. */
+  readonly stopped: Promise<Ending>;
 }
 
 const now = (): number => performance.now();
+
+/** Milliseconds to the microsecond, for a log line. */
+const microseconds = (ms: number): number => Math.round(ms * 1000) / 1000;
 
 /** Composes the daemon from its layers: the only place that knows them all. */
 export function createDaemon({ settings, logger, version }: DaemonOptions): Daemon {
   const counters = new Counters();
   const slots = new SlotTable(counters);
   const affinity = new Affinity({ ttlMs: settings.binding.ttl_secs * 1000, now });
-  const metrics = createMetrics(createTrafficSource(counters, slots), version, RTT_BUCKETS_SECONDS);
+  const traffic = createTrafficSource(counters, slots);
+  const metrics = createMetrics(traffic, { report: () => fleet.statuses() }, version, RTT_BUCKETS_SECONDS);
+  const fleet = createFleet({
+    settings,
+    logger,
+    probe: createProbe({ maxInFlight: settings.health_check.max_in_flight, now }),
+    activeOf: (incarnation) => counters.active[slots.slotOf(incarnation)] ?? 0,
+    routesTo: (incarnation) => engine?.routesTo(incarnation) ?? false,
+    cut: (incarnation) => engine?.cut(incarnation),
+    onTransition: (cause) => metrics.circuitTransitioned(cause),
+    onProbed: (result) => metrics.probed(result),
+    now,
+    random: Math.random,
+  });
   const source: BackendSource = settings.postgres.enabled
     ? postgresBackends(settings, logger, metrics)
     : staticBackends(settings);
   let current: EligibleSet = EMPTY_SET;
+  let lastDeriveMs = 0;
+  let lastApplyMs = 0;
   let engine: ProxyEngine | undefined;
   let ops: OpsServer | undefined;
+  let admin: AdminServer | undefined;
   let affinityGc: NodeJS.Timeout | undefined;
   let addresses: DaemonAddresses | undefined;
   let starting: Promise<void> | undefined;
 
   async function start(): Promise<void> {
     if (settings.metrics.enabled) ops = await startOps();
+    if (settings.admin.enabled) {
+      const own = { lifecycle, subscription: source.subscription };
+      admin = await startAdmin(settings, () => liveActors(own, fleet), logger);
+    }
     const proxy = await createEngine();
     engine = proxy;
     affinityGc = setInterval(() => affinity.collectGarbage(), settings.binding.gc_interval_secs * 1000);
-    let rowsAtMs = now();
-    const backends$ = source.backends$.pipe(tap(() => (rowsAtMs = now())));
-    eligibleBackends$(backends$).subscribe((set) => apply(proxy, set, rowsAtMs));
+    eligibleBackends$(fleet.changes$, {
+      policy: {
+        excludesUnchecked: settings.health_check.initial === 'unhealthy',
+        panicThresholdPercent: settings.panic_threshold_percent,
+      },
+      gapMs: () => Math.max(MIN_SET_GAP_MS, (lastDeriveMs + lastApplyMs) * SET_GAP_FACTOR),
+      derive,
+    }).subscribe((set) => apply(proxy, set));
+    source.backends$.subscribe((backends) => fleet.update(backends));
     await source.start();
+    if (!settings.postgres.enabled && settings.backends.length === 0) {
+      logger.warn({}, 'no database and no [[backends]] in the file, every client will be refused');
+    }
     // Asked to stop meanwhile: no client may be accepted any more.
     if (!lifecycle.getSnapshot().matches('starting')) return;
-    addresses = { proxy: await proxy.listen(), metrics: ops?.address };
+    addresses = { proxy: await proxy.listen(), metrics: ops?.address, admin: admin?.address };
     logger.info({ ...addresses, region: settings.region, version }, 'accepting clients');
   }
 
@@ -91,7 +133,7 @@ export function createDaemon({ settings, logger, version }: DaemonOptions): Daem
       counters,
       logger,
       now,
-      onOutcomes: logFailures,
+      onOutcomes: (batch) => fleet.report(batch),
       connectTimeoutMs: settings.connect_timeout_secs * 1000,
       connectAttempts: settings.connect_attempts,
       idleTimeoutMs: settings.idle_timeout_secs * 1000,
@@ -109,25 +151,43 @@ export function createDaemon({ settings, logger, version }: DaemonOptions): Daem
     });
   }
 
-  function apply(proxy: ProxyEngine, set: EligibleSet, rowsAtMs: number): void {
+  function derive(...input: Parameters<typeof deriveEligibleSet>): EligibleSet {
     const startedMs = now();
-    proxy.apply(set);
-    current = set;
-    metrics.setApplied(set);
-    const counts = { setVersion: set.version, eligible: set.eligible.length, excluded: set.excluded.length };
-    const timings = { deriveMs: startedMs - rowsAtMs, applyMs: now() - startedMs };
-    logger.info({ ...counts, ...timings }, 'backends applied');
+    const set = deriveEligibleSet(...input);
+    lastDeriveMs = now() - startedMs;
+    return set;
   }
 
-  function logFailures(batch: readonly Outcome[]): void {
-    for (const outcome of batch) {
-      if (outcome.result === 'failure') logger.debug(outcome, 'backend failed a client');
-    }
+  function apply(proxy: ProxyEngine, set: EligibleSet): void {
+    const startedMs = now();
+    proxy.apply(set);
+    metrics.setApplied(set);
+    lastApplyMs = now() - startedMs;
+    logSet(set);
+    current = set;
+    queueMicrotask(() => fleet.applied());
+  }
+
+  /** A set that changes how many backends serve is news; the others come as often as a fleet is restless. */
+  function logSet(set: EligibleSet): void {
+    const { version: setVersion, isPanic } = set;
+    const [eligible, excluded] = [set.eligible.length, set.excluded.length];
+    const isNews = eligible !== current.eligible.length || excluded !== current.excluded.length;
+    const timings = { deriveMs: microseconds(lastDeriveMs), applyMs: microseconds(lastApplyMs) };
+    const line = { setVersion, eligible, excluded, ...timings };
+    if (setVersion === 0) return;
+    if (isNews) logger.info(line, 'backends applied');
+    else logger.debug(line, 'backends applied');
+    if (isNews && eligible === 0) logger.error({ excluded }, 'no backend is eligible, clients are refused');
+    if (isPanic === current.isPanic) return;
+    if (isPanic)
+      logger.warn({ eligible, excluded }, 'too few backends work, health and breakers are disregarded');
+    else logger.info({ eligible, excluded }, 'enough backends work, health and breakers count again');
   }
 
   function notReady(): string | undefined {
     const state = lifecycle.getSnapshot().value;
-    if (state !== 'running') return state;
+    if (state !== 'running') return typeof state === 'string' ? state : 'closing';
     return current.eligible.length === 0 ? 'no eligible backend' : undefined;
   }
 
@@ -135,7 +195,9 @@ export function createDaemon({ settings, logger, version }: DaemonOptions): Daem
     const sourceStopped = source.stop();
     // Asked to stop while starting: what start() still binds must be released as well. Its failure is reported there.
     await starting?.catch(() => undefined);
-    await Promise.all([sourceStopped, engine?.close(atOnce ? 0 : FORCED_CLOSE_SPREAD_MS), ops?.close()]);
+    await Promise.all([sourceStopped, engine?.close(atOnce ? 0 : FORCED_CLOSE_SPREAD_MS)]);
+    await Promise.all([ops?.close(), admin?.close()]);
+    fleet.stop();
     clearInterval(affinityGc);
   }
 
@@ -154,10 +216,16 @@ export function createDaemon({ settings, logger, version }: DaemonOptions): Daem
     logger.warn({ reason, connections: counters.total('active') }, 'closing connections that are left'),
   );
 
-  async function whenStopped(): Promise<void> {
+  lifecycle.on('ABANDONED', () =>
+    logger.error({ connections: counters.total('active') }, 'not everything could be closed, leaving'),
+  );
+
+  async function whenStopped(): Promise<Ending> {
     const { output } = await waitFor(lifecycle, ({ status }) => status !== 'active', { timeout: Infinity });
     if (output?.error !== undefined) throw output.error;
+    if (output?.isAbandoned === true) return 'abandoned';
     logger.info({}, 'stopped');
+    return 'released';
   }
   const stopped = whenStopped();
   // A failed start is reported by start(); who only awaits that must not get an unhandled rejection beside it.

@@ -21,6 +21,14 @@ export type {
   SubscriptionHandlers,
   SubscriptionSession,
 } from './domain/backend-source.ts';
+export type {
+  HealthCheck,
+  HealthCheckSettings,
+  HealthStatus,
+  HealthVerdict,
+  Probe,
+  ProbeResult,
+} from './domain/health.ts';
 export { backoffDelayMs, type BackoffOptions } from './domain/backoff.ts';
 export {
   deriveEligibleSet,
@@ -29,7 +37,12 @@ export {
   type ExcludedBackend,
   EXCLUSION_REASONS,
   type ExclusionReason,
-  exclusionOf,
+  type CircuitGate,
+  type EligibilityPolicy,
+  type EligibleBackend,
+  type Member,
+  memberOf,
+  OPEN_GATE,
 } from './domain/eligibility.ts';
 export {
   type ClientGeo,
@@ -43,6 +56,33 @@ export { BackendPicker, loadScore } from './domain/load-balancing.ts';
 export type { ListenAddress, Logger, MonotonicClock, Random } from './domain/ports.ts';
 
 // Statecharts, and the actor that does the work of the subscription.
+export {
+  type BackendEmitted,
+  type BackendEvent,
+  type BackendInput,
+  backendMachine,
+  type BackendPhase,
+  type DownPolicy,
+  phaseOf,
+} from './machines/backend.ts';
+export {
+  type CircuitBreakerEmitted,
+  type CircuitBreakerEvent,
+  type CircuitBreakerInput,
+  circuitBreakerMachine,
+  type CircuitBreakerSettings,
+  circuitGateOf,
+  type CircuitState,
+  type TransitionCause,
+} from './machines/circuit-breaker.ts';
+export {
+  type HealthCheckerEmitted,
+  type HealthCheckerEvent,
+  type HealthCheckerInput,
+  healthCheckerMachine,
+  healthStatusOf,
+  type ProbeInput,
+} from './machines/health-checker.ts';
 export {
   type CloseInput,
   type LifecycleEmitted,
@@ -60,7 +100,12 @@ export { sessionActor, type SessionCommand, type SessionReport } from './machine
 
 // Streams.
 export { backendRows$, type BackendRowsOptions, type RowsEvent } from './streams/backend-rows.ts';
-export { eligibleBackends$ } from './streams/eligible-backends.ts';
+export { createProbe, type ProbeOptions } from './adapters/probes/probe.ts';
+export {
+  eligibleBackends$,
+  type EligibleBackendsOptions,
+  type MemberChange,
+} from './streams/eligible-backends.ts';
 
 // PostgreSQL.
 export { createBackendReader } from './adapters/postgres/backend-reader.ts';

@@ -11,8 +11,7 @@ import { EdgeProxyError, ERROR_CODES, type ErrorCode } from '../src/errors.ts';
 import { Counters, RTT_BUCKETS_SECONDS } from '../src/proxy/counters.ts';
 import { SlotTable } from '../src/proxy/slot-table.ts';
 import { createTrafficSource } from '../src/proxy/traffic.ts';
-import { deriveEligibleSet } from '../src/domain/eligibility.ts';
-import { aBackend } from './support/backends.ts';
+import { aBackend, aSet } from './support/backends.ts';
 import {
   allDocuments,
   anchors,
@@ -37,11 +36,18 @@ interface Series {
 async function exposedSeries(): Promise<ReadonlyMap<string, Series>> {
   const counters = new Counters();
   const slots = new SlotTable(counters);
-  const metrics = createMetrics(createTrafficSource(counters, slots), '1.2.3', RTT_BUCKETS_SECONDS);
-  const set = deriveEligibleSet([aBackend()], 1);
-  slots.assign(set);
+  const metrics = createMetrics(
+    createTrafficSource(counters, slots),
+    { report: () => [{ backendId: 'a', circuit: 'closed', verdict: 'healthy' }] },
+    '1.2.3',
+    RTT_BUCKETS_SECONDS,
+  );
+  const set = aSet([aBackend()]);
+  slots.assign(set, () => {});
+  metrics.circuitTransitioned('reset');
+  metrics.probed('ok');
   metrics.setApplied(set);
-  metrics.rowsRead();
+  metrics.rowsRead(0);
   metrics.rowsReadFailed();
   metrics.setPostgresConnected(true);
   const text = await metrics.scrape();

@@ -1,26 +1,31 @@
 /**
  * Prints the eligible backends of a database, again whenever somebody commits a change of them.
  *
- *     subscription statechart ─ CHANGED ─► hints$ ─► backendRows$ ─► eligibleBackends$ ─► a line a set
+ *     subscription statechart ─ CHANGED ─► hints$ ─► backendRows$ ─► deriveEligibleSet ─► a line a set
  *
  * Usage: DATABASE_URL=postgres://… npx node --conditions=edgeproxy-source examples/push-changes/main.ts
  */
-import { map, Subject } from 'rxjs';
+import { scan, startWith, Subject } from 'rxjs';
 import { createActor, toPromise } from 'xstate';
 import {
   backendRows$,
   createBackendReader,
   createOpenSubscription,
   createPostgresPool,
+  deriveEligibleSet,
   type EligibleSet,
-  eligibleBackends$,
+  EMPTY_SET,
   endpointOf,
+  memberOf,
   postgresSubscriptionMachine,
   sessionActor,
 } from 'edgeproxy';
 
 const url = process.env['DATABASE_URL'];
 if (url === undefined) throw new Error('set DATABASE_URL to postgres://USER:PASSWORD@HOST:PORT/DATABASE');
+
+/** Rows alone decide: this program probes nobody and has no breakers. */
+const POLICY = { excludesUnchecked: false, panicThresholdPercent: 0 };
 
 const connection = { url, connectTimeoutMs: 5_000, queryTimeoutMs: 10_000 };
 const clockAndChance = { now: () => performance.now(), random: Math.random };
@@ -68,7 +73,10 @@ const rows$ = backendRows$({
     if (event.type === 'READ_FAILED') print(`cannot read, try ${event.failures}: ${String(event.error)}`);
   },
 });
-const printing = eligibleBackends$(rows$.pipe(map(({ backends }) => backends))).subscribe(printSet);
+const sets$ = rows$.pipe(
+  scan((set, { backends }) => deriveEligibleSet(backends.map(memberOf), set.version + 1, POLICY), EMPTY_SET),
+);
+const printing = sets$.pipe(startWith(EMPTY_SET)).subscribe(printSet);
 subscription.start();
 
 // 4. SIGINT or SIGTERM releases everything; the process ends because nothing is left to do.
@@ -83,7 +91,9 @@ async function stop(): Promise<void> {
 }
 
 function printSet({ version, eligible, excluded }: EligibleSet): void {
-  const taken = eligible.map(({ id, weight, ...at }) => `${id} ${endpointOf(at)} weight ${weight}`);
+  const taken = eligible.map(
+    ({ backend }) => `${backend.id} ${endpointOf(backend)} weight ${backend.weight}`,
+  );
   const left = excluded.map(({ backend, reason }) => `${backend.id} is ${reason}`);
   print(`set ${version}: ${[...taken, ...left].join(', ') || 'no backend'}`);
 }

@@ -35,10 +35,15 @@ const BACKENDS = [
  * override its settings.
  */
 export async function demo(env: Environment): Promise<number> {
-  const stateDir = await mkdtemp(join(tmpdir(), 'edgeproxy-demo-'));
   const postgres = await startEmbeddedPostgres();
-  const servers = await Promise.all(BACKENDS.map(({ id }) => startBackend(id)));
+  const stateDir = await mkdtemp(join(tmpdir(), 'edgeproxy-demo-'));
+  const servers: Server[] = [];
   try {
+    await Promise.all(
+      BACKENDS.map(async ({ id }, index) => {
+        servers[index] = await startBackend(id);
+      }),
+    );
     await insertBackends(postgres.url, servers);
     const { settings } = loadSettings(
       {
@@ -48,6 +53,11 @@ export async function demo(env: Environment): Promise<number> {
         EDGEPROXY_POSTGRES_ENABLED: 'true',
         EDGEPROXY_POSTGRES_URL: postgres.url,
         EDGEPROXY_STATE_DIR: stateDir,
+        EDGEPROXY_ADMIN_ENABLED: 'true',
+        EDGEPROXY_ADMIN_LISTEN_ADDR: `${HOST}:${await preferPort(8082)}`,
+        EDGEPROXY_CIRCUIT_BREAKER_ENABLED: 'true',
+        EDGEPROXY_HEALTH_CHECK_ENABLED: 'true',
+        EDGEPROXY_HEALTH_CHECK_TYPE: 'http',
         ...env,
       },
       FILE,
@@ -59,27 +69,28 @@ export async function demo(env: Environment): Promise<number> {
     });
     return 0;
   } finally {
-    await Promise.all(servers.map(stopBackend));
+    await Promise.all(Object.values(servers).map(stopBackend));
     await postgres.stop();
     await rm(stateDir, { recursive: true, force: true });
   }
 }
 
-function banner({ proxy, metrics }: DaemonAddresses, url: string): string {
+function banner({ proxy, metrics, admin }: DaemonAddresses, url: string): string {
   const sql = `EDGEPROXY_POSTGRES_URL=${url} npm run -s edgeproxy -- sql`;
   return `
   edgeproxy demo
 
   proxy      ${HOST}:${proxy.port}
   metrics    http://${HOST}:${metrics?.port}/metrics
+  machines   http://${HOST}:${admin?.port}/inspect
   database   ${url}
-  backends   sa-1 and sa-2 in Brazil, us-1 in the United States
+  backends   sa-1 and sa-2 in Brazil, us-1 in the United States; probed every 5 s, behind circuit breakers
 
   Ask for a page, from Brazil and from the United States:
     curl http://${HOST}:${proxy.port}/
     curl --interface 127.0.0.2 http://${HOST}:${proxy.port}/
 
-  Take a backend out, and ask again; put it back with healthy = 1:
+  Take the one out that answered (sa-1 or sa-2), and ask again; put it back with healthy = 1:
     ${sql} "UPDATE backends SET healthy = 0 WHERE id = 'sa-1'"
 
   See them all:

@@ -39,7 +39,8 @@ export async function runUntilStopped(settings: Settings, { hangUp, onStarted }:
   try {
     const addresses = await daemon.start();
     if (addresses !== undefined) onStarted(addresses);
-    await daemon.stopped;
+    // What is still open would keep the process alive.
+    if ((await daemon.stopped) === 'abandoned') process.exit(0);
   } finally {
     for (const [signal, handler] of handlers) process.off(signal, handler);
   }

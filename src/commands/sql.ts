@@ -1,4 +1,4 @@
-import { Client, type QueryResult } from 'pg';
+import { Client, DatabaseError, type QueryResult } from 'pg';
 import { databaseLabel } from '../adapters/postgres/database-url.ts';
 import type { Environment } from '../config/environment.ts';
 import { alignColumns } from '../config/render.ts';
@@ -37,10 +37,19 @@ export async function sql({ config, statement }: SqlOptions, env: Environment): 
     const results: QueryResult | QueryResult[] = await client.query(statement);
     return [results].flat().map(render).join('\n');
   } catch (error) {
-    throw new EdgeProxyError('ERR_POSTGRES', `${label}: ${messageOf(error)}`, { cause: error });
+    throw new EdgeProxyError('ERR_POSTGRES', `${label}: ${explain(error)}`, { cause: error });
   } finally {
     await client.end().catch(() => undefined);
   }
+}
+
+/** The message of the server with what it adds to it; or of the connection, with where it comes from. */
+function explain(error: unknown): string {
+  if (!(error instanceof DatabaseError))
+    return `${messageOf(error)} (EDGEPROXY_POSTGRES_URL names the database)`;
+  const { message, position, detail, hint } = error;
+  const place = position === undefined ? '' : ` at character ${position}`;
+  return [`${message}${place}`, detail, hint].filter((part) => part !== undefined).join('\n');
 }
 
 /** Rows as an aligned table under their column names, then the command tag as psql prints it. */

@@ -1,4 +1,5 @@
 import { type Observable, of } from 'rxjs';
+import type { AnyActorRef } from 'xstate';
 import type { Settings } from '../config/schema.ts';
 import { type Backend, parseBackendRows } from '../domain/backend.ts';
 
@@ -6,6 +7,8 @@ import { type Backend, parseBackendRows } from '../domain/backend.ts';
 export interface BackendSource {
   /** The newest list first, then every change. */
   readonly backends$: Observable<readonly Backend[]>;
+  /** The actor that watches, where there is one. */
+  readonly subscription: AnyActorRef | undefined;
   /** Begins to watch; resolves when the first answer is there, be it that there is none to be had for now. */
   start(): Promise<void>;
   /** Stops watching and releases everything; a `start()` under way resolves. */
@@ -14,8 +17,10 @@ export interface BackendSource {
 
 /** The `[[backends]]` tables of the file. */
 export function staticBackends({ backends }: Settings): BackendSource {
+  const rows = backends.map(({ health, ...row }) => ({ ...row, health_check: health }));
   return {
-    backends$: of(parseBackendRows(backends).backends),
+    subscription: undefined,
+    backends$: of(parseBackendRows(rows).backends),
     start: () => Promise.resolve(),
     stop: () => Promise.resolve(),
   };

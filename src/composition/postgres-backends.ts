@@ -6,6 +6,7 @@ import { defaultStateDir } from '../adapters/file/state-dir.ts';
 import { loadState, stateFileName } from '../adapters/file/state-file.ts';
 import { createStateSaver } from '../adapters/file/state-saver.ts';
 import { createBackendReader } from '../adapters/postgres/backend-reader.ts';
+import { databaseIdentity } from '../adapters/postgres/database-url.ts';
 import type { InitializedSchema } from '../adapters/postgres/initialize.ts';
 import { createPostgresPool } from '../adapters/postgres/pool.ts';
 import { createOpenSubscription } from '../adapters/postgres/subscription.ts';
@@ -13,6 +14,7 @@ import type { Metrics } from '../adapters/prometheus/metrics.ts';
 import type { Settings } from '../config/schema.ts';
 import type { Backend, SkippedRow } from '../domain/backend.ts';
 import type { RowsUpdate } from '../domain/backend-source.ts';
+import { limitedWarning } from '../domain/limited-log.ts';
 import type { Logger } from '../domain/ports.ts';
 import { messageOf } from '../errors.ts';
 import { postgresSubscriptionMachine } from '../machines/postgres-subscription.ts';
@@ -27,10 +29,16 @@ const HEARTBEAT_TIMEOUT_MS = 3_000;
 /** How long a start waits for the database when last known backends are at hand. */
 const STATE_PATIENCE_MS = 1_000;
 
+/** An outage is told at once, and then so often. */
+const OUTAGE_LOG_MS = 60_000;
+
 /** Rows named one by one in the log; the metric counts them all. */
 const MAX_SKIPPED_LOGGED = 20;
 
 const now = (): number => performance.now();
+
+/** Milliseconds to the microsecond, for a log line. */
+const microseconds = (ms: number): number => Math.round(ms * 1000) / 1000;
 
 /**
  * Backends from PostgreSQL, kept through every outage.
@@ -52,7 +60,7 @@ export function postgresBackends(settings: Settings, logger: Logger, metrics: Me
     onError: (error) => logger.warn({ error: error.message }, 'database session lost'),
   });
   const database = pool.label;
-  const statePath = join(stateDir, stateFileName(database));
+  const statePath = join(stateDir, stateFileName(databaseIdentity(connection.url)));
   const saver = createStateSaver({
     path: statePath,
     wallClock: () => Date.now(),
@@ -65,6 +73,7 @@ export function postgresBackends(settings: Settings, logger: Logger, metrics: Me
   metrics.setPostgresConnected(false);
   let reading: Subscription | undefined;
   let isStopped = false;
+  let told: ReadonlyMap<string, string> = new Map();
 
   const subscription = createActor(
     postgresSubscriptionMachine.provide({
@@ -82,8 +91,21 @@ export function postgresBackends(settings: Settings, logger: Logger, metrics: Me
     },
   );
   subscription.on('CHANGED', ({ atMs }) => hints$.next({ atMs }));
+  const warnDeaf = limitedWarning(
+    logger,
+    'not listening for changes of backends, the last known ones are kept',
+    now,
+    OUTAGE_LOG_MS,
+  );
+  const warnUnread = limitedWarning(
+    logger,
+    'backends cannot be read, the last known ones are kept',
+    now,
+    OUTAGE_LOG_MS,
+  );
   subscription.on('LIVE', () => {
     metrics.setPostgresConnected(true);
+    warnDeaf.reset();
     logger.info({ database }, 'listening for changes of backends');
     pool.warmUp().catch((error: unknown) => {
       logger.warn({ error: messageOf(error) }, 'database sessions cannot be opened in advance');
@@ -91,10 +113,7 @@ export function postgresBackends(settings: Settings, logger: Logger, metrics: Me
   });
   subscription.on('LOST', ({ error, failures, retryInMs }) => {
     metrics.setPostgresConnected(false);
-    logger.warn(
-      { database, error: error.message, failures, retryInMs: Math.round(retryInMs) },
-      'not listening for changes of backends, the last known ones are kept',
-    );
+    warnDeaf.warn({ database, error: error.message, failures, retryInMs: Math.round(retryInMs) });
   });
 
   async function loadLastKnown(): Promise<readonly Backend[] | undefined> {
@@ -115,35 +134,40 @@ export function postgresBackends(settings: Settings, logger: Logger, metrics: Me
   function onRows({ backends, skipped, hintedAtMs, readMs }: RowsUpdate): void {
     logSkipped(skipped);
     metrics.setSkippedRows(skipped.length);
-    const sinceHintMs = hintedAtMs === undefined ? undefined : now() - hintedAtMs;
-    logger.info({ backends: backends.length, skipped: skipped.length, readMs, sinceHintMs }, 'backends read');
+    const sinceHintMs = hintedAtMs === undefined ? undefined : microseconds(now() - hintedAtMs);
+    logger.info(
+      { backends: backends.length, skipped: skipped.length, readMs: microseconds(readMs), sinceHintMs },
+      'backends read',
+    );
     rows$.next(backends);
-    saver.save(backends);
+    // Rows that cannot be read are no reason to forget the backends that they were.
+    if (backends.length > 0 || skipped.length === 0) saver.save(backends);
   }
 
+  /** A row that stays bad is named once. */
   function logSkipped(skipped: readonly SkippedRow[]): void {
-    for (const { id, problems } of skipped.slice(0, MAX_SKIPPED_LOGGED)) {
+    const news = skipped.filter(({ id, problems }) => told.get(id) !== problems.join());
+    for (const { id, problems } of news.slice(0, MAX_SKIPPED_LOGGED)) {
       logger.warn({ backend: id, problems }, 'backend row skipped');
     }
+    told = new Map(skipped.map(({ id, problems }) => [id, problems.join()]));
   }
 
   function onEvent(event: RowsEvent): void {
     switch (event.type) {
       case 'READ_SUCCEEDED':
-        metrics.rowsRead();
+        metrics.rowsRead(Date.now() / 1000);
+        warnUnread.reset();
         firstAnswer.resolve();
         break;
       case 'READ_FAILED':
         metrics.rowsReadFailed();
-        logger.warn(
-          {
-            database,
-            error: messageOf(event.error),
-            failures: event.failures,
-            retryInMs: Math.round(event.retryInMs),
-          },
-          'backends cannot be read, the last known ones are kept',
-        );
+        warnUnread.warn({
+          database,
+          error: messageOf(event.error),
+          failures: event.failures,
+          retryInMs: Math.round(event.retryInMs),
+        });
         firstAnswer.resolve();
         break;
       case 'EMPTY_READ_HELD':
@@ -167,6 +191,7 @@ export function postgresBackends(settings: Settings, logger: Logger, metrics: Me
 
   return {
     backends$: rows$,
+    subscription,
     async start() {
       const initial = await loadLastKnown();
       if (isStopped) return;

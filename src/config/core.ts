@@ -111,3 +111,19 @@ export const geoip = z
       }),
   })
   .prefault({});
+
+export const admin = z
+  .strictObject({
+    enabled: switchOff('EDGEPROXY_ADMIN_ENABLED', 'Serve the admin listener with `/inspect`.'),
+    listen_addr: listenAddress(
+      'EDGEPROXY_ADMIN_LISTEN_ADDR',
+      '127.0.0.1:8082',
+      'Address of the admin listener; any but a loopback address demands the token.',
+    ),
+    token: text(
+      'EDGEPROXY_ADMIN_TOKEN',
+      'Bearer token of the admin listener; without one on another address, one is made and kept in the state folder.',
+      { secret: true },
+    ),
+  })
+  .prefault({});

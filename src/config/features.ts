@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PROBE_PATH } from '../domain/backend.ts';
 import { amount, listenAddress, RELOADABLE, seconds, STATIC, switchOff, text } from './setting-types.ts';
 
 export const tls = z
@@ -35,9 +36,7 @@ export const rateLimit = z
 
 export const circuitBreaker = z
   .strictObject({
-    enabled: switchOff('EDGEPROXY_CIRCUIT_BREAKER_ENABLED', 'Leave failing backends alone for a while.', {
-      unavailable: true,
-    }),
+    enabled: switchOff('EDGEPROXY_CIRCUIT_BREAKER_ENABLED', 'Leave failing backends alone for a while.'),
     failure_threshold: amount(
       'EDGEPROXY_CIRCUIT_FAILURE_THRESHOLD',
       RELOADABLE,
@@ -53,12 +52,19 @@ export const circuitBreaker = z
       'Successful trials that close it again.',
     ),
     timeout_secs: seconds('EDGEPROXY_CIRCUIT_TIMEOUT_SECS', RELOADABLE, 30, 1, 'Time that it stays open.'),
+    lease_secs: seconds(
+      'EDGEPROXY_CIRCUIT_LEASE_SECS',
+      RELOADABLE,
+      30,
+      1,
+      'Time that half-open waits for an outcome before it gives the permits of silent trials out anew.',
+    ),
   })
   .prefault({});
 
 export const healthCheck = z
   .strictObject({
-    enabled: switchOff('EDGEPROXY_HEALTH_CHECK_ENABLED', 'Probe backends.', { unavailable: true }),
+    enabled: switchOff('EDGEPROXY_HEALTH_CHECK_ENABLED', 'Probe backends.'),
     interval_secs: seconds('EDGEPROXY_HEALTH_CHECK_INTERVAL_SECS', RELOADABLE, 5, 1, 'Time between probes.'),
     timeout_secs: seconds('EDGEPROXY_HEALTH_CHECK_TIMEOUT_SECS', RELOADABLE, 2, 1, 'Time for one probe.'),
     type: z.enum(['tcp', 'http']).default('tcp').meta({
@@ -66,11 +72,37 @@ export const healthCheck = z
       reload: RELOADABLE,
       description: 'Connect, or GET and look at the status.',
     }),
-    path: z.string().regex(/^\//, 'expected a path that starts with /').default('/health').meta({
-      env: 'EDGEPROXY_HEALTH_CHECK_PATH',
+    expected_status: z.int().min(100).max(599).default(200).meta({
+      env: 'EDGEPROXY_HEALTH_CHECK_EXPECTED_STATUS',
       reload: RELOADABLE,
-      description: 'Path of the HTTP probe.',
+      description: 'Status that the HTTP probe must get.',
     }),
+    max_in_flight: amount(
+      'EDGEPROXY_HEALTH_CHECK_MAX_IN_FLIGHT',
+      RELOADABLE,
+      200,
+      1,
+      'Probes under way at one time, over all backends.',
+    ),
+    initial: z.enum(['healthy', 'unhealthy']).default('healthy').meta({
+      env: 'EDGEPROXY_HEALTH_CHECK_INITIAL',
+      reload: RELOADABLE,
+      description: 'What a backend counts as before probes have judged it.',
+    }),
+    on_down: z.enum(['keep', 'drain', 'cut']).default('keep').meta({
+      env: 'EDGEPROXY_HEALTH_CHECK_ON_DOWN',
+      reload: RELOADABLE,
+      description: 'What becomes of live connections of a backend that probes find down.',
+    }),
+    path: z
+      .string()
+      .regex(PROBE_PATH, 'expected a path that starts with /, in printable ASCII without blanks')
+      .default('/health')
+      .meta({
+        env: 'EDGEPROXY_HEALTH_CHECK_PATH',
+        reload: RELOADABLE,
+        description: 'Path of the HTTP probe.',
+      }),
     healthy_threshold: amount(
       'EDGEPROXY_HEALTH_HEALTHY_THRESHOLD',
       RELOADABLE,

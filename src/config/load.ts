@@ -1,9 +1,8 @@
 import type { z } from 'zod';
-import { backendRowSchema } from '../domain/backend.ts';
 import { EdgeProxyError } from '../errors.ts';
 import { type Setting, SETTINGS } from './catalogue.ts';
 import { type Environment, ENVIRONMENT_NAMES, nearestName, readEnvironment } from './environment.ts';
-import { type Settings, settingsSchema } from './schema.ts';
+import { type Settings, settingsSchema, STATIC_BACKEND_KEYS } from './schema.ts';
 import { lineOfKey, parseToml, type SettingsFile } from './toml-file.ts';
 
 /** Where an effective value comes from. */
@@ -17,8 +16,6 @@ export interface LoadedSettings {
   /** By setting key. */
   readonly origins: ReadonlyMap<string, Origin>;
 }
-
-const BACKEND_KEYS = Object.keys(backendRowSchema.shape);
 
 type Tree = Record<string, unknown>;
 
@@ -55,7 +52,8 @@ export function loadSettings(env: Environment, file?: SettingsFile): LoadedSetti
     const setting = SETTINGS.find(({ key }) => isAtOrBelow(issue.path, key));
     const origin = setting === undefined ? undefined : origins.get(setting.key);
     const name = origin?.from === 'env' ? origin.name : `${placeOf(issue.path)}${dotted(issue.path)}`;
-    const value = setting?.secret === true ? '***' : (JSON.stringify(at(tree, issue.path)) ?? 'nothing');
+    const isSecret = SETTINGS.some(({ key, secret }) => secret === true && holds(issue.path, key));
+    const value = isSecret ? '***' : (JSON.stringify(at(tree, issue.path)) ?? 'nothing');
     return [`${name} = ${value}: ${expectation(issue, setting)}`];
   }
 
@@ -146,9 +144,14 @@ function isAtOrBelow(path: readonly PropertyKey[], key: string): boolean {
   return text === key || text.startsWith(`${key}.`) || text.startsWith(`${key}[`);
 }
 
+/** Whether what stands at the path may hold the value of the key: the key itself, or a table around it. */
+function holds(path: readonly PropertyKey[], key: string): boolean {
+  return `${key}.`.startsWith(`${dotted(path)}.`);
+}
+
 /** Names that may follow a path in the file. */
 function namesAt(path: readonly PropertyKey[]): readonly string[] {
-  if (path[0] === 'backends') return BACKEND_KEYS;
+  if (path[0] === 'backends') return STATIC_BACKEND_KEYS;
   const depth = path.length;
   const below = SETTINGS.filter(({ key }) => depth === 0 || key.startsWith(`${dotted(path)}.`));
   return [...new Set(below.map(({ key }) => key.split('.')[depth]!))];

@@ -1,8 +1,17 @@
 import { z } from 'zod';
-import { backendRowSchema } from '../domain/backend.ts';
-import { binding, geoip, metrics, postgres } from './core.ts';
+import { backendRowSchema, healthOverrideSchema } from '../domain/backend.ts';
+import { admin, binding, geoip, metrics, postgres } from './core.ts';
 import { api, circuitBreaker, configWatch, healthCheck, pool, rateLimit, tls } from './features.ts';
-import { amount, listenAddress, RELOADABLE, seconds, STATIC, text } from './setting-types.ts';
+import { amount, listenAddress, percent, RELOADABLE, seconds, STATIC, text } from './setting-types.ts';
+
+/** A row of the table as a table of the file: only the health check has a shorter name. */
+const staticBackend = backendRowSchema
+  .omit({ health_check: true })
+  .extend({ health: healthOverrideSchema.optional() })
+  .strict();
+
+/** The keys of a `[[backends]]` table. */
+export const STATIC_BACKEND_KEYS: readonly string[] = Object.keys(staticBackend.shape);
 
 function namesEveryIdOnce(rows: readonly { readonly id: string }[], context: z.RefinementCtx): void {
   for (const [index, { id }] of rows.entries()) {
@@ -57,6 +66,18 @@ export const settingsSchema = z.strictObject({
     0,
     'Time that live connections get to end after SIGTERM or SIGINT.',
   ),
+  drain_timeout_secs: seconds(
+    'EDGEPROXY_DRAIN_TIMEOUT_SECS',
+    RELOADABLE,
+    300,
+    0,
+    'Time that connections of a removed backend may go on before they are cut.',
+  ),
+  panic_threshold_percent: percent(
+    'EDGEPROXY_PANIC_THRESHOLD_PERCENT',
+    RELOADABLE,
+    'Below this share of working backends, health and breakers are disregarded; 0 is never.',
+  ),
   state_dir: text(
     'EDGEPROXY_STATE_DIR',
     "Folder of the last known backends, for a start without the database; default: the system's state folder.",
@@ -76,6 +97,7 @@ export const settingsSchema = z.strictObject({
   binding,
   postgres,
   metrics,
+  admin,
   geoip,
   tls,
   api,
@@ -85,7 +107,7 @@ export const settingsSchema = z.strictObject({
   pool,
   config_watch: configWatch,
   backends: z
-    .array(backendRowSchema.strict())
+    .array(staticBackend)
     .superRefine(namesEveryIdOnce)
     .default([])
     .meta({ reload: STATIC, description: 'Static backends, used while `postgres.enabled` is false.' }),

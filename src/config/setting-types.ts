@@ -42,6 +42,9 @@ export const amount = (
 export const seconds = (env: string, reload: boolean, standard: number, min: 0 | 1, description: string) =>
   amount(env, reload, standard, min, description, 's');
 
+export const percent = (env: string, reload: boolean, description: string) =>
+  z.int().min(0).max(100).default(0).meta({ env, reload, description, unit: '%' });
+
 export const text = (env: string, description: string, more: Partial<SettingMeta> = {}) =>
   z
     .string()

@@ -20,6 +20,15 @@ export interface Backend {
   readonly softLimit: number;
   readonly hardLimit: number;
   readonly deleted: boolean;
+  /** How it is probed instead of what the settings say. */
+  readonly health?: HealthOverride | undefined;
+}
+
+/** A health check of its own; what is left out is as the settings say. */
+export interface HealthOverride {
+  readonly type?: 'tcp' | 'http' | undefined;
+  readonly path?: string | undefined;
+  readonly expectedStatus?: number | undefined;
 }
 
 /** A row that cannot be a backend, with every reason why. */
@@ -44,6 +53,22 @@ const count = (what: string) =>
     .min(0)
     .max(2_147_483_647);
 
+/** A path that a request line can carry. */
+export const PROBE_PATH = /^\/[\x21-\x7e]*$/;
+
+const OVERRIDE =
+  'expected an object of type (tcp or http), path (starts with /) and expected_status (100 to 599)';
+
+/** A health check of its own, as JSON or TOML says it. */
+export const healthOverrideSchema = z.strictObject(
+  {
+    type: z.enum(['tcp', 'http'], { error: OVERRIDE }).optional(),
+    path: z.string({ error: OVERRIDE }).regex(PROBE_PATH, OVERRIDE).optional(),
+    expected_status: z.int({ error: OVERRIDE }).min(100, OVERRIDE).max(599, OVERRIDE).optional(),
+  },
+  { error: OVERRIDE },
+);
+
 /** The columns of the `backends` table, which are also the keys of a `[[backends]]` table in the file. */
 export const backendRowSchema = z.object({
   id: text('expected a name').max(LONGEST_ID, `expected at most ${LONGEST_ID} characters`),
@@ -60,7 +85,15 @@ export const backendRowSchema = z.object({
   soft_limit: count('a number of connections').default(100),
   hard_limit: count('a number of connections').default(150),
   deleted: flag.default(false),
+  health_check: healthOverrideSchema.nullish(),
 });
+
+function toOverride(
+  row: z.output<typeof healthOverrideSchema> | null | undefined,
+): HealthOverride | undefined {
+  if (row === null || row === undefined) return undefined;
+  return Object.freeze({ type: row.type, path: row.path, expectedStatus: row.expected_status });
+}
 
 function toBackend(row: z.output<typeof backendRowSchema>): Backend {
   return Object.freeze({
@@ -75,6 +108,7 @@ function toBackend(row: z.output<typeof backendRowSchema>): Backend {
     softLimit: row.soft_limit,
     hardLimit: row.hard_limit,
     deleted: row.deleted,
+    health: toOverride(row.health_check),
   });
 }
 
@@ -156,9 +190,14 @@ const FIELDS = [
   'deleted',
 ] as const satisfies readonly (keyof Backend)[];
 
+function sameOverride(a: HealthOverride | undefined, b: HealthOverride | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.type === b.type && a.path === b.path && a.expectedStatus === b.expectedStatus;
+}
+
 /** Whether two backends say the same in every field. */
 export function sameBackend(a: Backend, b: Backend): boolean {
-  return FIELDS.every((field) => a[field] === b[field]);
+  return FIELDS.every((field) => a[field] === b[field]) && sameOverride(a.health, b.health);
 }
 
 /** Whether two lists hold the same backends; both ordered by id, as `parseBackendRows` returns them. */

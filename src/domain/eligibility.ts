@@ -1,9 +1,52 @@
-import type { Backend } from './backend.ts';
+import { type Backend, incarnationOf } from './backend.ts';
+import type { HealthVerdict } from './health.ts';
 
-/** Why a backend takes no new client. */
-export const EXCLUSION_REASONS = ['deleted', 'admin_down', 'weight_zero'] as const;
+/** Why a backend takes no new client; the first that applies is given. */
+export const EXCLUSION_REASONS = [
+  'draining',
+  'deleted',
+  'admin_down',
+  'weight_zero',
+  'unhealthy',
+  'unchecked',
+  'circuit_open',
+] as const;
 
 export type ExclusionReason = (typeof EXCLUSION_REASONS)[number];
+
+/**
+ * What the breaker of a backend admits, as a plain value for the hot path.
+ *
+ * `epoch` marks outcomes. `permits` is `undefined` for any number, and otherwise how many trials may be in flight at
+ * one time; a new `grant` voids the permits given out under the one before.
+ */
+export interface CircuitGate {
+  readonly epoch: number;
+  readonly grant: number;
+  readonly permits: number | undefined;
+}
+
+/** The gate of a backend without a breaker. */
+export const OPEN_GATE: CircuitGate = Object.freeze({ epoch: 0, grant: 0, permits: undefined });
+
+/** One backend with all that is known about it; each part has one authority, none overrules another. */
+export interface Member {
+  readonly backend: Backend;
+  /** Its row is gone, its live connections are not. */
+  readonly isDraining: boolean;
+  readonly verdict: HealthVerdict;
+  readonly gate: CircuitGate;
+}
+
+/** A backend of which nothing is known but its row: it counts as healthy, and any number of connections may try. */
+export function memberOf(backend: Backend): Member {
+  return { backend, isDraining: false, verdict: 'healthy', gate: OPEN_GATE };
+}
+
+export interface EligibleBackend {
+  readonly backend: Backend;
+  readonly gate: CircuitGate;
+}
 
 export interface ExcludedBackend {
   readonly backend: Backend;
@@ -16,32 +59,79 @@ export interface ExcludedBackend {
  */
 export interface EligibleSet {
   readonly version: number;
-  readonly eligible: readonly Backend[];
+  readonly eligible: readonly EligibleBackend[];
   readonly excluded: readonly ExcludedBackend[];
+  /** Health and breakers were disregarded because too few backends were left. */
+  readonly isPanic: boolean;
+}
+
+export interface EligibilityPolicy {
+  /** Whether a backend that no probe has judged yet is out. */
+  readonly excludesUnchecked: boolean;
+  /**
+   * When less than this share (percent) of the backends that their owner wants in are eligible, health and breakers
+   * are disregarded; 0 is never. Source: Envoy, panic threshold.
+   */
+  readonly panicThresholdPercent: number;
 }
 
 export const EMPTY_SET: EligibleSet = Object.freeze({
   version: 0,
   eligible: Object.freeze([]),
   excluded: Object.freeze([]),
+  isPanic: false,
 });
 
-/** The reason why a backend is out, or `undefined` when it is eligible. The gravest reason wins. */
-export function exclusionOf(backend: Backend): ExclusionReason | undefined {
+/** Why its owner or the life of its row keeps a backend out: holds in a panic too. */
+function administrativeExclusion({ backend, isDraining }: Member): ExclusionReason | undefined {
+  if (isDraining) return 'draining';
   if (backend.deleted) return 'deleted';
   if (!backend.adminUp) return 'admin_down';
-  if (backend.weight === 0) return 'weight_zero';
-  return undefined;
+  return backend.weight === 0 ? 'weight_zero' : undefined;
 }
 
-/** Derives the set from the wanted backends: a pure function of its inputs. */
-export function deriveEligibleSet(backends: readonly Backend[], version: number): EligibleSet {
-  const eligible: Backend[] = [];
+/** Why what has been observed keeps a backend out. */
+function observedExclusion(
+  { verdict, gate }: Member,
+  { excludesUnchecked }: EligibilityPolicy,
+): ExclusionReason | undefined {
+  if (verdict === 'unhealthy') return 'unhealthy';
+  if (verdict === 'unknown' && excludesUnchecked) return 'unchecked';
+  return gate.permits === 0 ? 'circuit_open' : undefined;
+}
+
+function byIdThenAddress({ backend: a }: Member, { backend: b }: Member): number {
+  if (a.id !== b.id) return a.id < b.id ? -1 : 1;
+  return incarnationOf(a) < incarnationOf(b) ? -1 : 1;
+}
+
+/**
+ * Derives the set: rows and administrative state and health and breaker, and not draining. A pure function of its
+ * inputs, whatever the order of the members.
+ */
+export function deriveEligibleSet(
+  members: readonly Member[],
+  version: number,
+  policy: EligibilityPolicy,
+): EligibleSet {
+  const ordered = members.toSorted(byIdThenAddress);
+  const wanted = ordered.filter((member) => administrativeExclusion(member) === undefined);
+  const working = wanted.filter((member) => observedExclusion(member, policy) === undefined);
+  const isPanic = working.length * 100 < wanted.length * policy.panicThresholdPercent;
+  const eligible: EligibleBackend[] = [];
   const excluded: ExcludedBackend[] = [];
-  for (const backend of backends) {
-    const reason = exclusionOf(backend);
-    if (reason === undefined) eligible.push(backend);
+  for (const member of ordered) {
+    const observed = isPanic ? undefined : observedExclusion(member, policy);
+    const reason = administrativeExclusion(member) ?? observed;
+    const { backend, gate } = member;
+    if (reason === undefined)
+      eligible.push(Object.freeze({ backend, gate: isPanic ? { ...gate, permits: undefined } : gate }));
     else excluded.push(Object.freeze({ backend, reason }));
   }
-  return Object.freeze({ version, eligible: Object.freeze(eligible), excluded: Object.freeze(excluded) });
+  return Object.freeze({
+    version,
+    eligible: Object.freeze(eligible),
+    excluded: Object.freeze(excluded),
+    isPanic,
+  });
 }

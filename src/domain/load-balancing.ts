@@ -42,7 +42,7 @@ interface Seat {
  *
  *     tier 0  country[client]  ->  tier 1  region[client]  ->  tier 2  region[own]  ->  tier 3  all
  *
- * Backends are known by their index in the list given. The owner reports every change of a connection count.
+ * Backends are known by their index in the list given. The owner reports every change of a score.
  * Source: the original's `load_balancer.rs`; proportional ties and spillover as Fly.io's soft and hard limits.
  */
 export class BackendPicker {
@@ -54,10 +54,11 @@ export class BackendPicker {
   readonly #seats: readonly (readonly Seat[])[];
   readonly #scores: Float64Array;
 
-  constructor(backends: readonly Backend[], ownRegion: string, activeOf: (index: number) => number) {
+  /** @param scoreOf the present score by index: `loadScore`, or `Infinity` for one that must not be picked now */
+  constructor(backends: readonly Backend[], ownRegion: string, scoreOf: (index: number) => number) {
     this.#backends = backends;
     this.#ownRegion = ownRegion;
-    this.#scores = Float64Array.from(backends, (backend, index) => loadScore(activeOf(index), backend));
+    this.#scores = Float64Array.from(backends, (_, index) => scoreOf(index));
     this.#countries = this.#groupBy('country');
     this.#regions = this.#groupBy('region');
     this.#all = this.#group(backends.map((_, index) => index));
@@ -68,9 +69,10 @@ export class BackendPicker {
     this.#seats = seats;
   }
 
-  /** Takes note of the number of connections that a backend now has. */
-  activeChanged(index: number, active: number): void {
-    this.#setScore(index, loadScore(active, this.#backends[index]!));
+  /** Takes note of a backend's new score. */
+  setScore(index: number, score: number): void {
+    this.#scores[index] = score;
+    for (const { tree, leaf } of this.#seats[index]!) tree.update(leaf, score);
   }
 
   /**
@@ -82,9 +84,9 @@ export class BackendPicker {
   pick(client: ClientGeo | undefined, tried: readonly number[], random: number): number {
     if (tried.length === 0) return this.#best(client, random);
     const scores = tried.map((index) => this.#scores[index]!);
-    for (const index of tried) this.#setScore(index, Infinity);
+    for (const index of tried) this.setScore(index, Infinity);
     const best = this.#best(client, random);
-    for (const [position, index] of tried.entries()) this.#setScore(index, scores[position]!);
+    for (const [position, index] of tried.entries()) this.setScore(index, scores[position]!);
     return best;
   }
 
@@ -96,11 +98,6 @@ export class BackendPicker {
     }
     if (best < 0) best = pickFrom(this.#regions.get(this.#ownRegion), random);
     return best < 0 ? pickFrom(this.#all, random) : best;
-  }
-
-  #setScore(index: number, score: number): void {
-    this.#scores[index] = score;
-    for (const { tree, leaf } of this.#seats[index]!) tree.update(leaf, score);
   }
 
   #groupBy(key: 'country' | 'region'): ReadonlyMap<string, Group> {

@@ -4,12 +4,14 @@
  */
 export type FailureCause = 'refused' | 'timeout' | 'unreachable' | 'reset' | 'closed_before_first_byte';
 
-/** What one connection attempt says about its backend. */
+/** What one connection attempt says about its backend; `epoch` is the one of its breaker when it was let in. */
 export type Outcome =
-  | { readonly backendId: string; readonly endpoint: string; readonly result: 'success' }
+  /** A connection has taken a permit of a half-open breaker; what becomes of it follows. */
+  | { readonly incarnation: string; readonly epoch: number; readonly result: 'trial' }
+  | { readonly incarnation: string; readonly epoch: number; readonly result: 'success' }
   | {
-      readonly backendId: string;
-      readonly endpoint: string;
+      readonly incarnation: string;
+      readonly epoch: number;
       readonly result: 'failure';
       readonly cause: FailureCause;
       readonly detail: string;

@@ -1,5 +1,6 @@
 import type { EligibleSet } from './eligibility.ts';
 import type { ClientGeo } from './geo.ts';
+import type { HealthVerdict } from './health.ts';
 import type { Outcome, RefusalReason } from './outcome.ts';
 
 /** What the middle layers need of the world; `daemon.ts` hands in the adapters. */
@@ -37,6 +38,10 @@ export interface ProxyEngine {
   listen(): Promise<ListenAddress>;
   /** Replaces the set that new connections are routed by. Live connections are not touched. */
   apply(set: EligibleSet): void;
+  /** Whether new connections may still go to an incarnation: false once a set without it is in force. */
+  routesTo(incarnation: string): boolean;
+  /** Ends the live connections of one incarnation; clients that are not connected yet get another backend. */
+  cut(incarnation: string): void;
   /** Stops accepting; resolves when the last live connection has ended by itself. */
   drain(): Promise<void>;
   /** Ends every live connection, spread over `spreadMs` milliseconds, and releases the listener. */
@@ -79,4 +84,15 @@ export interface TrafficReport {
 export interface TrafficSource {
   /** Reads everything; a backend that is gone and has no connection left is in no report after this one. */
   report(): TrafficReport;
+}
+
+/** What the machines of the live backends say; `undefined` where a backend has no such machine. */
+export type FleetReport = readonly {
+  readonly backendId: string;
+  readonly circuit: 'closed' | 'open' | 'halfOpen' | undefined;
+  readonly verdict: HealthVerdict | undefined;
+}[];
+
+export interface FleetSource {
+  report(): FleetReport;
 }

@@ -13,7 +13,8 @@ export type LifecycleEvent =
 export type LifecycleEmitted =
   | { readonly type: 'RUNNING' }
   | { readonly type: 'DRAINING' }
-  | { readonly type: 'FORCING'; readonly reason: 'timeout' | 'asked_again' };
+  | { readonly type: 'FORCING'; readonly reason: 'timeout' | 'asked_again' }
+  | { readonly type: 'ABANDONED' };
 
 /** Input of the actor `close`. */
 export interface CloseInput {
@@ -24,25 +25,36 @@ export interface CloseInput {
 interface LifecycleContext {
   readonly shutdownTimeoutMs: number;
   readonly closeAtOnce: boolean;
+  readonly isAbandoned: boolean;
   readonly error: unknown;
 }
 
 export interface LifecycleOutput {
   /** What ended the daemon against its will; `undefined` after an orderly stop. */
   readonly error: unknown;
+  /** Something could not be released in time: the process must be ended, it may not end by itself. */
+  readonly isAbandoned: boolean;
 }
+
+/** More than an orderly close ever takes. */
+const CLOSE_TIMEOUT_MS = 15_000;
+
+/** What a close that is asked to hurry gets: a terminal may send its signal twice. */
+const HURRY_TIMEOUT_MS = 1_000;
 
 /**
  * The life of the daemon, from the first bind to the last close.
  *
  *     starting ──done──► running ──STOP_REQUESTED──► draining ──done──────────────► closing ──► stopped
- *        │ │                                            │ after shutdownTimeout ───►   ▲  │
- *        │ │                                            └ STOP_REQUESTED (again) ──►   │  │ error
- *        │ └──STOP_REQUESTED───────────────────────────────────────────────────────────┘  ▼
+ *        │ │                                            │ after shutdownTimeout ───►   ▲  │ │
+ *        │ │                                            └ STOP_REQUESTED (again) ──►   │  │ └ closeTimeout, or a second
+ *        │ └──STOP_REQUESTED───────────────────────────────────────────────────────────┘  │   after STOP_REQUESTED
+ *        │                                                                          error ▼             ► abandoned
  *        └──error──► cleaningUp ────────────────────────────────────────────────────────► failed
  *
  * Actors, all to be provided: `start` binds everything; `drain` stops accepting and resolves when the last
- * connection has ended; `close` ends what is left and releases everything, after a failed start too.
+ * connection has ended; `close` ends what is left and releases everything, after a failed start too. A close that
+ * does not come to an end is left behind: nobody shall need SIGKILL.
  */
 export const lifecycleMachine = setup({
   types: {
@@ -57,16 +69,21 @@ export const lifecycleMachine = setup({
     drain: notProvided('drain'),
     close: notProvided<void, CloseInput>('close'),
   },
-  delays: { shutdownTimeout: ({ context }) => context.shutdownTimeoutMs },
+  delays: {
+    shutdownTimeout: ({ context }) => context.shutdownTimeoutMs,
+    closeTimeout: CLOSE_TIMEOUT_MS,
+    hurryTimeout: HURRY_TIMEOUT_MS,
+  },
 }).createMachine({
   id: 'lifecycle',
   context: ({ input }) => ({
     shutdownTimeoutMs: input.shutdownTimeoutMs,
     closeAtOnce: false,
+    isAbandoned: false,
     error: undefined,
   }),
   initial: 'starting',
-  output: ({ context }) => ({ error: context.error }),
+  output: ({ context }) => ({ error: context.error, isAbandoned: context.isAbandoned }),
   states: {
     starting: {
       invoke: {
@@ -104,11 +121,20 @@ export const lifecycleMachine = setup({
         onDone: 'stopped',
         onError: { target: 'failed', actions: assign({ error: ({ event }) => event.error }) },
       },
+      after: { closeTimeout: 'abandoned' },
+      initial: 'orderly',
+      states: {
+        orderly: { on: { STOP_REQUESTED: 'hurried' } },
+        hurried: { after: { hurryTimeout: '#lifecycle.abandoned' } },
+      },
     },
     cleaningUp: {
       invoke: { src: 'close', input: { atOnce: true }, onDone: 'failed', onError: 'failed' },
+      after: { closeTimeout: 'failed' },
+      on: { STOP_REQUESTED: 'failed' },
     },
     stopped: { type: 'final' },
+    abandoned: { type: 'final', entry: [assign({ isAbandoned: true }), emit({ type: 'ABANDONED' })] },
     failed: { type: 'final' },
   },
 });

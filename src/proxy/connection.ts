@@ -1,10 +1,11 @@
 import { connect, type Socket } from 'node:net';
-import { endpointOf } from '../domain/backend.ts';
+import { incarnationOf } from '../domain/backend.ts';
 import type { FailureCause, Outcome, RefusalReason } from '../domain/outcome.ts';
 import type { Logger, MonotonicClock } from '../domain/ports.ts';
 import { classifyConnectError } from './connect-error.ts';
 import type { Counters } from './counters.ts';
 import { relay } from './relay.ts';
+import { reset } from './reset.ts';
 import type { Place, Router } from './router.ts';
 
 export interface ConnectionOptions {
@@ -19,17 +20,24 @@ export interface ConnectionOptions {
   readonly report: (outcome: Outcome) => void;
   /** A connect failed for a reason that lies with this machine; called once an attempt. */
   readonly onLocalTrouble: (backendId: string, detail: string) => void;
+  readonly onRefused: (reason: RefusalReason, client: string) => void;
 }
 
-/** Ways to say that a connect took too long, in the manner of the system's own errors. */
+/** A connect took too long, in the manner of the system's own errors. */
 const TIMEOUT = Object.assign(new Error('connect timed out'), { code: 'ETIMEDOUT' });
+
+/** The backend is to be left; it has done nothing wrong. */
+const ABANDONED = new Error('the backend is to take no connection any more');
+
+/** Longer than any pause of a live peer that answers, shorter than the system's two hours. */
+export const KEEP_ALIVE_DELAY_MS = 60_000;
 
 /**
  * One client and the backend that serves it.
  *
- *     accepted ─► enter ─► dial ─► connected ─► relay both ways ─► both sockets closed ─► ended
- *                   ▲        │ refused, unreachable, timed out
- *                   └────────┘ (next distinct backend, within attempts and deadline)
+ *     accepted ─► enter ─► dialling ─► relaying ─► both sockets closed ─► ended
+ *                   ▲         │ refused, unreachable, timed out, abandoned
+ *                   └─────────┘ (next distinct backend, within attempts and deadline)
  *
  * The client is not read from before a backend has answered, so nothing is lost when a backend fails, and the
  * client sees no byte and no error of a failed attempt. `onEnded` is called once, when everything is released.
@@ -42,8 +50,10 @@ export class Connection {
   readonly #tried: Place[] = [];
   readonly #deadlineMs: number;
   #upstream: Socket | undefined;
+  #place: Place | undefined;
+  /** `ending`: nothing new is begun, and what the backend does now says nothing about it. */
+  #phase: 'dialling' | 'relaying' | 'ending' = 'dialling';
   #isClientClosed = false;
-  #isRelaying = false;
   #isReported = false;
   #lastActivityMs: number;
 
@@ -66,24 +76,48 @@ export class Connection {
     this.#dial();
   }
 
-  /** Ends both sides at once. */
-  destroy(): void {
-    this.client.destroy();
-    this.#upstream?.destroy();
+  /** The incarnation of the backend that it holds a place at. */
+  get incarnation(): string | undefined {
+    return this.#place && incarnationOf(this.#place.backend);
   }
 
-  /** Ends both sides when no byte has gone through in either direction since then; not while connecting. */
-  destroyIfQuietSince(timeMs: number): void {
-    if (this.#isRelaying && this.#lastActivityMs <= timeMs) this.destroy();
+  /** Ends both sides at once, with a reset where bytes may have gone through. */
+  abort(): void {
+    const wasRelaying = this.#phase === 'relaying';
+    this.#phase = 'ending';
+    for (const socket of [this.client, this.#upstream]) {
+      if (socket !== undefined && wasRelaying) reset(socket);
+      else socket?.destroy();
+    }
+  }
+
+  /** Leaves its backend: a client that is not connected yet gets another one, one that is connected is cut off. */
+  leaveBackend(): void {
+    if (this.#phase === 'dialling') this.#upstream?.destroy(ABANDONED);
+    else this.abort();
+  }
+
+  /** Aborts when no byte has gone through in either direction since then; not while dialling. */
+  abortIfQuietSince(timeMs: number): void {
+    if (this.#phase === 'relaying' && this.#lastActivityMs <= timeMs) this.abort();
   }
 
   #dial(): void {
     const { router, now, connectTimeoutMs } = this.#options;
     const place = router.enter(this.#address, this.#tried);
     if (typeof place === 'string') return this.#refuse(place);
+    if (place.permit !== undefined) this.#options.report({ ...aboutOf(place), result: 'trial' });
+    this.#place = place;
     const { host, port } = place.backend;
     const startedMs = now();
-    const upstream = connect({ host, port, allowHalfOpen: true, noDelay: true, keepAlive: true });
+    const upstream = connect({
+      host,
+      port,
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
+    });
     this.#upstream = upstream;
     const timer = setTimeout(
       () => upstream.destroy(TIMEOUT),
@@ -96,28 +130,32 @@ export class Connection {
     });
     upstream.on('error', (error) => {
       failure = error;
-      if (this.#isRelaying) this.client.resetAndDestroy();
+      if (this.#phase === 'relaying') reset(this.client);
     });
     upstream.once('close', () => {
       clearTimeout(timer);
       this.#upstream = undefined;
+      this.#place = undefined;
+      const isDialFailure = this.#phase === 'dialling' && !this.#isClientClosed;
+      const refusal = isDialFailure ? this.#judgeDial(place, failure) : undefined;
       router.leave(place);
       if (this.#isClientClosed) this.#onEnded(this);
-      else if (!this.#isRelaying) this.#dialFailed(place, failure);
+      else if (refusal !== undefined) this.#refuse(refusal);
+      else if (isDialFailure) this.#dial();
     });
   }
 
   #connected(upstream: Socket, place: Place, rttSeconds: number): void {
     const { counters, router, logger } = this.#options;
     const { slot, backend } = place;
-    this.#isRelaying = true;
+    this.#phase = 'relaying';
     this.#lastActivityMs = this.#options.now();
     router.connected(this.#address, place);
     counters.connected(slot, rttSeconds);
     logger.debug({ client: this.#address, backend: backend.id, rttSeconds }, 'client connected to backend');
-    upstream.once('data', () => this.#report(place, undefined));
-    upstream.once('end', () => this.#backendEndedSilently(upstream, place, 'closed_before_first_byte'));
-    upstream.once('error', () => this.#backendEndedSilently(upstream, place, 'reset'));
+    upstream.once('data', () => this.#reportSuccess(place));
+    upstream.once('end', () => this.#backendEnded(upstream, place));
+    upstream.once('error', (error) => this.#backendBroke(upstream, place, error));
     relay(this.client, upstream, (bytes) => {
       counters.sent(slot, bytes);
       this.#lastActivityMs = this.#options.now();
@@ -128,49 +166,74 @@ export class Connection {
     });
   }
 
-  /** A backend that takes a request and goes without a byte has failed; one that was asked nothing has not. */
-  #backendEndedSilently(upstream: Socket, place: Place, cause: FailureCause): void {
-    if (upstream.bytesRead > 0 || this.#isReported) return;
-    this.#isReported = true;
-    this.#report(place, this.client.bytesRead > 0 ? cause : undefined, 'no byte in return');
+  /** A backend that leaves a client waiting for its first byte has failed; an end in return for an end has not. */
+  #backendEnded(upstream: Socket, place: Place): void {
+    if (upstream.bytesRead > 0) return;
+    const isAnswerOwed = this.client.bytesRead > 0 && !this.client.readableEnded;
+    if (isAnswerOwed) this.#reportFailure(place, 'closed_before_first_byte', 'no byte in return');
+    else this.#reportSuccess(place);
   }
 
-  #dialFailed(place: Place, failure: NodeJS.ErrnoException | undefined): void {
+  /** A failed write says nothing: the answer that explains it may be unread. */
+  #backendBroke(upstream: Socket, place: Place, error: NodeJS.ErrnoException): void {
+    if (upstream.bytesRead > 0 || error.syscall === 'write' || this.#phase === 'ending') return;
+    if (this.client.bytesRead > 0) this.#reportFailure(place, 'reset', 'no byte in return');
+    else this.#reportSuccess(place);
+  }
+
+  /** Charges a failed dial to whom it belongs; returns why the client is refused, or nothing when it may try again. */
+  #judgeDial(place: Place, failure: NodeJS.ErrnoException | undefined): RefusalReason | undefined {
     const { onLocalTrouble, connectAttempts, now } = this.#options;
-    const cause = classifyConnectError(failure?.code);
+    const cause = failure === ABANDONED ? 'abandoned' : classifyConnectError(failure?.code);
     const detail = failure?.message ?? 'closed while connecting';
     const isLocal = cause === 'exhausted' || cause === 'local';
     if (isLocal) onLocalTrouble(place.backend.id, detail);
-    else this.#report(place, cause, detail);
+    else if (cause !== 'abandoned') this.#reportFailure(place, cause, detail);
+    this.#isReported = false;
     this.#tried.push(place);
     const mayTryAgain =
       cause !== 'exhausted' && this.#tried.length < connectAttempts && now() < this.#deadlineMs;
-    return mayTryAgain ? this.#dial() : this.#refuse(isLocal ? 'local_error' : 'connect_failed');
+    if (mayTryAgain) return undefined;
+    return isLocal ? 'local_error' : 'connect_failed';
   }
 
-  #report({ slot, backend }: Place, cause: FailureCause | undefined, detail = ''): void {
-    const about = { backendId: backend.id, endpoint: endpointOf(backend) };
-    if (cause === undefined) return this.#options.report({ ...about, result: 'success' });
-    this.#options.counters.errors[slot]!++;
-    this.#options.report({ ...about, result: 'failure', cause, detail });
+  #reportSuccess(place: Place): void {
+    if (this.#isReported) return;
+    this.#isReported = true;
+    this.#options.router.settle(place, 'success');
+    this.#options.report({ ...aboutOf(place), result: 'success' });
+  }
+
+  #reportFailure(place: Place, cause: FailureCause, detail: string): void {
+    if (this.#isReported) return;
+    this.#isReported = true;
+    this.#options.router.settle(place, 'failure');
+    this.#options.counters.errors[place.slot]!++;
+    this.#options.report({ ...aboutOf(place), result: 'failure', cause, detail });
   }
 
   #refuse(reason: RefusalReason): void {
-    const { counters, logger } = this.#options;
-    counters.clientRefused(reason);
-    logger.debug({ client: this.#address, reason }, 'client refused');
+    this.#phase = 'ending';
+    this.#options.onRefused(reason, this.#address);
     this.client.destroy();
   }
 
   #clientFailed(error: Error): void {
     this.#options.logger.debug({ client: this.#address, error: error.message }, 'client connection broke');
-    if (this.#isRelaying) this.#upstream?.resetAndDestroy();
+    if (this.#phase === 'relaying' && this.#upstream !== undefined) {
+      this.#phase = 'ending';
+      reset(this.#upstream);
+    }
   }
 
   #clientClosed(): void {
     this.#isClientClosed = true;
     this.#options.counters.clientEnded();
     if (this.#upstream === undefined) this.#onEnded(this);
-    else if (!this.#isRelaying) this.#upstream.destroy();
+    else if (this.#phase === 'dialling') this.#upstream.destroy();
   }
+}
+
+function aboutOf({ backend, epoch }: Place): { readonly incarnation: string; readonly epoch: number } {
+  return { incarnation: incarnationOf(backend), epoch };
 }

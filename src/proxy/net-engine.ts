@@ -1,11 +1,12 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { normalizeAddress } from '../domain/address.ts';
+import { type LimitedLog, limitedWarning } from '../domain/limited-log.ts';
 import { listenError } from '../domain/listen-error.ts';
 import type { EligibleSet } from '../domain/eligibility.ts';
-import type { Outcome } from '../domain/outcome.ts';
+import type { Outcome, RefusalReason } from '../domain/outcome.ts';
 import type { ListenAddress, Logger, MonotonicClock, OutcomeSink, ProxyEngine } from '../domain/ports.ts';
-import { Connection, type ConnectionOptions } from './connection.ts';
+import { Connection, type ConnectionOptions, KEEP_ALIVE_DELAY_MS } from './connection.ts';
 import type { Counters } from './counters.ts';
 import type { Router } from './router.ts';
 
@@ -27,7 +28,6 @@ export interface NetEngineOptions {
 const BACKLOG = 4_096;
 const IDLE_CHECK_MS = 500;
 const CLOSE_STEPS = 10;
-const LOCAL_TROUBLE_LOG_MS = 1_000;
 
 /** The portable engine: sockets of `node:net`, one thread. Works wherever Node does. */
 export class NetEngine implements ProxyEngine {
@@ -35,22 +35,38 @@ export class NetEngine implements ProxyEngine {
   readonly #connectionOptions: ConnectionOptions;
   readonly #server: Server;
   readonly #live = new Set<Connection>();
+  readonly #warnRefused: Readonly<Record<RefusalReason, LimitedLog>>;
+  #slotless = 0;
   #outcomes: Outcome[] = [];
-  #localTroubles = 0;
-  #localTroubleLoggedAtMs = -Infinity;
   #idleCheck: NodeJS.Timeout | undefined;
   #isDraining = false;
   readonly #drained = Promise.withResolvers<void>();
 
   constructor(options: NetEngineOptions) {
     this.#options = options;
+    const { logger, now } = options;
+    const limited = () => limitedWarning(logger, 'clients are refused', now);
+    this.#warnRefused = {
+      no_backend: limited(),
+      all_full: limited(),
+      connect_failed: limited(),
+      local_error: limited(),
+    };
+    const warnLocal = limitedWarning(logger, 'cannot connect, the trouble is local', now);
     this.#connectionOptions = {
       ...options,
       report: (outcome) => this.#report(outcome),
-      onLocalTrouble: (backend, error) => this.#onLocalTrouble(backend, error),
+      onLocalTrouble: (backend, error) => warnLocal.warn({ backend, error }),
+      onRefused: (reason, client) => this.#refused(reason, client),
     };
     this.#server = createServer(
-      { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: true },
+      {
+        allowHalfOpen: true,
+        pauseOnConnect: true,
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
+      },
       (socket) => this.#accept(socket),
     );
   }
@@ -77,12 +93,23 @@ export class NetEngine implements ProxyEngine {
 
   apply(set: EligibleSet): void {
     const slotless = this.#options.router.apply(set);
-    if (slotless.length > 0) {
+    const isNews = slotless.length !== this.#slotless;
+    this.#slotless = slotless.length;
+    if (isNews && slotless.length > 0) {
       this.#options.logger.error(
         { backends: slotless.length, first: slotless[0] },
         'too many backends, the rest is not routed to',
       );
     }
+  }
+
+  cut(incarnation: string): void {
+    for (const connection of this.#live)
+      if (connection.incarnation === incarnation) connection.leaveBackend();
+  }
+
+  routesTo(incarnation: string): boolean {
+    return this.#options.router.routesTo(incarnation);
   }
 
   drain(): Promise<void> {
@@ -98,7 +125,7 @@ export class NetEngine implements ProxyEngine {
     const closed = victims.map(async (connection, index) => {
       const step = Math.floor((index * CLOSE_STEPS) / victims.length);
       if (step > 0) await delay((spreadMs * step) / CLOSE_STEPS);
-      connection.destroy();
+      connection.abort();
     });
     await Promise.all(closed);
     await drained;
@@ -107,6 +134,9 @@ export class NetEngine implements ProxyEngine {
 
   #accept(socket: Socket): void {
     if (socket.remoteAddress === undefined) {
+      // It has gone already, and is counted all the same.
+      this.#options.counters.clientAccepted();
+      this.#options.counters.clientEnded();
       socket.destroy();
       return;
     }
@@ -122,14 +152,10 @@ export class NetEngine implements ProxyEngine {
     if (this.#isDraining && this.#live.size === 0) this.#drained.resolve();
   }
 
-  /** One line a second at most: without descriptors there would be one for every client. */
-  #onLocalTrouble(backend: string, error: string): void {
-    const { now, logger } = this.#options;
-    this.#localTroubles++;
-    if (now() - this.#localTroubleLoggedAtMs < LOCAL_TROUBLE_LOG_MS) return;
-    logger.warn({ backend, error, times: this.#localTroubles }, 'cannot connect, the trouble is local');
-    this.#localTroubleLoggedAtMs = now();
-    this.#localTroubles = 0;
+  #refused(reason: RefusalReason, client: string): void {
+    this.#options.counters.clientRefused(reason);
+    this.#options.logger.debug({ client, reason }, 'client refused');
+    this.#warnRefused[reason].warn({ reason });
   }
 
   #report(outcome: Outcome): void {
@@ -144,6 +170,6 @@ export class NetEngine implements ProxyEngine {
 
   #closeIdle(): void {
     const quietSinceMs = this.#options.now() - this.#options.idleTimeoutMs;
-    for (const connection of this.#live) connection.destroyIfQuietSince(quietSinceMs);
+    for (const connection of this.#live) connection.abortIfQuietSince(quietSinceMs);
   }
 }

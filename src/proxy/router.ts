@@ -1,10 +1,11 @@
 import { type Backend, incarnationOf } from '../domain/backend.ts';
-import type { EligibleSet } from '../domain/eligibility.ts';
-import { BackendPicker } from '../domain/load-balancing.ts';
+import type { EligibleBackend, EligibleSet } from '../domain/eligibility.ts';
+import { BackendPicker, loadScore } from '../domain/load-balancing.ts';
 import type { RefusalReason } from '../domain/outcome.ts';
 import type { GeoResolver, Random } from '../domain/ports.ts';
 import type { Affinity } from './affinity.ts';
 import { type Counters, MAX_SLOTS } from './counters.ts';
+import { Gates } from './gates.ts';
 import type { SlotTable } from './slot-table.ts';
 
 export interface RouterOptions {
@@ -20,12 +21,18 @@ export interface RouterOptions {
 export interface Place {
   readonly slot: number;
   readonly backend: Backend;
+  /** Of the backend's breaker, when the place was taken; goes with every outcome. */
+  readonly epoch: number;
+  /** The grant of the permit that the place holds while its breaker is half-open, until it is settled. */
+  permit: number | undefined;
 }
 
 /** What one set looks like to the router; replaced as a whole, never changed. */
 interface Routes {
   readonly picker: BackendPicker;
-  readonly places: readonly Place[];
+  readonly backends: readonly Backend[];
+  /** By index. */
+  readonly slots: readonly number[];
   /** Incarnation to index. */
   readonly indexOf: ReadonlyMap<string, number>;
 }
@@ -33,12 +40,14 @@ interface Routes {
 /**
  * The decisions of the proxy, free of sockets: which backend a client gets, and whether there is room.
  *
- *     enter(client, tried) ─► affinity ─► pick by geo tier and load ─► reserve the slot   (one tick)
+ *     enter(client, tried) ─► affinity ─► pick by geo tier and load ─► reserve slot and permit   (one tick)
  *                                                                        │
- *     connected(client, place) ─► bind                 leave(place) ◄────┘   exactly once
+ *     connected(client, place) ─► bind      settle(place, result) ─►      │ permit back, or void
+ *                                           leave(place)  ◄──────────────┘   exactly once
  */
 export class Router {
   readonly #options: RouterOptions;
+  readonly #gates = new Gates();
   readonly #indexOfSlot = new Int32Array(MAX_SLOTS).fill(-1);
   #routes: Routes;
 
@@ -49,8 +58,8 @@ export class Router {
 
   /** Routes new connections by this set from now on; returns the ids of backends that found no slot. */
   apply(set: EligibleSet): readonly string[] {
-    const slotless = this.#options.slots.assign(set);
-    for (const { slot } of this.#routes.places) this.#indexOfSlot[slot] = -1;
+    const slotless = this.#options.slots.assign(set, (slot) => this.#gates.clear(slot));
+    for (const slot of this.#routes.slots) this.#indexOfSlot[slot] = -1;
     this.#routes = this.#build(set.eligible);
     return slotless;
   }
@@ -62,22 +71,29 @@ export class Router {
    * @param tried places that failed for this client before; it gets none of these backends again
    */
   enter(client: string, tried: readonly Place[]): Place | RefusalReason {
-    const { picker, places } = this.#routes;
-    const triedIndices = tried.flatMap(({ slot }) =>
-      this.#indexOfSlot[slot]! < 0 ? [] : this.#indexOfSlot[slot]!,
+    const { picker, backends, slots } = this.#routes;
+    const triedIndices = tried.flatMap(
+      ({ backend }) => this.#routes.indexOf.get(incarnationOf(backend)) ?? [],
     );
     const bound = this.#boundIndex(client);
     const index =
-      bound >= 0 && !triedIndices.includes(bound) && this.#hasRoom(places[bound]!)
+      bound >= 0 && !triedIndices.includes(bound) && this.#scoreOf(backends[bound]!, slots[bound]!) < Infinity
         ? bound
         : picker.pick(this.#options.geo.locate(client), triedIndices, this.#options.random());
     if (index < 0) {
-      if (places.length > triedIndices.length) return 'all_full';
+      if (backends.length > triedIndices.length) return 'all_full';
       return tried.length > 0 ? 'connect_failed' : 'no_backend';
     }
-    const place = places[index]!;
-    picker.activeChanged(index, ++this.#options.counters.active[place.slot]!);
-    return place;
+    const slot = slots[index]!;
+    this.#options.counters.active[slot]!++;
+    const permit = this.#gates.take(slot);
+    this.#refreshScore(slot);
+    return { slot, backend: backends[index]!, epoch: this.#gates.epochOf(slot), permit };
+  }
+
+  /** Whether new clients may be sent to this incarnation, by the set in force. */
+  routesTo(incarnation: string): boolean {
+    return this.#routes.indexOf.has(incarnation);
   }
 
   /** Binds the client to the backend that it has been connected to. */
@@ -85,11 +101,24 @@ export class Router {
     this.#options.affinity.bind(client, incarnationOf(backend));
   }
 
+  /**
+   * Tells the outcome of a place that may hold a half-open permit.
+   *
+   * A success, or an end without an outcome, frees it for the next trial. A failure voids it: the circuit opens, and
+   * until the set that says so is here, nobody may come in its stead.
+   */
+  settle(place: Place, result: 'success' | 'failure' | 'none'): void {
+    if (place.permit === undefined) return;
+    if (result !== 'failure') this.#gates.giveBack(place.slot, place.permit);
+    place.permit = undefined;
+    this.#refreshScore(place.slot);
+  }
+
   /** Gives a place back. */
-  leave({ slot }: Place): void {
-    const active = --this.#options.counters.active[slot]!;
-    const index = this.#indexOfSlot[slot]!;
-    if (index >= 0) this.#routes.picker.activeChanged(index, active);
+  leave(place: Place): void {
+    this.settle(place, 'none');
+    this.#options.counters.active[place.slot]!--;
+    this.#refreshScore(place.slot);
   }
 
   #boundIndex(client: string): number {
@@ -97,22 +126,34 @@ export class Router {
     return incarnation === undefined ? -1 : (this.#routes.indexOf.get(incarnation) ?? -1);
   }
 
-  #hasRoom({ slot, backend: { hardLimit } }: Place): boolean {
-    return hardLimit === 0 || this.#options.counters.active[slot]! < hardLimit;
+  #scoreOf(backend: Backend, slot: number): number {
+    return this.#gates.isShut(slot) ? Infinity : loadScore(this.#options.counters.active[slot]!, backend);
   }
 
-  #build(eligible: readonly Backend[]): Routes {
-    const { slots, counters, ownRegion } = this.#options;
-    const places = eligible.flatMap((backend): Place[] => {
-      const slot = slots.slotOf(incarnationOf(backend));
-      return slot < 0 ? [] : [Object.freeze({ slot, backend })];
-    });
-    for (const [index, { slot }] of places.entries()) this.#indexOfSlot[slot] = index;
-    const backends = places.map(({ backend }) => backend);
-    return {
-      places,
-      picker: new BackendPicker(backends, ownRegion, (index) => counters.active[places[index]!.slot]!),
-      indexOf: new Map(backends.map((backend, index) => [incarnationOf(backend), index])),
-    };
+  #refreshScore(slot: number): void {
+    const index = this.#indexOfSlot[slot]!;
+    const { picker, backends } = this.#routes;
+    if (index >= 0) picker.setScore(index, this.#scoreOf(backends[index]!, slot));
+  }
+
+  #build(eligible: readonly EligibleBackend[]): Routes {
+    const indexOf = new Map<string, number>();
+    const backends: Backend[] = [];
+    const slots: number[] = [];
+    for (const { backend, gate } of eligible) {
+      const incarnation = incarnationOf(backend);
+      const slot = this.#options.slots.slotOf(incarnation);
+      if (slot < 0) continue;
+      this.#gates.apply(slot, gate);
+      this.#indexOfSlot[slot] = backends.length;
+      indexOf.set(incarnation, backends.length);
+      backends.push(backend);
+      slots.push(slot);
+    }
+    const { ownRegion } = this.#options;
+    const picker = new BackendPicker(backends, ownRegion, (index) =>
+      this.#scoreOf(backends[index]!, slots[index]!),
+    );
+    return { picker, backends, slots, indexOf };
   }
 }

@@ -27,11 +27,18 @@ export class SlotTable {
     this.#counters = counters;
   }
 
-  /** Gives every backend of the set its slot; returns the ids of backends that got none because all are taken. */
-  assign({ eligible, excluded }: EligibleSet): readonly string[] {
+  /**
+   * Gives every backend of the set its slot; returns the ids of backends that got none because all are taken.
+   *
+   * @param onAssigned called for every slot that has another backend than before
+   */
+  assign({ eligible, excluded }: EligibleSet, onAssigned: (slot: number) => void): readonly string[] {
     for (const occupant of this.#occupants.values()) occupant.wanted = false;
-    const kept = excluded.filter(({ reason }) => reason !== 'deleted').map(({ backend }) => backend);
-    return [...eligible, ...kept].filter((backend) => !this.#occupy(backend)).map(({ id }) => id);
+    const kept = excluded
+      .filter(({ reason }) => reason !== 'deleted' && reason !== 'draining')
+      .map(({ backend }) => backend);
+    const wanted = [...eligible.map(({ backend }) => backend), ...kept];
+    return wanted.filter((backend) => !this.#occupy(backend, onAssigned)).map(({ id }) => id);
   }
 
   /** The slot of a backend, or -1 when it has none. */
@@ -56,7 +63,7 @@ export class SlotTable {
     this.#sweep(({ backendId }) => !wantedIds.has(backendId));
   }
 
-  #occupy(backend: Backend): boolean {
+  #occupy(backend: Backend, onAssigned: (slot: number) => void): boolean {
     const incarnation = incarnationOf(backend);
     const occupant = this.#occupants.get(incarnation);
     if (occupant !== undefined) {
@@ -67,6 +74,7 @@ export class SlotTable {
     const slot = this.#free.pop() ?? (this.#nextUnused < MAX_SLOTS ? this.#nextUnused++ : undefined);
     if (slot === undefined) return false;
     this.#counters.clear(slot);
+    onAssigned(slot);
     this.#occupants.set(incarnation, { slot, backendId: backend.id, wanted: true });
     return true;
   }

@@ -145,7 +145,7 @@ export function backendRows$(options: BackendRowsOptions): Observable<RowsUpdate
     /** How long to wait before rows that are suddenly gone are believed; 0 for rows that may be applied. */
     function holdMs(rows: ParsedRows): number {
       const heldBackends = current?.backends.length ?? 0;
-      const isEmpty = rows.backends.length === 0 && rows.skipped.length === 0;
+      const isEmpty = rows.backends.length === 0;
       if (!isEmpty || heldBackends < 2) {
         emptySinceMs = undefined;
         return 0;

@@ -1,19 +1,53 @@
-import { type Observable, scan, startWith } from 'rxjs';
-import type { Backend } from '../domain/backend.ts';
-import { deriveEligibleSet, EMPTY_SET, type EligibleSet } from '../domain/eligibility.ts';
+import { defer, type Observable, scan, startWith, throttle, timer } from 'rxjs';
+import {
+  deriveEligibleSet,
+  type EligibilityPolicy,
+  type EligibleSet,
+  EMPTY_SET,
+  type Member,
+} from '../domain/eligibility.ts';
+
+/** What has become of one incarnation of a backend; `undefined` when it is gone. */
+export interface MemberChange {
+  readonly incarnation: string;
+  readonly member: Member | undefined;
+}
+
+export interface EligibleBackendsOptions {
+  readonly policy: EligibilityPolicy;
+  /** Shortest time between two sets; asked after each one, so that it may follow what a set costs. */
+  readonly gapMs: () => number;
+  /** For who wants to measure it; default `deriveEligibleSet`. */
+  readonly derive?: typeof deriveEligibleSet;
+}
 
 /**
  * The backends that may be picked, as one frozen, versioned set after another.
  *
- * Emits version 0, the empty set, at once: the proxy has an answer before the first rows have come. Every later set
- * is derived from the newest backends alone and counts one version up.
+ * Emits version 0, the empty set, at once: the proxy has an answer before the first rows have come. A change after a
+ * quiet time makes a set at once; changes that follow within the gap are gathered into one set at its end, so a burst
+ * makes few sets and the last one holds everything. A set is derived when it is emitted, not when something changes.
  *
- *     backends$   ───────[a b]──────[a b']────►
- *     eligible$   {0}────{1: a b}───{2: a}────►
+ *     changes$   ──[a b]─────────[a'][b'][c]──────►
+ *     eligible$  0─1:a b─────────2:a'b──3:a'b'c───►
  */
-export function eligibleBackends$(backends$: Observable<readonly Backend[]>): Observable<EligibleSet> {
-  return backends$.pipe(
-    scan((previous, backends) => deriveEligibleSet(backends, previous.version + 1), EMPTY_SET),
-    startWith(EMPTY_SET),
-  );
+export function eligibleBackends$(
+  changes$: Observable<readonly MemberChange[]>,
+  { policy, gapMs, derive = deriveEligibleSet }: EligibleBackendsOptions,
+): Observable<EligibleSet> {
+  return defer(() => {
+    const members = new Map<string, Member>();
+    return changes$.pipe(
+      scan((all, changes) => {
+        for (const { incarnation, member } of changes) {
+          if (member === undefined) all.delete(incarnation);
+          else all.set(incarnation, member);
+        }
+        return all;
+      }, members),
+      throttle(() => timer(gapMs()), { leading: true, trailing: true }),
+      scan((previous, all) => derive([...all.values()], previous.version + 1, policy), EMPTY_SET),
+      startWith(EMPTY_SET),
+    );
+  });
 }

@@ -5,7 +5,7 @@
  * Fails when a pick among 10,000 backends takes 2 microseconds or more.
  */
 import type { Backend } from '../../src/domain/backend.ts';
-import { BackendPicker } from '../../src/domain/load-balancing.ts';
+import { BackendPicker, loadScore } from '../../src/domain/load-balancing.ts';
 import { aBackend } from '../support/backends.ts';
 import { quantileOf, table } from './report.ts';
 
@@ -26,14 +26,18 @@ function backends(near: number, far: number): readonly Backend[] {
 function nanosecondsPerPick(all: readonly Backend[]): number {
   const active = new Int32Array(all.length);
   const picker = new BackendPicker(all, 'sa', () => 0);
+  const change = (index: number, by: 1 | -1): void => {
+    active[index]! += by;
+    picker.setScore(index, loadScore(active[index]!, all[index]!));
+  };
   const held = new Int32Array(1_024).fill(-1);
   const startedMs = performance.now();
   for (let pick = 0; pick < PICKS; pick++) {
     const index = picker.pick(CLIENT, [], (pick * 0.618_034) % 1);
-    picker.activeChanged(index, ++active[index]!);
+    change(index, 1);
     const place = pick % held.length;
     const oldest = held[place]!;
-    if (oldest >= 0) picker.activeChanged(oldest, --active[oldest]!);
+    if (oldest >= 0) change(oldest, -1);
     held[place] = index;
   }
   return ((performance.now() - startedMs) / PICKS) * 1e6;

@@ -1,84 +1,111 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Backend } from '../../src/domain/backend.ts';
-import { EMPTY_SET, deriveEligibleSet, exclusionOf } from '../../src/domain/eligibility.ts';
+import {
+  deriveEligibleSet,
+  type EligibilityPolicy,
+  EMPTY_SET,
+  type ExclusionReason,
+  type Member,
+  OPEN_GATE,
+} from '../../src/domain/eligibility.ts';
+import { aMember } from '../support/backends.ts';
 
-const UP: Backend = {
-  id: 'br-1',
-  app: 'web',
-  region: 'sa',
-  country: 'BR',
-  host: '10.0.0.1',
-  port: 80,
-  adminUp: true,
-  weight: 1,
-  softLimit: 100,
-  hardLimit: 150,
-  deleted: false,
-};
+const STRICT: EligibilityPolicy = { excludesUnchecked: true, panicThresholdPercent: 0 };
+const LENIENT: EligibilityPolicy = { excludesUnchecked: false, panicThresholdPercent: 0 };
+const SHUT = { epoch: 2, grant: 2, permits: 0 };
 
-const backends = fc.array(
-  fc
-    .record({ id: fc.string(), adminUp: fc.boolean(), deleted: fc.boolean(), weight: fc.nat(2) })
-    .map((fields): Backend => ({ ...UP, ...fields })),
-);
-
-describe('exclusionOf', () => {
-  it.each([
-    [undefined, {}],
-    ['deleted', { deleted: true }],
-    ['admin_down', { adminUp: false }],
-    ['weight_zero', { weight: 0 }],
-    ['deleted', { deleted: true, adminUp: false, weight: 0 }],
-    ['admin_down', { adminUp: false, weight: 0 }],
-  ])('gives %s for %j', (reason, fields) => {
-    expect(exclusionOf({ ...UP, ...fields })).toBe(reason);
-  });
+const memberOf = fc
+  .record({
+    id: fc.string({ minLength: 1, maxLength: 3 }),
+    port: fc.integer({ min: 1, max: 3 }),
+    adminUp: fc.boolean(),
+    deleted: fc.boolean(),
+    weight: fc.nat(2),
+    isDraining: fc.boolean(),
+    verdict: fc.constantFrom('unknown', 'healthy', 'unhealthy'),
+    permits: fc.constantFrom(undefined, 0, 3),
+  })
+  .map(({ isDraining, verdict, permits, ...fields }): Member =>
+    aMember(fields, { isDraining, verdict, gate: { epoch: 1, grant: 1, permits } }),
+  );
+const members = fc.uniqueArray(memberOf, {
+  selector: ({ backend: { id, port } }) => `${id}@${port}`,
+  maxLength: 12,
+});
+const policies = fc.record({
+  excludesUnchecked: fc.boolean(),
+  panicThresholdPercent: fc.integer({ min: 0, max: 100 }),
 });
 
+const isWanted = ({ backend, isDraining }: Member): boolean =>
+  !isDraining && !backend.deleted && backend.adminUp && backend.weight > 0;
+const works = ({ verdict, gate }: Member, { excludesUnchecked }: EligibilityPolicy): boolean =>
+  verdict !== 'unhealthy' && !(verdict === 'unknown' && excludesUnchecked) && gate.permits !== 0;
+
 describe('deriveEligibleSet', () => {
-  it('puts every backend on exactly one side, in the order given', () => {
+  it.each<[ExclusionReason | undefined, Member, EligibilityPolicy]>([
+    [undefined, aMember(), STRICT],
+    ['deleted', aMember({ deleted: true, adminUp: false, weight: 0 }), STRICT],
+    ['admin_down', aMember({ adminUp: false, weight: 0 }, { verdict: 'unhealthy' }), STRICT],
+    ['weight_zero', aMember({ weight: 0 }, { verdict: 'unhealthy' }), STRICT],
+    ['draining', aMember({ deleted: true }, { isDraining: true }), STRICT],
+    ['unhealthy', aMember({}, { verdict: 'unhealthy', gate: SHUT }), STRICT],
+    ['unchecked', aMember({}, { verdict: 'unknown' }), STRICT],
+    [undefined, aMember({}, { verdict: 'unknown' }), LENIENT],
+    ['circuit_open', aMember({}, { gate: SHUT }), STRICT],
+    [undefined, aMember({}, { gate: { epoch: 3, grant: 3, permits: 2 } }), STRICT],
+  ])('gives the reason %s', (reason, member, policy) => {
+    const { eligible, excluded } = deriveEligibleSet([member], 1, policy);
+    if (reason === undefined) expect(eligible).toEqual([{ backend: member.backend, gate: member.gate }]);
+    else expect(excluded).toEqual([{ backend: member.backend, reason }]);
+  });
+
+  it('is rows and administrative state and health and breaker, none overruling another, outside a panic', () => {
     fc.assert(
-      fc.property(backends, fc.nat(), (wanted, version) => {
-        const set = deriveEligibleSet(wanted, version);
-        expect(set.version).toBe(version);
-        expect(set.eligible).toEqual(wanted.filter((backend) => exclusionOf(backend) === undefined));
-        expect(set.excluded).toEqual(
-          wanted.flatMap((backend) => {
-            const reason = exclusionOf(backend);
-            return reason === undefined ? [] : [{ backend, reason }];
-          }),
+      fc.property(members, policies, (all, policy) => {
+        const set = deriveEligibleSet(all, 7, policy);
+        const expected = all.filter((member) => isWanted(member) && (set.isPanic || works(member, policy)));
+        expect(set.eligible.map(({ backend }) => backend)).toEqual(
+          expect.arrayContaining(expected.map(({ backend }) => backend)),
         );
-        expect(set.eligible.length + set.excluded.length).toBe(wanted.length);
+        expect(set.eligible).toHaveLength(expected.length);
+        expect(set.eligible.length + set.excluded.length).toBe(all.length);
       }),
+      { numRuns: 1_000 },
     );
   });
 
-  it('holds only what is up, kept and of some weight', () => {
+  it('panics exactly when too small a share of the wanted backends works, and never lets others in', () => {
     fc.assert(
-      fc.property(backends, (wanted) => {
-        for (const { adminUp, deleted, weight } of deriveEligibleSet(wanted, 1).eligible) {
-          expect({ adminUp, deleted, weighs: weight > 0 }).toEqual({
-            adminUp: true,
-            deleted: false,
-            weighs: true,
-          });
-        }
+      fc.property(members, policies, (all, policy) => {
+        const { isPanic, eligible } = deriveEligibleSet(all, 1, policy);
+        const wanted = all.filter(isWanted);
+        const share = wanted.filter((member) => works(member, policy)).length / wanted.length;
+        expect(isPanic).toBe(wanted.length > 0 && share * 100 < policy.panicThresholdPercent);
+        const ids = new Set(wanted.map(({ backend }) => backend));
+        expect(eligible.every(({ backend, gate }) => ids.has(backend) && gate.permits !== 0)).toBe(true);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('depends on the members alone, not on their order', () => {
+    fc.assert(
+      fc.property(members, policies, (all, policy) => {
+        expect(deriveEligibleSet(all.toReversed(), 1, policy)).toEqual(deriveEligibleSet(all, 1, policy));
       }),
     );
   });
 
   it('is frozen, so that no reader can change what another one routes by', () => {
-    const set = deriveEligibleSet([UP, { ...UP, id: 'br-2', weight: 0 }], 7);
-    for (const value of [set, set.eligible, set.excluded, set.excluded[0], EMPTY_SET, EMPTY_SET.eligible]) {
-      expect(Object.isFrozen(value)).toBe(true);
-    }
+    const set = deriveEligibleSet([aMember(), aMember({ id: 'b2', weight: 0 })], 7, STRICT);
+    const parts = [set, set.eligible, set.eligible[0], set.excluded, set.excluded[0], EMPTY_SET, OPEN_GATE];
+    expect(parts.every(Object.isFrozen)).toBe(true);
   });
 
   it('leaves the list that it was given as it was', () => {
-    const wanted = [UP, { ...UP, id: 'br-2', weight: 0 }];
-    deriveEligibleSet(wanted, 1);
-    expect(wanted.map(({ id }) => id)).toEqual(['br-1', 'br-2']);
-    expect(Object.isFrozen(wanted)).toBe(false);
+    const all = [aMember({ id: 'b2' }), aMember({ id: 'b1' })];
+    deriveEligibleSet(all, 1, STRICT);
+    expect(all.map(({ backend }) => backend.id)).toEqual(['b2', 'b1']);
   });
 });

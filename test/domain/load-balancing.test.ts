@@ -23,6 +23,17 @@ const clientArbitrary: fc.Arbitrary<ClientGeo | undefined> = fc.option(
   { nil: undefined },
 );
 
+/** A picker that follows the counts in `active`. */
+function aPicker(backends: readonly Backend[], active: number[], ownRegion = 'sa') {
+  const scoreOf = (index: number): number => loadScore(active[index]!, backends[index]!);
+  const picker = new BackendPicker(backends, ownRegion, scoreOf);
+  const change = (index: number, by: 1 | -1): void => {
+    active[index]! += by;
+    picker.setScore(index, scoreOf(index));
+  };
+  return { picker, change };
+}
+
 /** Every backend that shares the best place, by going through all of them: tier, then soft limit, then load. */
 function bestByFormula(
   backends: readonly Backend[],
@@ -71,7 +82,7 @@ describe('BackendPicker', () => {
       fc.property(scenario, ({ backends: shapes, ownRegion, steps }) => {
         const backends = shapes.map((shape, index) => aBackend({ id: `b${index}`, ...shape }));
         const active = backends.map(() => 0);
-        const picker = new BackendPicker(backends, ownRegion, (index) => active[index]!);
+        const { picker, change } = aPicker(backends, active, ownRegion);
         for (const { client, random, triedSeeds, endOne, which } of steps) {
           const tried =
             backends.length === 0 ? [] : [...new Set(triedSeeds.map((seed) => seed % backends.length))];
@@ -79,11 +90,11 @@ describe('BackendPicker', () => {
           const picked = picker.pick(client, tried, random);
           if (expected.length === 0) expect(picked).toBe(-1);
           else expect(expected).toContain(picked);
-          if (picked >= 0) picker.activeChanged(picked, ++active[picked]!);
+          if (picked >= 0) change(picked, 1);
           const busy = active.flatMap((count, index) => (count > 0 ? [index] : []));
           if (endOne && busy.length > 0) {
             const ended = busy[which % busy.length]!;
-            picker.activeChanged(ended, --active[ended]!);
+            change(ended, -1);
           }
         }
       }),
@@ -113,7 +124,7 @@ describe('BackendPicker', () => {
           const { softLimit, weight } = backends[index]!;
           return geoTierOf(backends[index]!, client, 'sa') * 100 + active[index]! / softLimit / weight;
         };
-        const picked = new BackendPicker(backends, 'sa', (index) => active[index]!).pick(client, [], 0.5);
+        const picked = aPicker(backends, active).picker.pick(client, [], 0.5);
         const lowest = Math.min(...backends.map((_, index) => score(index)));
         expect(score(picked)).toBeCloseTo(lowest, 9);
       }),
@@ -123,7 +134,7 @@ describe('BackendPicker', () => {
 
   it('shares ties in proportion to weight', () => {
     const backends = [1, 2, 5].map((weight) => aBackend({ id: `w${weight}`, weight }));
-    const picker = new BackendPicker(backends, 'sa', () => 0);
+    const { picker } = aPicker(backends, [0, 0, 0]);
     const counts = [0, 0, 0];
     for (let step = 0; step < 8_000; step++) counts[picker.pick(undefined, [], step / 8_000)]!++;
     expect(counts).toEqual([1_000, 2_000, 5_000]);
@@ -136,11 +147,11 @@ describe('BackendPicker', () => {
     ];
     const backends = [...near, aBackend({ id: 'far', country: 'US', region: 'us' })];
     const active = [0, 0, 0];
-    const picker = new BackendPicker(backends, 'sa', (index) => active[index]!);
+    const { picker, change } = aPicker(backends, active);
     const order: string[] = [];
     for (let step = 0; step < 8; step++) {
       const picked = picker.pick({ country: 'BR', region: 'sa' }, [], 0);
-      picker.activeChanged(picked, ++active[picked]!);
+      change(picked, 1);
       order.push(backends[picked]!.id);
     }
     expect(order.slice(0, 5).filter((id) => id === 'near-a')).toHaveLength(1);

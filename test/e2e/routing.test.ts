@@ -52,7 +52,8 @@ describe.runIf(process.platform === 'linux')('affinity', () => {
     await until(async () => (await ask(daemon.port, from('127.0.0.2'))) === other, { what: 'the move' });
     const appliedBefore = daemon.logs.length;
     await database.query('UPDATE backends SET healthy = 1');
-    await daemon.log('backends applied', appliedBefore);
+    const read = await daemon.log('backends read', appliedBefore);
+    await daemon.log('backends applied', daemon.logs.indexOf(read));
     expect(new Set(await askTimes(daemon.port, 20, from('127.0.0.2')))).toEqual(new Set([other]));
   });
 });

@@ -36,7 +36,8 @@ async function aPair() {
 async function inForce(daemon: DaemonProcess, change: () => Promise<unknown>): Promise<void> {
   const from = daemon.logs.length;
   await change();
-  await daemon.log('backends applied', from);
+  const read = await daemon.log('backends read', from);
+  await daemon.log('backends applied', daemon.logs.indexOf(read));
 }
 
 const excluded = (daemon: DaemonProcess, reason: string) =>
@@ -178,10 +179,20 @@ describe('eight daemons', () => {
       logs.filter(({ msg }) => msg === 'database initialized').map((line) => line['created']),
     );
     expect(created).toEqual([
-      ['public.backends', 'idx_backends_healthy', 'idx_backends_region', 'edgeproxy_backends_changed'],
+      [
+        'public.backends',
+        'idx_backends_healthy',
+        'idx_backends_region',
+        'health_check',
+        'edgeproxy_backends_changed',
+      ],
     ]);
     await putBackends(database, { id: 'a', port: backend.port });
     await Promise.all(daemons.map(({ port }) => untilAnswered(port, 'a')));
-    for (const { logs } of daemons) expect(logs.filter(({ level }) => level !== 'info')).toEqual([]);
+    const troubles = daemons.flatMap(({ logs }) =>
+      logs.filter(({ level }) => level === 'warn' || level === 'error'),
+    );
+    // Asked before the row was there, a daemon says that it refuses.
+    expect(troubles.filter(({ msg }) => msg !== 'clients are refused')).toEqual([]);
   });
 });

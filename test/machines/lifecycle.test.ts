@@ -55,10 +55,10 @@ describe('lifecycle', () => {
     life.stop();
     expect(life.state()).toBe('draining');
     await life.settle('drain');
-    expect(life.state()).toBe('closing');
+    expect(life.actor.getSnapshot().matches('closing')).toBe(true);
     await life.settle('close');
     expect(life.state()).toBe('stopped');
-    expect(life.actor.getSnapshot().output).toEqual({ error: undefined });
+    expect(life.actor.getSnapshot().output).toEqual({ error: undefined, isAbandoned: false });
     expect(life.emitted).toEqual(['RUNNING', 'DRAINING']);
   });
 
@@ -69,7 +69,7 @@ describe('lifecycle', () => {
     life.clock.increment(29_999);
     expect(life.state()).toBe('draining');
     life.clock.increment(1);
-    expect(life.state()).toBe('closing');
+    expect(life.actor.getSnapshot().matches('closing')).toBe(true);
     expect(life.emitted.at(-1)).toBe('FORCING timeout');
     expect(life.closeInputs).toEqual([{ atOnce: false }]);
   });
@@ -79,9 +79,18 @@ describe('lifecycle', () => {
     await life.settle('start');
     life.stop();
     life.stop();
-    expect(life.state()).toBe('closing');
+    expect(life.actor.getSnapshot().matches('closing')).toBe(true);
     expect(life.emitted.at(-1)).toBe('FORCING asked_again');
     expect(life.closeInputs).toEqual([{ atOnce: true }]);
+  });
+
+  it('closes at once when it is stopped while it starts, and never runs', async () => {
+    const life = aLifecycle();
+    life.stop();
+    expect(life.actor.getSnapshot().matches('closing')).toBe(true);
+    await life.settle('start');
+    await life.settle('close');
+    expect([life.state(), life.emitted]).toEqual(['stopped', []]);
   });
 
   it('releases what a failed start had taken, and fails with its error', async () => {
@@ -90,7 +99,7 @@ describe('lifecycle', () => {
     expect(life.state()).toBe('cleaningUp');
     await life.settle('close');
     expect(life.state()).toBe('failed');
-    expect(life.actor.getSnapshot().output).toEqual({ error: new Error('port in use') });
+    expect(life.actor.getSnapshot().output).toEqual({ error: new Error('port in use'), isAbandoned: false });
   });
 
   it('fails when closing fails', async () => {
@@ -100,6 +109,27 @@ describe('lifecycle', () => {
     await life.settle('drain');
     await life.settle('close', new Error('stuck'));
     expect(life.state()).toBe('failed');
+  });
+
+  it('leaves behind a close that does not end: after its bound, or a second after it was asked to hurry', async () => {
+    const slow = aLifecycle();
+    await slow.settle('start', undefined);
+    slow.stop();
+    await slow.settle('drain');
+    slow.clock.increment(14_999);
+    expect(slow.actor.getSnapshot().matches('closing')).toBe(true);
+    slow.clock.increment(1);
+    expect(slow.actor.getSnapshot().output).toEqual({ error: undefined, isAbandoned: true });
+
+    const hurried = aLifecycle();
+    hurried.stop();
+    expect(hurried.actor.getSnapshot().matches({ closing: 'orderly' })).toBe(true);
+    hurried.stop();
+    hurried.clock.increment(999);
+    expect(hurried.actor.getSnapshot().matches({ closing: 'hurried' })).toBe(true);
+    hurried.clock.increment(1);
+    expect(hurried.state()).toBe('abandoned');
+    expect(hurried.emitted).toEqual(['ABANDONED']);
   });
 
   it('names the actor that nobody provided', async () => {
@@ -113,7 +143,7 @@ describe('lifecycle', () => {
     });
   });
 
-  it('ends in stopped or failed, having closed exactly once, whatever happens in whatever order', async () => {
+  it('ends in stopped, failed or abandoned, having closed exactly once, whatever happens in whatever order', async () => {
     const step = fc.constantFrom(
       'stop',
       'start',
@@ -134,7 +164,7 @@ describe('lifecycle', () => {
             await life.settle(name.slice(0, -5) as 'start', new Error(name));
           } else await life.settle(name as 'start');
         }
-        expect(['stopped', 'failed']).toContain(life.state());
+        expect(['stopped', 'failed', 'abandoned']).toContain(life.state());
         expect(life.calls.filter((call) => call === 'close')).toHaveLength(1);
         expect(life.calls.filter((call) => call === 'start')).toHaveLength(1);
         expect(life.calls.indexOf('close')).toBe(life.calls.length - 1);

@@ -35,6 +35,14 @@ async function aNamedBackend(name: string): Promise<Backend> {
 }
 
 const echo = (socket: Socket): void => void socket.pipe(socket);
+/** How a connection ends for this peer: `FIN`, or the code of the error. */
+async function endingOf(socket: Socket): Promise<string | undefined> {
+  return once(socket.resume(), 'end').then(
+    () => 'FIN',
+    (error: NodeJS.ErrnoException) => error.code,
+  );
+}
+
 const sha256 = (data: Buffer): string => createHash('sha256').update(data).digest('hex');
 
 describe('relay', () => {
@@ -91,12 +99,9 @@ describe('relay', () => {
     const [socket] = await until(() => backend.sockets.length === 1 && backend.sockets, {
       what: 'the connection',
     });
-    const broken = once(socket!.resume(), 'end').then(
-      () => 'FIN',
-      (error: NodeJS.ErrnoException) => error.code,
-    );
+    const ending = endingOf(socket!);
     client.resetAndDestroy();
-    expect(await broken).toBe('ECONNRESET');
+    expect(await ending).toBe('ECONNRESET');
   });
 
   it('passes a reset of the backend on as a reset', async () => {
@@ -139,14 +144,18 @@ describe('relay', () => {
 describe('routing on sockets', () => {
   it('shows the client nothing of a refused connect and charges it to its backend', async () => {
     const backend = await aTcpBackend(echo);
-    const dead = aBackend({ id: 'dead', port: await freePort(), weight: 1_000 });
+    const dead = aBackend({ id: 'a-dead', port: await freePort(), weight: 1_000 });
     const { port, traffic, outcomes } = await anEngine([dead, at(backend)], { random: () => 0 });
     const client = await tcpConnect(port, '127.0.0.1', { allowHalfOpen: true });
     client.end('ping');
     expect((await readAll(client)).toString()).toBe('ping');
-    expect(outcomes[0]).toMatchObject({ backendId: 'dead', result: 'failure', cause: 'refused' });
+    expect(outcomes[0]).toMatchObject({
+      incarnation: `a-dead@127.0.0.1:${dead.port}`,
+      result: 'failure',
+      cause: 'refused',
+    });
     const report = traffic.report();
-    expect(report.backends.find(({ backendId }) => backendId === 'dead')).toMatchObject({
+    expect(report.backends.find(({ backendId }) => backendId === 'a-dead')).toMatchObject({
       errors: 1,
       active: 0,
     });
@@ -160,7 +169,7 @@ describe('routing on sockets', () => {
     const { port, outcomes, counters } = await anEngine(dead, { connectAttempts: 2 });
     expect(await readAll(await tcpConnect(port))).toHaveLength(0);
     await until(() => outcomes.length === 2, { what: 'two outcomes' });
-    const tried = new Set(outcomes.map(({ backendId }) => backendId));
+    const tried = new Set(outcomes.map(({ incarnation }) => incarnation));
     expect(tried.size).toBe(2);
     expect(counters.refused('connect_failed')).toBe(1);
   });
@@ -169,7 +178,7 @@ describe('routing on sockets', () => {
     const silent = await startSilentPort();
     cleanups.push(() => silent.close());
     const backend = await aTcpBackend(echo);
-    const { port, outcomes } = await anEngine([at(silent, { weight: 1_000 }), at(backend)], {
+    const { port, outcomes } = await anEngine([at(silent, { id: 'a-silent', weight: 1_000 }), at(backend)], {
       random: () => 0,
       connectTimeoutMs: 150,
     });
@@ -227,6 +236,76 @@ describe('routing on sockets', () => {
   });
 });
 
+describe('uneasy peers', () => {
+  it('releases everything when backends answer early and close while clients upload', async () => {
+    const backend = await aTcpBackend((socket) => {
+      socket.once('data', () => {
+        socket.end('too large');
+        setImmediate(() => socket.destroy());
+      });
+    });
+    const { port, engine, traffic } = await anEngine([at(backend, { hardLimit: 0 })]);
+    const uploads = Array.from({ length: 300 }, async () => {
+      const client = await tcpConnect(port, '127.0.0.1', { allowHalfOpen: true });
+      client.on('drain', () => client.write(Buffer.alloc(65_536)));
+      client.write(Buffer.alloc(1_048_576));
+      await endingOf(client);
+      client.destroy();
+    });
+    await Promise.all(uploads);
+    await until(() => engine.liveConnections === 0, { what: 'every connection to be released' });
+    expect(traffic.report().backends[0]!.active).toBe(0);
+    await engine.close(0);
+  });
+
+  it('holds an orderly end in return for the end of a client that only writes for a success', async () => {
+    const backend = await aTcpBackend((socket) => void socket.resume().once('end', () => socket.end()));
+    const { port, outcomes } = await anEngine([at(backend)]);
+    const client = await tcpConnect(port, '127.0.0.1', { allowHalfOpen: true });
+    client.end('a line of a log');
+    expect(await endingOf(client)).toBe('FIN');
+    await until(() => outcomes.length === 1, { what: 'the outcome' });
+    expect(outcomes[0]).toMatchObject({ result: 'success' });
+  });
+
+  it('gives a client that is still dialling another backend when its own is cut, and charges nobody', async () => {
+    const silent = await startSilentPort();
+    cleanups.push(() => silent.close());
+    const dark = at(silent, { id: 'a-dark', weight: 1_000 });
+    const backend = await aTcpBackend(echo);
+    const { port, engine, traffic, outcomes } = await anEngine([dark, at(backend)], { random: () => 0 });
+    const client = await tcpConnect(port, '127.0.0.1', { allowHalfOpen: true });
+    client.end('ping');
+    await until(
+      () => traffic.report().backends.some(({ backendId, active }) => backendId === 'a-dark' && active === 1),
+      {
+        what: 'the client to dial',
+      },
+    );
+    engine.cut(`a-dark@127.0.0.1:${silent.port}`);
+    expect((await readAll(client)).toString()).toBe('ping');
+    expect(outcomes.filter(({ result }) => result === 'failure')).toEqual([]);
+  });
+
+  it('ends a client that is still dialling when it is closed, and dials nobody else for it', async () => {
+    const silent = await startSilentPort();
+    cleanups.push(() => silent.close());
+    const backend = await aTcpBackend(echo);
+    const { port, engine, counters } = await anEngine(
+      [at(silent, { id: 'a-dark', weight: 1_000 }), at(backend)],
+      {
+        random: () => 0,
+      },
+    );
+    const client = await tcpConnect(port);
+    await until(() => engine.liveConnections === 1, { what: 'the client' });
+    const ending = endingOf(client);
+    await engine.close(0);
+    expect(await ending).toBe('FIN');
+    expect([backend.connections, counters.total('active')]).toEqual([0, 0]);
+  });
+});
+
 describe('life of the engine', () => {
   it('drains: refuses new clients, lets live ones finish, then resolves', async () => {
     const backend = await aTcpBackend(echo);
@@ -249,9 +328,9 @@ describe('life of the engine', () => {
     const { port, engine, counters } = await anEngine([at(backend)]);
     const clients = await Promise.all(Array.from({ length: 25 }, () => tcpConnect(port)));
     await until(() => backend.sockets.length === 25, { what: 'all connections' });
-    const ended = clients.map((client) => once(client.resume(), 'close'));
+    const endings = clients.map(endingOf);
     await engine.close(20);
-    await Promise.all(ended);
+    expect(new Set(await Promise.all(endings))).toEqual(new Set(['ECONNRESET']));
     expect(counters.total('active')).toBe(0);
   });
 
@@ -269,7 +348,7 @@ describe('life of the engine', () => {
     busy.write('y');
     await once(busy, 'data');
     nowMs = 60_001;
-    await once(idle.resume(), 'close');
+    expect(await endingOf(idle)).toBe('ECONNRESET');
     await until(() => counters.total('active') === 1, { what: 'the idle connection to be gone' });
     expect(busy.destroyed).toBe(false);
   });

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { deriveEligibleSet } from '../../src/domain/eligibility.ts';
 import type { Place } from '../../src/proxy/router.ts';
 import { MAX_SLOTS } from '../../src/proxy/counters.ts';
 import { createTrafficSource } from '../../src/proxy/traffic.ts';
-import { aBackend } from '../support/backends.ts';
+import { aBackend, aSet } from '../support/backends.ts';
 import { aRouter } from '../support/proxy.ts';
 
 describe('series of backends', () => {
@@ -75,12 +74,11 @@ describe('SlotTable', () => {
   it('names the backends that find no slot, and reuses what is gone without waiting for a scrape', () => {
     const { router, slots } = aRouter();
     const many = (prefix: string, count: number) =>
-      Array.from({ length: count }, (_, index) => aBackend({ id: `${prefix}${index}` }));
-    expect(router.apply(deriveEligibleSet(many('a', MAX_SLOTS + 2), 1))).toEqual([
-      `a${MAX_SLOTS}`,
-      `a${MAX_SLOTS + 1}`,
-    ]);
-    expect(router.apply(deriveEligibleSet(many('b', 3), 2))).toEqual([]);
-    expect(slots.slotOf('b2@127.0.0.1:9000')).toBeGreaterThanOrEqual(0);
+      Array.from({ length: count }, (_, index) =>
+        aBackend({ id: `${prefix}${String(index).padStart(5, '0')}` }),
+      );
+    expect(router.apply(aSet(many('a', MAX_SLOTS + 2), 1))).toEqual([`a${MAX_SLOTS}`, `a${MAX_SLOTS + 1}`]);
+    expect(router.apply(aSet(many('b', 3), 2))).toEqual([]);
+    expect(slots.slotOf('b00002@127.0.0.1:9000')).toBeGreaterThanOrEqual(0);
   });
 });

@@ -245,18 +245,31 @@ describe('sudden emptiness', () => {
     expect(countsOf(updates)).toEqual([0]);
   });
 
-  test.each<[string, ParsedRows, ParsedRows]>([
-    ['the last one of one', rowsOf(1), rowsOf(0)],
-    ['all rows turning bad', rowsOf(2), BAD_ROW],
-  ])('is none for %s', (_title, before, after) => {
-    const { runUntil, at, hint, table, updates } = createWorld({ rows: before });
-    at(100, () => {
-      table.rows = after;
-      hint();
-    });
-    runUntil(200);
-    expect(updates).toHaveLength(2);
+  test.each<[string, ParsedRows, ParsedRows]>([['the last one of one', rowsOf(1), rowsOf(0)]])(
+    'is none for %s',
+    (_title, before, after) => {
+      const { runUntil, at, hint, table, updates } = createWorld({ rows: before });
+      at(100, () => {
+        table.rows = after;
+        hint();
+      });
+      runUntil(200);
+      expect(updates).toHaveLength(2);
+    },
+  );
+});
+
+test('rows that all turn bad at once are held like rows that are gone, then believed', () => {
+  const { runUntil, at, hint, table, updates, events } = createWorld({ rows: rowsOf(2) });
+  at(100, () => {
+    table.rows = BAD_ROW;
+    hint();
   });
+  runUntil(340);
+  expect(updates).toHaveLength(1);
+  expect(events).toContainEqual({ type: 'EMPTY_READ_HELD', heldBackends: 2 });
+  runUntil(1_000);
+  expect(updates).toHaveLength(2);
 });
 
 describe('a failed read', () => {

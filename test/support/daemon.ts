@@ -91,6 +91,7 @@ export async function startDaemon(options: DaemonStartOptions = {}): Promise<Dae
     EDGEPROXY_METRICS_ENABLED: 'true',
     EDGEPROXY_METRICS_LISTEN_ADDR: '127.0.0.1:0',
     EDGEPROXY_STATE_DIR: stateDir,
+    EDGEPROXY_LOG_LEVEL: 'debug',
     ...env,
   });
   let isOver = false;

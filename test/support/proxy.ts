@@ -1,5 +1,4 @@
 import type { Backend } from '../../src/domain/backend.ts';
-import { deriveEligibleSet } from '../../src/domain/eligibility.ts';
 import type { ClientGeo } from '../../src/domain/geo.ts';
 import type { Outcome } from '../../src/domain/outcome.ts';
 import type { Logger } from '../../src/domain/ports.ts';
@@ -8,9 +7,10 @@ import { Counters } from '../../src/proxy/counters.ts';
 import { NetEngine, type NetEngineOptions } from '../../src/proxy/net-engine.ts';
 import { Router } from '../../src/proxy/router.ts';
 import { SlotTable } from '../../src/proxy/slot-table.ts';
+import { aSet } from './backends.ts';
 import { createTrafficSource } from '../../src/proxy/traffic.ts';
 
-const silentLogger: Logger = { error() {}, warn() {}, info() {}, debug() {} };
+export const silentLogger: Logger = { error() {}, warn() {}, info() {}, debug() {} };
 
 export interface TestRouter {
   readonly router: Router;
@@ -41,7 +41,7 @@ export function aRouter(options: TestRouterOptions = {}): TestRouter {
     counters,
     slots,
     affinity,
-    apply: (backends) => void router.apply(deriveEligibleSet(backends, ++version)),
+    apply: (backends) => void router.apply(aSet(backends, ++version)),
   };
 }
 

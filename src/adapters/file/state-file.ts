@@ -72,6 +72,11 @@ function toRow(backend: Backend): Readonly<Record<string, unknown>> {
     soft_limit: backend.softLimit,
     hard_limit: backend.hardLimit,
     deleted: backend.deleted,
+    health_check: backend.health && {
+      type: backend.health.type,
+      path: backend.health.path,
+      expected_status: backend.health.expectedStatus,
+    },
   };
 }
 

@@ -15,13 +15,12 @@ export function createBackendReader(
   pool: PostgresPool,
   onInitialized: (schema: InitializedSchema) => void,
 ): () => Promise<ParsedRows> {
-  let isInitialized = false;
+  let schema: InitializedSchema | undefined;
   return async () => {
-    if (!isInitialized) {
-      const schema = await initialize(pool);
-      isInitialized = true;
+    if (schema === undefined) {
+      schema = await initialize(pool);
       onInitialized(schema);
     }
-    return readBackends(pool);
+    return readBackends(pool, schema.hasHealthCheck);
   };
 }

@@ -1,4 +1,5 @@
-import { CHANGES_CHANNEL, COLUMN_LIST, TRIGGER_NAME } from './names.ts';
+import type { FoundSchema } from './inspect-schema.ts';
+import { CHANGES_CHANNEL, columnList, TRIGGER_NAME } from './names.ts';
 import type { Query } from './pool.ts';
 
 /**
@@ -6,18 +7,22 @@ import type { Query } from './pool.ts';
  * other, so an update of `updated_at` alone must not be one of them. The payload is empty: a notification is a
  * hint to read, and equal ones of a transaction collapse.
  *
- * @param schema the quoted schema of the table
- * @param table the qualified and quoted name of the table
+ * @param hasHealthCheck whether the table has the optional column `health_check`
  */
-export async function createTrigger(query: Query, schema: string, table: string): Promise<void> {
+export async function createTrigger(
+  query: Query,
+  { schema, table }: FoundSchema,
+  hasHealthCheck: boolean,
+): Promise<void> {
   await query(`
     CREATE OR REPLACE FUNCTION ${schema}.edgeproxy_notify_backends() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
       NOTIFY ${CHANGES_CHANNEL};
       RETURN NULL;
     END $$`);
+  await query(`DROP TRIGGER IF EXISTS ${TRIGGER_NAME} ON ${table}`);
   await query(`
     CREATE TRIGGER ${TRIGGER_NAME}
-    AFTER INSERT OR DELETE OR TRUNCATE OR UPDATE OF ${COLUMN_LIST} ON ${table}
+    AFTER INSERT OR DELETE OR TRUNCATE OR UPDATE OF ${columnList(hasHealthCheck)} ON ${table}
     FOR EACH STATEMENT EXECUTE FUNCTION ${schema}.edgeproxy_notify_backends()`);
 }

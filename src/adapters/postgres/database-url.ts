@@ -40,6 +40,16 @@ function readAsPg(url: string): Client {
 }
 
 /**
+ * What tells one set of backends from another: the database, and what decides which `backends` table is found in it.
+ * Not for people, and without the password.
+ */
+export function databaseIdentity(url: string): string {
+  const label = databaseLabel(url);
+  const options = new URLSearchParams(url.split('?')[1] ?? '').get('options') ?? '';
+  return JSON.stringify([label, readAsPg(url).user ?? '', options]);
+}
+
+/**
  * `host:port/database` of a connection URL: what may be printed, and what tells one database from another.
  *
  * Read by pg itself, so that it names the database that pg connects to, `PGHOST` and its kin included. Throws

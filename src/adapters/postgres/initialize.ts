@@ -1,23 +1,29 @@
 import { EdgeProxyError } from '../../errors.ts';
+import { addHealthCheck } from './add-health-check.ts';
 import { createIndex, INDEXES } from './create-index.ts';
 import { createTable } from './create-table.ts';
 import { createTrigger } from './create-trigger.ts';
 import { inspectSchema, type FoundSchema } from './inspect-schema.ts';
-import { COLUMNS, TRIGGER_NAME } from './names.ts';
+import { COLUMNS, HEALTH_CHECK_COLUMN, TRIGGER_NAME } from './names.ts';
 import type { PostgresPool, Query } from './pool.ts';
 import { sqlStateOf } from './postgres-error.ts';
 
 /** One lock for all daemons of a database; the number is arbitrary and must only stay the same. */
 const INITIALIZE_LOCK = 4_919_220_831;
 
-/** Not allowed, or not possible for a table of this shape: the backends can be read all the same. */
-const TOLERATED_SQL_STATES: ReadonlySet<string | undefined> = new Set(['42501', '42883', '42809']);
+/** Not allowed, not possible for a table of this shape, or not now: the backends can be read all the same. */
+const TOLERATED_SQL_STATES: ReadonlySet<string | undefined> = new Set(['42501', '42883', '42809', '55P03']);
+
+/** DDL waits for every transaction that uses the table, and whoever comes after waits for the DDL. */
+const LOCK_TIMEOUT_MS = 2_000;
 
 export interface InitializedSchema {
   /** The qualified name of the table that `backends` means. */
   readonly table: string;
   /** What this call created: nothing, when all was there. */
   readonly created: readonly string[];
+  /** Whether the table has the optional column `health_check`. */
+  readonly hasHealthCheck: boolean;
   /** Whether changes are notified; if not, only the poll sees them, and `problems` says why. */
   readonly notifies: boolean;
   /** What is missing and could not be created, each with its reason. Never an obstacle to reading. */
@@ -25,10 +31,12 @@ export interface InitializedSchema {
 }
 
 function assertColumns({ table, columns }: FoundSchema): void {
-  const problems = COLUMNS.flatMap(({ name, types }) => {
+  const problems = [...COLUMNS, HEALTH_CHECK_COLUMN].flatMap(({ name, types }) => {
     const column = columns.find((candidate) => candidate.name === name);
-    if (column === undefined) return [`${name} is missing (${types[0]})`];
-    return types.includes(column.baseType)
+    if (column === undefined)
+      return name === HEALTH_CHECK_COLUMN.name ? [] : [`${name} is missing (${types[0]})`];
+    const known: readonly string[] = types;
+    return known.includes(column.baseType)
       ? []
       : [`${name} is ${column.type}, expected ${types.join(' or ')}`];
   });
@@ -40,23 +48,42 @@ function assertColumns({ table, columns }: FoundSchema): void {
   );
 }
 
+/** Something that the table should have; nothing that reading needs. */
 interface Helper {
   readonly name: string;
-  readonly create: (query: Query) => Promise<void>;
+  readonly isMissing: (found: FoundSchema) => boolean;
+  readonly create: (query: Query, found: FoundSchema) => Promise<void>;
 }
 
-/** The indexes and the trigger that the table could have and has not. */
-function missingOf({ schema, table, isTable, indexes, triggerEnabled }: FoundSchema): readonly Helper[] {
-  if (!isTable) return [];
-  const missing: Helper[] = INDEXES.filter(({ name }) => !indexes.includes(name)).map((index) => ({
-    name: index.name,
-    create: (query) => createIndex(query, table, index),
-  }));
-  if (triggerEnabled === null) {
-    missing.push({ name: TRIGGER_NAME, create: (query) => createTrigger(query, schema, table) });
-  }
-  return missing;
+function hasHealthCheck({ columns }: FoundSchema): boolean {
+  return columns.some(({ name }) => name === HEALTH_CHECK_COLUMN.name);
 }
+
+/** One that somebody switched off stays as it is. */
+function lacksTrigger(found: FoundSchema): boolean {
+  const { triggerEnabled, triggerColumns } = found;
+  const isBlind = hasHealthCheck(found) && !triggerColumns.includes(HEALTH_CHECK_COLUMN.name);
+  return triggerEnabled === null || (triggerEnabled && isBlind);
+}
+
+/** The trigger last, for it names the columns. */
+const HELPERS: readonly Helper[] = [
+  ...INDEXES.map((index) => ({
+    name: index.name,
+    isMissing: ({ indexes }: FoundSchema) => !indexes.includes(index.name),
+    create: (query: Query, { table }: FoundSchema) => createIndex(query, table, index),
+  })),
+  {
+    name: HEALTH_CHECK_COLUMN.name,
+    isMissing: (found) => !hasHealthCheck(found),
+    create: (query, { table }) => addHealthCheck(query, table),
+  },
+  {
+    name: TRIGGER_NAME,
+    isMissing: lacksTrigger,
+    create: (query, found) => createTrigger(query, found, hasHealthCheck(found)),
+  },
+];
 
 function standingProblems(found: FoundSchema): readonly string[] {
   if (!found.isTable) return [`${found.table} is not a table, so it can have no trigger that notifies`];
@@ -85,33 +112,45 @@ async function createTableIfAllowed(query: Query): Promise<FoundSchema> {
 }
 
 /** Resolves with why it could not be created, or with `undefined`. */
-async function tryToCreate(query: Query, { name, create }: Helper): Promise<string | undefined> {
+async function tryToCreate(query: Query, helper: Helper, found: FoundSchema): Promise<string | undefined> {
   await query('SAVEPOINT helper');
   try {
-    await create(query);
+    await helper.create(query, found);
     return undefined;
   } catch (thrown) {
     if (!(thrown instanceof EdgeProxyError) || !TOLERATED_SQL_STATES.has(sqlStateOf(thrown))) throw thrown;
     await query('ROLLBACK TO SAVEPOINT helper');
-    return `${name} is missing: ${thrown.message}`;
+    return `${helper.name} is missing: ${thrown.message}`;
   }
 }
 
 async function createMissing(query: Query): Promise<InitializedSchema> {
   await query('SELECT pg_advisory_xact_lock($1)', [INITIALIZE_LOCK]);
+  await query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
   const before = await inspectSchema(query);
-  const found = before ?? (await createTableIfAllowed(query));
+  let found = before ?? (await createTableIfAllowed(query));
   assertColumns(found);
   const created: string[] = before === undefined ? [found.table] : [];
   const problems = [...standingProblems(found)];
-  for (const helper of missingOf(found)) {
-    // oxlint-disable-next-line no-await-in-loop -- statements of one session run one after the other
-    const problem = await tryToCreate(query, helper);
+  /* oxlint-disable no-await-in-loop -- statements of one session run one after the other */
+  for (const helper of found.isTable ? HELPERS : []) {
+    if (!helper.isMissing(found)) continue;
+    const problem = await tryToCreate(query, helper, found);
     if (problem === undefined) created.push(helper.name);
     else problems.push(problem);
+    found = (await inspectSchema(query)) ?? found;
   }
-  const notifies = found.triggerEnabled === true || created.includes(TRIGGER_NAME);
-  return { table: found.table, created, notifies, problems };
+  /* oxlint-enable no-await-in-loop */
+  return initialized(found, created, problems);
+}
+
+function initialized(
+  found: FoundSchema,
+  created: readonly string[],
+  problems: readonly string[],
+): InitializedSchema {
+  const notifies = found.triggerEnabled === true;
+  return { table: found.table, created, hasHealthCheck: hasHealthCheck(found), notifies, problems };
 }
 
 /**
@@ -126,11 +165,7 @@ export async function initialize(pool: PostgresPool): Promise<InitializedSchema>
   const found = await inspectSchema(pool.query);
   if (found === undefined) return pool.transaction(createMissing);
   assertColumns(found);
-  if (missingOf(found).length > 0) return pool.transaction(createMissing);
-  return {
-    table: found.table,
-    created: [],
-    notifies: found.triggerEnabled === true,
-    problems: standingProblems(found),
-  };
+  if (found.isTable && HELPERS.some(({ isMissing }) => isMissing(found)))
+    return pool.transaction(createMissing);
+  return initialized(found, [], standingProblems(found));
 }

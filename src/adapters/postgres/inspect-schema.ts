@@ -14,6 +14,10 @@ SELECT
     SELECT g.tgenabled IN ('O', 'A') FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgname = $1
   ) AS "triggerEnabled",
   ARRAY(
+    SELECT a.attname::text FROM pg_trigger g JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (g.tgattr)
+    WHERE g.tgrelid = c.oid AND g.tgname = $1
+  ) AS "triggerColumns",
+  ARRAY(
     SELECT json_build_object(
       'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'baseType', b.typname
     )
@@ -34,6 +38,8 @@ const foundSchema = z.object({
   indexes: z.array(z.string()),
   /** `null` when there is none, `false` when somebody switched it off. */
   triggerEnabled: z.boolean().nullable(),
+  /** The columns whose update it notifies. */
+  triggerColumns: z.array(z.string()),
   columns: z.array(z.object({ name: z.string(), type: z.string(), baseType: z.string() })),
 });
 

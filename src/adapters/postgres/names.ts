@@ -24,5 +24,14 @@ export const COLUMNS: readonly { readonly name: string; readonly types: readonly
   { name: 'deleted', types: [...INTEGER, 'bool'] },
 ];
 
+/**
+ * A health check of its own for a backend, as JSON; nullable, and not in the seed's table: added when it is missing
+ * and may be added, done without otherwise.
+ */
+export const HEALTH_CHECK_COLUMN = { name: 'health_check', types: ['jsonb', 'json'] } as const;
+
 /** The names of the columns, ready for a statement. */
-export const COLUMN_LIST = COLUMNS.map(({ name }) => name).join(', ');
+export function columnList(hasHealthCheck: boolean): string {
+  const columns = hasHealthCheck ? [...COLUMNS, HEALTH_CHECK_COLUMN] : COLUMNS;
+  return columns.map(({ name }) => name).join(', ');
+}

@@ -1,10 +1,15 @@
 import { parseBackendRows, type ParsedRows } from '../../domain/backend.ts';
-import { COLUMN_LIST } from './names.ts';
+import { columnList } from './names.ts';
 import type { Query } from './pool.ts';
 
-const READ_BACKENDS = `SELECT ${COLUMN_LIST} FROM backends`;
-
-/** Reads all rows, deleted ones included; bad rows come back as skipped. Rejects with `ERR_POSTGRES`. */
-export async function readBackends({ query }: { readonly query: Query }): Promise<ParsedRows> {
-  return parseBackendRows(await query(READ_BACKENDS));
+/**
+ * Reads all rows, deleted ones included; bad rows come back as skipped. Rejects with `ERR_POSTGRES`.
+ *
+ * @param hasHealthCheck whether the table has the optional column `health_check`
+ */
+export async function readBackends(
+  { query }: { readonly query: Query },
+  hasHealthCheck: boolean,
+): Promise<ParsedRows> {
+  return parseBackendRows(await query(`SELECT ${columnList(hasHealthCheck)} FROM backends`));
 }

@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { EligibleSet } from '../../domain/eligibility.ts';
 import { EXCLUSION_REASONS } from '../../domain/eligibility.ts';
-import type { TrafficReport, TrafficSource } from '../../domain/ports.ts';
+import type { FleetReport, FleetSource, TrafficReport, TrafficSource } from '../../domain/ports.ts';
 import { externalHistogram } from './external-histogram.ts';
 
 export interface Metrics {
@@ -9,11 +9,17 @@ export interface Metrics {
   /** The exposition text. Reads the traffic once, so all numbers of a scrape belong together. */
   scrape(): Promise<string>;
   setApplied(set: EligibleSet): void;
-  rowsRead(): void;
+  /** @param timeSeconds Unix time */
+  rowsRead(timeSeconds: number): void;
   rowsReadFailed(): void;
   setSkippedRows(count: number): void;
   setPostgresConnected(isConnected: boolean): void;
+  circuitTransitioned(cause: string): void;
+  probed(result: 'ok' | 'failed' | 'not_made'): void;
 }
+
+const CIRCUIT_VALUES = { closed: 0, halfOpen: 1, open: 2 } as const;
+const VERDICT_VALUES = { healthy: 1, unhealthy: 0, unknown: -1 } as const;
 
 /**
  * The metrics of the daemon in a registry of their own: names and types of the seed, and what an operator needs
@@ -21,6 +27,7 @@ export interface Metrics {
  */
 export function createMetrics(
   traffic: TrafficSource,
+  fleet: FleetSource,
   version: string,
   bucketsSeconds: readonly number[],
 ): Metrics {
@@ -46,6 +53,15 @@ export function createMetrics(
     help: 'Time to connect.',
     buckets: bucketsSeconds,
   });
+  const circuits = gauge('circuit_state', 'Circuit breaker of the backend: 0 closed, 1 half-open, 2 open.', [
+    'backend',
+  ]);
+  const transitions = counter('circuit_transitions_total', 'Changes of circuits, by cause.', ['cause']);
+  const healthy = gauge('backend_healthy', 'Verdict of the probes: 1 healthy, 0 unhealthy, -1 none yet.', [
+    'backend',
+  ]);
+  const probes = counter('health_probes_total', 'Probes, by result.', ['result']);
+  const panic = gauge('panic_active', '1 while health and breakers are disregarded.');
   const eligible = gauge('backends_eligible', 'Backends that new clients may get.');
   const excluded = gauge('backends_excluded', 'Backends that new clients may not get, by reason.', [
     'reason',
@@ -53,6 +69,12 @@ export function createMetrics(
   const setVersion = gauge('backend_set_version', 'Version of the set that new clients are routed by.');
   const skippedRows = gauge('backend_rows_skipped', 'Rows of the last read that cannot be a backend.');
   const reads = counter('postgres_reads_total', 'Reads of the backends table, by result.', ['result']);
+  const lastRead = gauge(
+    'postgres_last_read_timestamp_seconds',
+    'Unix time of the last successful read; 0 before the first.',
+  );
+  for (const result of ['ok', 'failed']) reads.inc({ result }, 0);
+  for (const result of ['ok', 'failed', 'not_made']) probes.inc({ result }, 0);
   /** Made when a database is used at all: 0 in a daemon without one would look like an outage. */
   let connected: Gauge | undefined;
   gauge('build_info', 'Version of the daemon; always 1.', ['version']).set({ version }, 1);
@@ -81,27 +103,45 @@ export function createMetrics(
     );
   };
 
+  const setFleet = (report: FleetReport): void => {
+    circuits.reset();
+    healthy.reset();
+    for (const { backendId: backend, circuit, verdict } of report) {
+      if (circuit !== undefined) circuits.set({ backend }, CIRCUIT_VALUES[circuit]);
+      if (verdict !== undefined) healthy.set({ backend }, VERDICT_VALUES[verdict]);
+    }
+  };
+
   return {
     contentType: registry.contentType,
     scrape() {
       setTraffic(traffic.report());
+      setFleet(fleet.report());
       return registry.metrics();
     },
     setApplied(set) {
       eligible.set(set.eligible.length);
       setVersion.set(set.version);
+      panic.set(set.isPanic ? 1 : 0);
       for (const reason of EXCLUSION_REASONS) {
         excluded.set({ reason }, set.excluded.filter((backend) => backend.reason === reason).length);
       }
     },
-    rowsRead() {
+    rowsRead(timeSeconds) {
       reads.inc({ result: 'ok' });
+      lastRead.set(timeSeconds);
     },
     setSkippedRows(count) {
       skippedRows.set(count);
     },
     rowsReadFailed() {
       reads.inc({ result: 'failed' });
+    },
+    circuitTransitioned(cause) {
+      transitions.inc({ cause });
+    },
+    probed(result) {
+      probes.inc({ result });
     },
     setPostgresConnected(isConnected) {
       connected ??= gauge(

@@ -9,6 +9,7 @@ const ALL_CREATED = [
   'public.backends',
   'idx_backends_healthy',
   'idx_backends_region',
+  'health_check',
   'edgeproxy_backends_changed',
 ];
 
@@ -17,18 +18,22 @@ SELECT column_name, data_type, is_nullable, column_default FROM information_sche
 WHERE table_name = 'backends' ORDER BY ordinal_position`;
 const INDEXES_OF_TABLE = `SELECT indexdef FROM pg_indexes WHERE tablename = 'backends' ORDER BY indexname`;
 
-test('creates what the text of the seed creates', async () => {
+test('creates what the text of the seed creates, and the optional column', async () => {
   const [ours, seed] = await Promise.all([testDatabase(), testDatabase()]);
   await seed.query(SEED_SCHEMA);
 
   expect(await initialize(testPool(ours.url))).toEqual({
     table: 'public.backends',
     created: ALL_CREATED,
+    hasHealthCheck: true,
     notifies: true,
     problems: [],
   });
 
-  expect(await ours.query(COLUMNS_OF_TABLE)).toEqual(await seed.query(COLUMNS_OF_TABLE));
+  expect(await ours.query(COLUMNS_OF_TABLE)).toEqual([
+    ...(await seed.query(COLUMNS_OF_TABLE)),
+    { column_name: 'health_check', data_type: 'jsonb', is_nullable: 'YES', column_default: null },
+  ]);
   expect(await ours.query(INDEXES_OF_TABLE)).toEqual(await seed.query(INDEXES_OF_TABLE));
 });
 
@@ -45,15 +50,15 @@ test('a table made by hand from the seed keeps its rows and gets the trigger', a
   const database = await testDatabase();
   await database.query(SEED_SCHEMA);
   await database.query(INSERT_BACKEND, ['by-hand']);
-  const before = await database.query('SELECT xmin, * FROM backends');
+  const before = await database.query('SELECT xmin, id, updated_at FROM backends');
 
   expect(await initialize(testPool(database.url))).toMatchObject({
-    created: ['edgeproxy_backends_changed'],
+    created: ['health_check', 'edgeproxy_backends_changed'],
     notifies: true,
     problems: [],
   });
 
-  expect(await database.query('SELECT xmin, * FROM backends')).toEqual(before);
+  expect(await database.query('SELECT xmin, id, updated_at FROM backends')).toEqual(before);
 });
 
 test('a second call runs no DDL', async () => {
@@ -82,7 +87,9 @@ describe('a role that may only SELECT', () => {
 
     expect((await read()).backends.map(({ id }) => id)).toEqual(['one']);
     await read();
-    expect(schemas).toEqual([{ table: 'public.backends', created: [], notifies: true, problems: [] }]);
+    expect(schemas).toEqual([
+      { table: 'public.backends', created: [], hasHealthCheck: true, notifies: true, problems: [] },
+    ]);
   });
 
   test('starts without a trigger, and says that and why', async () => {
@@ -93,8 +100,12 @@ describe('a role that may only SELECT', () => {
     expect(await initialize(pool)).toEqual({
       table: 'public.backends',
       created: [],
+      hasHealthCheck: false,
       notifies: false,
-      problems: [expect.stringMatching(/^edgeproxy_backends_changed is missing: .*permission denied/)],
+      problems: [
+        expect.stringMatching(/^health_check is missing: .*must be owner of table backends/),
+        expect.stringMatching(/^edgeproxy_backends_changed is missing: .*permission denied/),
+      ],
     });
     expect(await createBackendReader(pool, () => {})()).toEqual({ backends: [], skipped: [] });
   });
@@ -146,7 +157,7 @@ describe('a table of another shape', () => {
     });
     expect(schemas).toMatchObject([
       {
-        created: ['edgeproxy_backends_changed'],
+        created: ['health_check', 'edgeproxy_backends_changed'],
         notifies: true,
         problems: [
           expect.stringContaining('idx_backends_healthy is missing'),
@@ -165,6 +176,7 @@ describe('a table of another shape', () => {
     expect(await initialize(testPool(database.url))).toEqual({
       table: 'public.backends',
       created: [],
+      hasHealthCheck: false,
       notifies: false,
       problems: ['public.backends is not a table, so it can have no trigger that notifies'],
     });
@@ -262,4 +274,33 @@ describe('the trigger', () => {
       await notificationsOf([`BEGIN; ${insert('a')}; ${insert('b')}; DELETE FROM backends; COMMIT`]),
     ).toEqual([1]);
   });
+});
+
+test('a trigger made before the optional column is made anew, and notifies of it', async () => {
+  const database = await testDatabase();
+  const pool = testPool(database.url);
+  await initialize(pool);
+  await database.query('ALTER TABLE backends DROP COLUMN health_check CASCADE');
+  await initialize(pool);
+  await database.query('DROP TRIGGER edgeproxy_backends_changed ON backends');
+  await database.query(`
+    CREATE TRIGGER edgeproxy_backends_changed AFTER UPDATE OF weight ON backends
+    FOR EACH STATEMENT EXECUTE FUNCTION edgeproxy_notify_backends()`);
+
+  expect(await initialize(pool)).toMatchObject({ created: ['edgeproxy_backends_changed'], notifies: true });
+  const [row] = await database.query<{ definition: string }>(
+    `SELECT pg_get_triggerdef(oid) AS definition FROM pg_trigger WHERE tgname = 'edgeproxy_backends_changed'`,
+  );
+  expect(row!.definition).toMatch(/UPDATE OF .*weight.*health_check/);
+});
+
+test('a table that others hold is not waited for: it can be read, and the rest is named', async () => {
+  const database = await testDatabase();
+  await database.query(SEED_SCHEMA);
+  await database.query('BEGIN');
+  await database.query('SELECT * FROM backends');
+  const schema = await initialize(testPool(database.url));
+  await database.query('COMMIT');
+  expect(schema).toMatchObject({ hasHealthCheck: false });
+  expect(schema.problems).toContainEqual(expect.stringMatching(/^health_check is missing: .*lock timeout/));
 });

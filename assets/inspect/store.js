@@ -1,0 +1,166 @@
+// @ts-check
+
+/**
+ * @typedef {{ id: string, key: string, parent?: string, type: string, isInitial: boolean, rows: string[],
+ *   x: number, y: number, width: number, height: number }} PlacedState
+ * @typedef {{ source: string, target: string, triggers: { eventType: string, label: string, guard?: string }[],
+ *   paths: string[], x: number, y: number, width: number, height: number }} PlacedTransition
+ * @typedef {{ width: number, height: number, states: PlacedState[], transitions: PlacedTransition[] }} Chart
+ *
+ * @typedef {object} Actor
+ * @property {string} sessionId
+ * @property {string} name
+ * @property {string | undefined} chartId
+ * @property {any} registration the message that introduced it
+ * @property {any} snapshot
+ * @property {any} before the value of the state before the last event
+ * @property {string} lastEvent type of the last event
+ * @property {number} changedAtMs when its state was last seen to change
+ */
+
+/**
+ * The state as one line: `closed`, `session.live`, `verdict.healthy · activity.waiting`.
+ *
+ * @param {any} value
+ * @returns {string}
+ */
+export function stateText(value) {
+  if (typeof value === 'string') return value;
+  if (typeof value !== 'object' || value === null) return '';
+  return Object.entries(value)
+    .map(([key, inner]) => {
+      const text = stateText(inner);
+      return text === '' ? key : `${key}.${text.includes(' · ') ? `(${text})` : text}`;
+    })
+    .join(' · ');
+}
+
+/**
+ * The event as a person names it.
+ *
+ * @param {string} type
+ */
+function eventText(type) {
+  const [, kind, rest = ''] =
+    /^xstate\.(after|done\.actor|done\.state|error\.actor|init|stop)\.?(.*)$/.exec(type) ?? [];
+  switch (kind) {
+    case undefined:
+      return type;
+    case 'after':
+      return `after ${rest.split('.')[0]}`;
+    case 'error.actor':
+      return `failed: ${rest.split('.').at(-1)}`;
+    case 'init':
+    case 'stop':
+      return kind === 'init' ? 'started' : 'stopped';
+    default:
+      return `done: ${rest.split('.').at(-1)}`;
+  }
+}
+
+/**
+ * How good a state is, judged by its name, for the colour of its mark.
+ *
+ * @param {any} snapshot
+ * @returns {'good' | 'warn' | 'bad' | 'over'}
+ */
+export function moodOf(snapshot) {
+  const text = stateText(snapshot?.value);
+  if (snapshot?.status === 'error') return 'bad';
+  if (/(?:^|[.(\s])(?:open|unhealthy|failed|backingOff)(?:$|[.)\s])/.test(text)) return 'bad';
+  if (snapshot?.status === 'done' || /removed|stopped/.test(text)) return 'over';
+  if (
+    /halfOpen|draining|evacuat|unknown|connecting|listening|starting|closing|stopping|cleaningUp/.test(text)
+  )
+    return 'warn';
+  return 'good';
+}
+
+/** What is known about the actors, from the messages so far. */
+export class Store {
+  /** @type {Map<string, Actor>} */
+  actors = new Map();
+  /** @type {Map<string, Chart>} */
+  charts = new Map();
+  scope = { matched: 0, followed: 0, leftOut: 0 };
+
+  clear() {
+    this.actors.clear();
+    this.charts.clear();
+  }
+
+  /** @returns {Actor[]} */
+  sorted() {
+    return [...this.actors.values()].toSorted((a, b) =>
+      a.name.localeCompare(b.name, 'en', { numeric: true }),
+    );
+  }
+
+  /**
+   * The event in the words of the actor's chart, where it has some.
+   *
+   * @param {Actor} actor
+   * @param {string} type
+   */
+  eventText({ chartId }, type) {
+    const triggers = this.charts.get(chartId ?? '')?.transitions.flatMap((transition) => transition.triggers);
+    return triggers?.find(({ eventType }) => eventType === type)?.label ?? eventText(type);
+  }
+
+  /**
+   * The messages that tell the Stately inspector everything from the beginning.
+   *
+   * @returns {any[]}
+   */
+  replay() {
+    return [...this.actors.values()]
+      .filter(({ registration }) => registration !== undefined)
+      .map(({ registration, snapshot }) => ({ ...registration, snapshot }));
+  }
+
+  /**
+   * @param {any} message
+   * @returns {Actor | undefined} the actor that it is about
+   */
+  take(message) {
+    const actor = this.actors.get(message.sessionId);
+    switch (message.type) {
+      case 'edgeproxy.scope':
+        this.scope = message;
+        return undefined;
+      case 'edgeproxy.chart':
+        this.charts.set(message.chartId, message.chart);
+        return undefined;
+      case 'edgeproxy.actor': {
+        const { sessionId, name, chartId } = message;
+        const fresh = {
+          before: undefined,
+          lastEvent: '',
+          changedAtMs: 0,
+          registration: undefined,
+          snapshot: {},
+        };
+        this.actors.set(sessionId, { sessionId, name, chartId, ...fresh });
+        return undefined;
+      }
+      case 'edgeproxy.gone':
+        this.actors.delete(message.sessionId);
+        return actor;
+      case '@xstate.actor':
+        if (actor === undefined) return undefined;
+        actor.registration = message;
+        actor.snapshot = message.snapshot;
+        return actor;
+      case '@xstate.snapshot':
+        if (actor === undefined) return undefined;
+        actor.before = actor.snapshot.value;
+        actor.snapshot = message.snapshot;
+        actor.lastEvent = message.event.type;
+        if (stateText(actor.before) !== stateText(message.snapshot.value))
+          actor.changedAtMs = performance.now();
+        return actor;
+      default:
+        return actor;
+    }
+  }
+}

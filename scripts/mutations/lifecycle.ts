@@ -1,0 +1,40 @@
+import { mutationGroup } from './group.ts';
+
+export const lifecycleMutations = mutationGroup(
+  'lifecycle',
+  'src/machines/lifecycle.ts',
+  ['test/machines/lifecycle.test.ts'],
+  [
+    ['cannot be stopped while it starts', "on: { STOP_REQUESTED: 'closing' },", ''],
+    ['does not drain', "on: { STOP_REQUESTED: 'draining' }", "on: { STOP_REQUESTED: 'closing' }"],
+    ['waits for connections for ever', 'shutdownTimeout: {', '1e9: {'],
+    [
+      'does not tell that the timeout forces',
+      "target: 'closing', actions: emit({ type: 'FORCING', reason: 'timeout' })",
+      "target: 'closing'",
+    ],
+    [
+      'asked again, does not close at once',
+      'assign({ closeAtOnce: true })',
+      'assign({ closeAtOnce: false })',
+    ],
+    ['closes at once without being asked again', 'closeAtOnce: false,', 'closeAtOnce: true,'],
+    [
+      'releases nothing after a failed start',
+      "onError: { target: 'cleaningUp', actions: assign({ error: ({ event }) => event.error }) },\n      },\n      on: { STOP",
+      "onError: { target: 'failed', actions: assign({ error: ({ event }) => event.error }) },\n      },\n      on: { STOP",
+    ],
+    [
+      'hides why the close failed',
+      "onError: { target: 'failed', actions: assign({ error: ({ event }) => event.error }) }",
+      "onError: 'stopped'",
+    ],
+    [
+      'loses the error',
+      'output: ({ context }) => ({ error: context.error })',
+      'output: () => ({ error: undefined })',
+    ],
+    ['does not tell that it runs', "entry: emit({ type: 'RUNNING' }),", ''],
+    ['does not tell that it drains', "entry: emit({ type: 'DRAINING' }),", ''],
+  ],
+);

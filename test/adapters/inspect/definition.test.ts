@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { assign, createMachine, not, setup } from 'xstate';
+import { chartOf } from '../../../src/adapters/inspect/chart.ts';
+import { describeMachine } from '../../../src/adapters/inspect/definition.ts';
+import { MACHINES } from '../../../src/machines/registry.ts';
+
+describe('the definition of a machine for the Stately inspector', () => {
+  it('keeps structure and names, and turns functions into their names', () => {
+    const machine = setup({
+      types: { events: {} as { readonly type: 'GO'; readonly token: string } },
+      actions: { shout: () => {} },
+      guards: { isReady: () => true },
+    }).createMachine({
+      id: 'one',
+      description: 'see postgres://user:hunter2@db',
+      context: { password: 'hunter2', apiToken: 'hunter2' },
+      initial: 'token',
+      states: {
+        token: {
+          entry: ['shout', assign({})],
+          meta: { secret: 'hunter2', note: 'kept' },
+          on: { GO: { target: 'end', guard: not('isReady'), actions: { type: 'shout' } } },
+          after: { 50: 'end' },
+        },
+        end: { type: 'final' },
+      },
+    });
+    const definition = describeMachine(machine.config);
+    expect(definition).toEqual({
+      id: 'one',
+      description: 'see postgres://***@db',
+      initial: 'token',
+      states: {
+        token: {
+          entry: ['shout', { type: 'assign' }],
+          meta: { secret: '***', note: 'kept' },
+          on: { GO: { target: 'end', guard: { type: 'not' }, actions: { type: 'shout' } } },
+          after: { 50: 'end' },
+        },
+        end: { type: 'final' },
+      },
+    });
+    expect(JSON.stringify(definition)).not.toContain('hunter2');
+  });
+
+  it.each(MACHINES)('of $name is a machine again that has the same transitions', ({ machine }) => {
+    const copy = createMachine(JSON.parse(JSON.stringify(describeMachine(machine.config))));
+    const edges = (one: typeof machine) => chartOf(one).edges.map(({ source, target }) => [source, target]);
+    expect(edges(copy)).toEqual(edges(machine));
+    expect(copy.events).toEqual(machine.events);
+  });
+});

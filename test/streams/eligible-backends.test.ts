@@ -1,0 +1,72 @@
+import { Subject } from 'rxjs';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { EligibleSet } from '../../src/domain/eligibility.ts';
+import { eligibleBackends$, type MemberChange } from '../../src/streams/eligible-backends.ts';
+import { aMember } from '../support/backends.ts';
+
+const POLICY = { excludesUnchecked: false, panicThresholdPercent: 0 };
+const GAP_MS = 10;
+
+const change = (id: string, weight = 1): MemberChange => ({
+  incarnation: id,
+  member: aMember({ id, weight }),
+});
+const weights = (set: EligibleSet | undefined): Readonly<Record<string, number>> =>
+  Object.fromEntries(set?.eligible.map(({ backend }) => [backend.id, backend.weight]) ?? []);
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+function watch() {
+  const changes$ = new Subject<readonly MemberChange[]>();
+  const sets: EligibleSet[] = [];
+  const sets$ = eligibleBackends$(changes$, { policy: POLICY, gapMs: () => GAP_MS });
+  const subscription = sets$.subscribe((set) => sets.push(set));
+  return { changes$, sets, sets$, subscription };
+}
+
+describe('eligibleBackends$', () => {
+  it('begins with the empty set, and answers a change after a quiet time at once', () => {
+    const { changes$, sets } = watch();
+    expect(sets.map(({ version }) => version)).toEqual([0]);
+    changes$.next([change('a')]);
+    expect(weights(sets[1])).toEqual({ a: 1 });
+  });
+
+  it('makes few sets of a burst of 10,000 changes, and the last one holds the last of each', () => {
+    const { changes$, sets } = watch();
+    for (let round = 1; round <= 10_000; round++) changes$.next([change(`b${round % 7}`, round)]);
+    expect(sets).toHaveLength(2);
+    vi.advanceTimersByTime(GAP_MS);
+    expect(sets).toHaveLength(3);
+    expect(weights(sets[2])).toEqual(
+      Object.fromEntries(Array.from({ length: 7 }, (_, i) => [`b${i}`, 10_000 - ((10_000 - i) % 7)])),
+    );
+    vi.advanceTimersByTime(100 * GAP_MS);
+    expect(sets).toHaveLength(3);
+  });
+
+  it('keeps the gap while changes go on, and counts versions without a hole', () => {
+    const { changes$, sets } = watch();
+    for (let ms = 0; ms < 100; ms++) {
+      changes$.next([change('a', ms + 1)]);
+      vi.advanceTimersByTime(1);
+    }
+    vi.advanceTimersByTime(GAP_MS);
+    expect(sets.length).toBeLessThanOrEqual(2 + 100 / GAP_MS);
+    expect(sets.map(({ version }) => version)).toEqual(sets.map((_, index) => index));
+    expect(weights(sets.at(-1))).toEqual({ a: 100 });
+  });
+
+  it('forgets members that are gone, and shares nothing between subscribers', () => {
+    const { changes$, sets, sets$ } = watch();
+    changes$.next([change('a'), change('b')]);
+    vi.advanceTimersByTime(GAP_MS);
+    changes$.next([{ incarnation: 'a', member: undefined }]);
+    expect(weights(sets.at(-1))).toEqual({ b: 1 });
+    const second: EligibleSet[] = [];
+    sets$.subscribe((set) => second.push(set));
+    changes$.next([change('c')]);
+    expect(weights(second.at(-1))).toEqual({ c: 1 });
+  });
+});
