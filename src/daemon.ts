@@ -25,7 +25,7 @@ import { eligibleBackends$ } from './streams/eligible-backends.ts';
 const FORCED_CLOSE_SPREAD_MS = 1_000;
 
 /** Sets follow each other no faster than this, and take at most a quarter of the time of the main thread. */
-const MIN_SET_GAP_MS = 10;
+const MIN_SET_GAP_MS = 1;
 const SET_GAP_FACTOR = 3;
 
 export interface DaemonOptions {
