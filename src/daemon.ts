@@ -1,5 +1,4 @@
 import { type ActorRefFrom, createActor, fromPromise, waitFor } from 'xstate';
-import { createGeoResolver } from './adapters/geo/geo-resolver.ts';
 import type { AdminServer } from './adapters/http/admin-server.ts';
 import { type OpsServer, startOpsServer } from './adapters/http/ops-server.ts';
 import { createProbe } from './adapters/probes/probe.ts';
@@ -8,17 +7,13 @@ import { liveActors, startAdmin } from './composition/admin.ts';
 import { type BackendSource, staticBackends } from './composition/backend-source.ts';
 import { createFleet } from './composition/create-fleet.ts';
 import { postgresBackends } from './composition/postgres-backends.ts';
+import { createProxy } from './composition/proxy.ts';
 import type { Settings } from './config/schema.ts';
 import { parseListenAddress } from './config/setting-types.ts';
 import { deriveEligibleSet, EMPTY_SET, type EligibleSet } from './domain/eligibility.ts';
 import type { ListenAddress, Logger, ProxyEngine } from './domain/ports.ts';
 import { type CloseInput, lifecycleMachine } from './machines/lifecycle.ts';
-import { Affinity } from './proxy/affinity.ts';
-import { Counters, RTT_BUCKETS_SECONDS } from './proxy/counters.ts';
-import { NetEngine } from './proxy/net-engine.ts';
-import { Router } from './proxy/router.ts';
-import { SlotTable } from './proxy/slot-table.ts';
-import { createTrafficSource } from './proxy/traffic.ts';
+import { RTT_BUCKETS_SECONDS } from './proxy/counters.ts';
 import { eligibleBackends$ } from './streams/eligible-backends.ts';
 
 /** Over how long the connections that outlived the shutdown timeout are closed, so that not all return at once. */
@@ -64,16 +59,24 @@ const microseconds = (ms: number): number => Math.round(ms * 1000) / 1000;
 
 /** Composes the daemon from its layers: the only place that knows them all. */
 export function createDaemon({ settings, logger, version }: DaemonOptions): Daemon {
-  const counters = new Counters();
-  const slots = new SlotTable(counters);
-  const affinity = new Affinity({ ttlMs: settings.binding.ttl_secs * 1000, now });
-  const traffic = createTrafficSource(counters, slots);
-  const metrics = createMetrics(traffic, { report: () => fleet.statuses() }, version, RTT_BUCKETS_SECONDS);
+  const proxy = createProxy({
+    settings,
+    logger,
+    now,
+    onOutcomes: (batch) => fleet.report(batch),
+    onInForce: () => fleet.applied(),
+  });
+  const metrics = createMetrics(
+    proxy.traffic,
+    { report: () => fleet.statuses() },
+    version,
+    RTT_BUCKETS_SECONDS,
+  );
   const fleet = createFleet({
     settings,
     logger,
     probe: createProbe({ maxInFlight: settings.health_check.max_in_flight, now }),
-    activeOf: (incarnation) => counters.active[slots.slotOf(incarnation)] ?? 0,
+    activeOf: proxy.activeOf,
     routesTo: (incarnation) => engine?.routesTo(incarnation) ?? false,
     cut: (incarnation) => engine?.cut(incarnation),
     onTransition: (cause) => metrics.circuitTransitioned(cause),
@@ -100,9 +103,9 @@ export function createDaemon({ settings, logger, version }: DaemonOptions): Daem
       const own = { lifecycle, subscription: source.subscription };
       admin = await startAdmin(settings, () => liveActors(own, fleet), logger);
     }
-    const proxy = await createEngine();
-    engine = proxy;
-    affinityGc = setInterval(() => affinity.collectGarbage(), settings.binding.gc_interval_secs * 1000);
+    const sockets = await proxy.createEngine();
+    engine = sockets;
+    affinityGc = setInterval(() => proxy.collectGarbage(), settings.binding.gc_interval_secs * 1000);
     eligibleBackends$(fleet.changes$, {
       policy: {
         excludesUnchecked: settings.health_check.initial === 'unhealthy',
@@ -110,7 +113,7 @@ export function createDaemon({ settings, logger, version }: DaemonOptions): Daem
       },
       gapMs: () => Math.max(MIN_SET_GAP_MS, (lastDeriveMs + lastApplyMs) * SET_GAP_FACTOR),
       derive,
-    }).subscribe((set) => apply(proxy, set));
+    }).subscribe((set) => apply(sockets, set));
     source.backends$.subscribe((backends) => fleet.update(backends));
     await source.start();
     if (!settings.postgres.enabled && settings.backends.length === 0) {
@@ -118,26 +121,8 @@ export function createDaemon({ settings, logger, version }: DaemonOptions): Daem
     }
     // Asked to stop meanwhile: no client may be accepted any more.
     if (!lifecycle.getSnapshot().matches('starting')) return;
-    addresses = { proxy: await proxy.listen(), metrics: ops?.address, admin: admin?.address };
+    addresses = { proxy: await sockets.listen(), metrics: ops?.address, admin: admin?.address };
     logger.info({ ...addresses, region: settings.region, version }, 'accepting clients');
-  }
-
-  async function createEngine(): Promise<ProxyEngine> {
-    const { cidrs, regions, path } = settings.geoip;
-    const geo = await createGeoResolver({ cidrs, regions, geoipPath: path });
-    const ownRegion = settings.region;
-    return new NetEngine({
-      address: parseListenAddress(settings.listen_addr)!,
-      addressSetting: 'EDGEPROXY_LISTEN_ADDR',
-      router: new Router({ ownRegion, geo, affinity, counters, slots, random: Math.random }),
-      counters,
-      logger,
-      now,
-      onOutcomes: (batch) => fleet.report(batch),
-      connectTimeoutMs: settings.connect_timeout_secs * 1000,
-      connectAttempts: settings.connect_attempts,
-      idleTimeoutMs: settings.idle_timeout_secs * 1000,
-    });
   }
 
   function startOps(): Promise<OpsServer> {
@@ -158,14 +143,13 @@ export function createDaemon({ settings, logger, version }: DaemonOptions): Daem
     return set;
   }
 
-  function apply(proxy: ProxyEngine, set: EligibleSet): void {
+  function apply(sockets: ProxyEngine, set: EligibleSet): void {
     const startedMs = now();
-    proxy.apply(set);
+    sockets.apply(set);
     metrics.setApplied(set);
     lastApplyMs = now() - startedMs;
     logSet(set);
     current = set;
-    queueMicrotask(() => fleet.applied());
   }
 
   /** A set that changes how many backends serve is news; the others come as often as a fleet is restless. */
@@ -211,13 +195,13 @@ export function createDaemon({ settings, logger, version }: DaemonOptions): Daem
     }),
     { input: { shutdownTimeoutMs: settings.shutdown_timeout_secs * 1000 } },
   );
-  lifecycle.on('DRAINING', () => logger.info({ connections: counters.total('active') }, 'draining'));
+  lifecycle.on('DRAINING', () => logger.info({ connections: proxy.traffic.activeClients() }, 'draining'));
   lifecycle.on('FORCING', ({ reason }) =>
-    logger.warn({ reason, connections: counters.total('active') }, 'closing connections that are left'),
+    logger.warn({ reason, connections: proxy.traffic.activeClients() }, 'closing connections that are left'),
   );
 
   lifecycle.on('ABANDONED', () =>
-    logger.error({ connections: counters.total('active') }, 'not everything could be closed, leaving'),
+    logger.error({ connections: proxy.traffic.activeClients() }, 'not everything could be closed, leaving'),
   );
 
   async function whenStopped(): Promise<Ending> {

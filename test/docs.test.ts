@@ -8,9 +8,7 @@ import { SETTINGS } from '../src/config/catalogue.ts';
 import { ENVIRONMENT_NAMES } from '../src/config/environment.ts';
 import { loadSettings } from '../src/config/load.ts';
 import { EdgeProxyError, ERROR_CODES, type ErrorCode } from '../src/errors.ts';
-import { Counters, RTT_BUCKETS_SECONDS } from '../src/proxy/counters.ts';
-import { SlotTable } from '../src/proxy/slot-table.ts';
-import { createTrafficSource } from '../src/proxy/traffic.ts';
+import { RTT_BUCKETS_SECONDS } from '../src/proxy/counters.ts';
 import { aBackend, aSet } from './support/backends.ts';
 import {
   allDocuments,
@@ -22,6 +20,7 @@ import {
   resolveLink,
   tableRows,
 } from './support/markdown.ts';
+import { aRouter } from './support/proxy.ts';
 import { SEED_EXAMPLE, SEED_METRICS, SEED_VARIABLES } from './support/seed.ts';
 
 /** Names with our prefix that are no series: the channel of the changes, and the roles of the README. */
@@ -34,16 +33,15 @@ interface Series {
 
 /** Every series of our own that a daemon with one backend exposes, with its type and labels. */
 async function exposedSeries(): Promise<ReadonlyMap<string, Series>> {
-  const counters = new Counters();
-  const slots = new SlotTable(counters);
+  const { traffic, applySet } = aRouter();
   const metrics = createMetrics(
-    createTrafficSource(counters, slots),
+    traffic,
     { report: () => [{ backendId: 'a', circuit: 'closed', verdict: 'healthy' }] },
     '1.2.3',
     RTT_BUCKETS_SECONDS,
   );
   const set = aSet([aBackend()]);
-  slots.assign(set, () => {});
+  applySet(set);
   metrics.circuitTransitioned('reset');
   metrics.probed('ok');
   metrics.setApplied(set);

@@ -4,6 +4,9 @@ import { TournamentTree } from './tournament-tree.ts';
 
 type Capacity = Pick<Backend, 'weight' | 'softLimit' | 'hardLimit'>;
 
+/** What picking needs to know of a backend. */
+export type Candidate = Capacity & Pick<Backend, 'country' | 'region'>;
+
 /** Above every load of a backend below its soft limit; a connection count never comes near it. */
 const OVER_SOFT_LIMIT = 2 ** 20;
 
@@ -46,7 +49,7 @@ interface Seat {
  * Source: the original's `load_balancer.rs`; proportional ties and spillover as Fly.io's soft and hard limits.
  */
 export class BackendPicker {
-  readonly #backends: readonly Backend[];
+  readonly #backends: readonly Candidate[];
   readonly #ownRegion: string;
   readonly #countries: ReadonlyMap<string, Group>;
   readonly #regions: ReadonlyMap<string, Group>;
@@ -55,7 +58,7 @@ export class BackendPicker {
   readonly #scores: Float64Array;
 
   /** @param scoreOf the present score by index: `loadScore`, or `Infinity` for one that must not be picked now */
-  constructor(backends: readonly Backend[], ownRegion: string, scoreOf: (index: number) => number) {
+  constructor(backends: readonly Candidate[], ownRegion: string, scoreOf: (index: number) => number) {
     this.#backends = backends;
     this.#ownRegion = ownRegion;
     this.#scores = Float64Array.from(backends, (_, index) => scoreOf(index));

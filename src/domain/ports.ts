@@ -20,6 +20,8 @@ export type MonotonicClock = () => number;
 export type Random = () => number;
 
 export interface GeoResolver {
+  /** Knows no place: nobody need be asked for. */
+  readonly isEmpty: boolean;
   /** @param address an IPv4 or IPv6 address in text form, mapped IPv4 addresses already normalised */
   locate(address: string): ClientGeo | undefined;
 }
@@ -36,7 +38,10 @@ export interface ListenAddress {
 export interface ProxyEngine {
   /** Binds the listener; resolves with the bound address (port 0 becomes the real one). Fails with `ERR_LISTEN`. */
   listen(): Promise<ListenAddress>;
-  /** Replaces the set that new connections are routed by. Live connections are not touched. */
+  /**
+   * Replaces the set that new connections are routed by. Live connections are not touched. It comes into force at
+   * once or a little later; the engine says when.
+   */
   apply(set: EligibleSet): void;
   /** Whether new connections may still go to an incarnation: false once a set without it is in force. */
   routesTo(incarnation: string): boolean;
@@ -84,6 +89,8 @@ export interface TrafficReport {
 export interface TrafficSource {
   /** Reads everything; a backend that is gone and has no connection left is in no report after this one. */
   report(): TrafficReport;
+  /** Clients that are served at the moment. */
+  activeClients(): number;
 }
 
 /** What the machines of the live backends say; `undefined` where a backend has no such machine. */

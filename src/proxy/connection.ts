@@ -1,15 +1,18 @@
 import { connect, type Socket } from 'node:net';
-import { incarnationOf } from '../domain/backend.ts';
 import type { FailureCause, Outcome, RefusalReason } from '../domain/outcome.ts';
 import type { Logger, MonotonicClock } from '../domain/ports.ts';
 import { classifyConnectError } from './connect-error.ts';
 import type { Counters } from './counters.ts';
+import { NO_PERMIT } from './gates.ts';
+import type { IpAddress } from './ip-address.ts';
 import { relay } from './relay.ts';
 import { reset } from './reset.ts';
-import type { Place, Router } from './router.ts';
+import { refusalOf, type Router } from './router.ts';
+import type { Occupant, SlotTable } from './slot-table.ts';
 
 export interface ConnectionOptions {
   readonly router: Router;
+  readonly slots: SlotTable;
   readonly counters: Counters;
   readonly logger: Logger;
   readonly now: MonotonicClock;
@@ -21,6 +24,14 @@ export interface ConnectionOptions {
   /** A connect failed for a reason that lies with this machine; called once an attempt. */
   readonly onLocalTrouble: (backendId: string, detail: string) => void;
   readonly onRefused: (reason: RefusalReason, client: string) => void;
+}
+
+/** A reserved place at a backend; given back exactly once. */
+interface Place extends Occupant {
+  /** Of the backend's breaker, when the place was taken; goes with every outcome. */
+  readonly epoch: number;
+  /** Held while the breaker is half-open, until it is settled. */
+  permit: number;
 }
 
 /** A connect took too long, in the manner of the system's own errors. */
@@ -44,10 +55,11 @@ export const KEEP_ALIVE_DELAY_MS = 60_000;
  */
 export class Connection {
   readonly client: Socket;
-  readonly #address: string;
+  readonly #address: IpAddress;
   readonly #options: ConnectionOptions;
   readonly #onEnded: (connection: Connection) => void;
-  readonly #tried: Place[] = [];
+  /** Slots of the backends that have failed this client. */
+  readonly #tried: number[] = [];
   readonly #deadlineMs: number;
   #upstream: Socket | undefined;
   #place: Place | undefined;
@@ -57,10 +69,9 @@ export class Connection {
   #isReported = false;
   #lastActivityMs: number;
 
-  /** @param address of the client, IPv4-mapped ones normalised */
   constructor(
     client: Socket,
-    address: string,
+    address: IpAddress,
     options: ConnectionOptions,
     onEnded: (connection: Connection) => void,
   ) {
@@ -78,7 +89,7 @@ export class Connection {
 
   /** The incarnation of the backend that it holds a place at. */
   get incarnation(): string | undefined {
-    return this.#place && incarnationOf(this.#place.backend);
+    return this.#place?.incarnation;
   }
 
   /** Ends both sides at once, with a reset where bytes may have gone through. */
@@ -103,10 +114,12 @@ export class Connection {
   }
 
   #dial(): void {
-    const { router, now, connectTimeoutMs } = this.#options;
-    const place = router.enter(this.#address, this.#tried);
-    if (typeof place === 'string') return this.#refuse(place);
-    if (place.permit !== undefined) this.#options.report({ ...aboutOf(place), result: 'trial' });
+    const { router, slots, now, connectTimeoutMs } = this.#options;
+    const slot = router.enter(this.#address, this.#tried);
+    if (slot < 0) return this.#refuse(refusalOf(slot));
+    const { epoch, permit } = router;
+    const place: Place = { ...slots.at(slot)!, epoch, permit };
+    if (permit !== NO_PERMIT) this.#options.report({ ...aboutOf(place), result: 'trial' });
     this.#place = place;
     const { host, port } = place.backend;
     const startedMs = now();
@@ -138,7 +151,8 @@ export class Connection {
       this.#place = undefined;
       const isDialFailure = this.#phase === 'dialling' && !this.#isClientClosed;
       const refusal = isDialFailure ? this.#judgeDial(place, failure) : undefined;
-      router.leave(place);
+      this.#settle(place, 'none');
+      router.leave(place.slot);
       if (this.#isClientClosed) this.#onEnded(this);
       else if (refusal !== undefined) this.#refuse(refusal);
       else if (isDialFailure) this.#dial();
@@ -150,9 +164,12 @@ export class Connection {
     const { slot, backend } = place;
     this.#phase = 'relaying';
     this.#lastActivityMs = this.#options.now();
-    router.connected(this.#address, place);
+    router.connected(this.#address, place.tenancy);
     counters.connected(slot, rttSeconds);
-    logger.debug({ client: this.#address, backend: backend.id, rttSeconds }, 'client connected to backend');
+    logger.debug(
+      { client: this.#address.text, backend: backend.id, rttSeconds },
+      'client connected to backend',
+    );
     upstream.once('data', () => this.#reportSuccess(place));
     upstream.once('end', () => this.#backendEnded(upstream, place));
     upstream.once('error', (error) => this.#backendBroke(upstream, place, error));
@@ -190,7 +207,7 @@ export class Connection {
     if (isLocal) onLocalTrouble(place.backend.id, detail);
     else if (cause !== 'abandoned') this.#reportFailure(place, cause, detail);
     this.#isReported = false;
-    this.#tried.push(place);
+    this.#tried.push(place.slot);
     const mayTryAgain =
       cause !== 'exhausted' && this.#tried.length < connectAttempts && now() < this.#deadlineMs;
     if (mayTryAgain) return undefined;
@@ -200,26 +217,34 @@ export class Connection {
   #reportSuccess(place: Place): void {
     if (this.#isReported) return;
     this.#isReported = true;
-    this.#options.router.settle(place, 'success');
+    this.#settle(place, 'success');
     this.#options.report({ ...aboutOf(place), result: 'success' });
   }
 
   #reportFailure(place: Place, cause: FailureCause, detail: string): void {
     if (this.#isReported) return;
     this.#isReported = true;
-    this.#options.router.settle(place, 'failure');
+    this.#settle(place, 'failure');
     this.#options.counters.errors[place.slot]!++;
     this.#options.report({ ...aboutOf(place), result: 'failure', cause, detail });
   }
 
+  #settle(place: Place, result: 'success' | 'failure' | 'none'): void {
+    this.#options.router.settle(place.slot, place.permit, result);
+    place.permit = NO_PERMIT;
+  }
+
   #refuse(reason: RefusalReason): void {
     this.#phase = 'ending';
-    this.#options.onRefused(reason, this.#address);
+    this.#options.onRefused(reason, this.#address.text);
     this.client.destroy();
   }
 
   #clientFailed(error: Error): void {
-    this.#options.logger.debug({ client: this.#address, error: error.message }, 'client connection broke');
+    this.#options.logger.debug(
+      { client: this.#address.text, error: error.message },
+      'client connection broke',
+    );
     if (this.#phase === 'relaying' && this.#upstream !== undefined) {
       this.#phase = 'ending';
       reset(this.#upstream);
@@ -234,6 +259,6 @@ export class Connection {
   }
 }
 
-function aboutOf({ backend, epoch }: Place): { readonly incarnation: string; readonly epoch: number } {
-  return { incarnation: incarnationOf(backend), epoch };
+function aboutOf({ incarnation, epoch }: Place): { readonly incarnation: string; readonly epoch: number } {
+  return { incarnation, epoch };
 }

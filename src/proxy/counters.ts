@@ -1,7 +1,5 @@
 import { REFUSAL_REASONS, type RefusalReason } from '../domain/outcome.ts';
-
-/** How many backends may have live connections or series at one time. */
-export const MAX_SLOTS = 65_536;
+import { MAX_SLOTS, sharedInts, sharedNumbers } from './shared-columns.ts';
 
 /** Upper bounds in seconds of the connect-time histogram; a last bucket without a bound follows. */
 export const RTT_BUCKETS_SECONDS = [
@@ -12,6 +10,32 @@ const RTT_CELLS = RTT_BUCKETS_SECONDS.length + 1;
 
 const TOTALS = { accepted: 0, active: 1, bytesSent: 2, bytesReceived: 3, refused: 4 } as const;
 
+/** Columns by slot, but `totals`. */
+export interface CountersMemory {
+  readonly active: Int32Array<SharedArrayBuffer>;
+  readonly connections: Float64Array<SharedArrayBuffer>;
+  readonly errors: Float64Array<SharedArrayBuffer>;
+  readonly bytesSent: Float64Array<SharedArrayBuffer>;
+  readonly bytesReceived: Float64Array<SharedArrayBuffer>;
+  readonly rttSumSeconds: Float64Array<SharedArrayBuffer>;
+  /** Row-major: `RTT_CELLS` cells a slot, not cumulative. */
+  readonly rttCells: Float64Array<SharedArrayBuffer>;
+  readonly totals: Float64Array<SharedArrayBuffer>;
+}
+
+function newMemory(): CountersMemory {
+  return {
+    active: sharedInts(MAX_SLOTS),
+    connections: sharedNumbers(MAX_SLOTS),
+    errors: sharedNumbers(MAX_SLOTS),
+    bytesSent: sharedNumbers(MAX_SLOTS),
+    bytesReceived: sharedNumbers(MAX_SLOTS),
+    rttSumSeconds: sharedNumbers(MAX_SLOTS),
+    rttCells: sharedNumbers(MAX_SLOTS * RTT_CELLS),
+    totals: sharedNumbers(TOTALS.refused + REFUSAL_REASONS.length),
+  };
+}
+
 /**
  * The numbers of one engine thread, in shared memory: the thread alone writes, anybody reads them at any time.
  *
@@ -19,30 +43,40 @@ const TOTALS = { accepted: 0, active: 1, bytesSent: 2, bytesReceived: 3, refused
  * fixed size costs address space, not memory. Totals outlive the backends that they were counted with.
  */
 export class Counters {
-  /** Slots reserved at a backend: connecting and connected. This is what the hard limit bounds. */
-  readonly active = new Int32Array(new SharedArrayBuffer(MAX_SLOTS * 4));
+  readonly memory: CountersMemory;
+  /** Places that this thread holds at a backend: connecting and connected. */
+  readonly active: Int32Array;
   /** Connections established. */
-  readonly connections = column();
+  readonly connections: Float64Array;
   /** Failures charged to the backend. */
-  readonly errors = column();
+  readonly errors: Float64Array;
   /** Client to backend. */
-  readonly bytesSent = column();
+  readonly bytesSent: Float64Array;
   /** Backend to client. */
-  readonly bytesReceived = column();
-  readonly rttSumSeconds = column();
-  /** Row-major: `RTT_CELLS` cells a slot, not cumulative. */
-  readonly rttCells = column(RTT_CELLS);
-  readonly #totals = new Float64Array(
-    new SharedArrayBuffer((TOTALS.refused + REFUSAL_REASONS.length) * Float64Array.BYTES_PER_ELEMENT),
-  );
+  readonly bytesReceived: Float64Array;
+  readonly rttSumSeconds: Float64Array;
+  readonly #rttCells: Float64Array;
+  readonly #totals: Float64Array;
+
+  constructor(memory: CountersMemory = newMemory()) {
+    this.memory = memory;
+    this.active = memory.active;
+    this.connections = memory.connections;
+    this.errors = memory.errors;
+    this.bytesSent = memory.bytesSent;
+    this.bytesReceived = memory.bytesReceived;
+    this.rttSumSeconds = memory.rttSumSeconds;
+    this.#rttCells = memory.rttCells;
+    this.#totals = memory.totals;
+  }
 
   clientAccepted(): void {
     this.#totals[TOTALS.accepted]!++;
     this.#totals[TOTALS.active]!++;
   }
 
-  clientEnded(): void {
-    this.#totals[TOTALS.active]!--;
+  clientEnded(clients = 1): void {
+    this.#totals[TOTALS.active]! -= clients;
   }
 
   clientRefused(reason: RefusalReason): void {
@@ -63,11 +97,11 @@ export class Counters {
     this.connections[slot]!++;
     this.rttSumSeconds[slot]! += rttSeconds;
     const bucket = RTT_BUCKETS_SECONDS.findIndex((bound) => rttSeconds <= bound);
-    this.rttCells[slot * RTT_CELLS + (bucket < 0 ? RTT_CELLS - 1 : bucket)]!++;
+    this.#rttCells[slot * RTT_CELLS + (bucket < 0 ? RTT_CELLS - 1 : bucket)]!++;
   }
 
   rttCellsOf(slot: number): Float64Array {
-    return this.rttCells.subarray(slot * RTT_CELLS, (slot + 1) * RTT_CELLS);
+    return this.#rttCells.subarray(slot * RTT_CELLS, (slot + 1) * RTT_CELLS);
   }
 
   total(name: 'accepted' | 'active' | 'bytesSent' | 'bytesReceived'): number {
@@ -91,8 +125,4 @@ export class Counters {
     }
     this.rttCellsOf(slot).fill(0);
   }
-}
-
-function column(cellsPerSlot = 1): Float64Array {
-  return new Float64Array(new SharedArrayBuffer(MAX_SLOTS * cellsPerSlot * Float64Array.BYTES_PER_ELEMENT));
 }

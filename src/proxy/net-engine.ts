@@ -1,6 +1,5 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { normalizeAddress } from '../domain/address.ts';
 import { type LimitedLog, limitedWarning } from '../domain/limited-log.ts';
 import { listenError } from '../domain/listen-error.ts';
 import type { EligibleSet } from '../domain/eligibility.ts';
@@ -8,17 +7,22 @@ import type { Outcome, RefusalReason } from '../domain/outcome.ts';
 import type { ListenAddress, Logger, MonotonicClock, OutcomeSink, ProxyEngine } from '../domain/ports.ts';
 import { Connection, type ConnectionOptions, KEEP_ALIVE_DELAY_MS } from './connection.ts';
 import type { Counters } from './counters.ts';
+import type { Directory } from './directory.ts';
+import { IpAddress } from './ip-address.ts';
 import type { Router } from './router.ts';
 
 export interface NetEngineOptions {
   readonly address: ListenAddress;
   /** The variable that gives the address, for the error when it cannot be bound. */
   readonly addressSetting: string;
+  readonly directory: Directory;
   readonly router: Router;
   readonly counters: Counters;
   readonly logger: Logger;
   readonly now: MonotonicClock;
   readonly onOutcomes: OutcomeSink;
+  /** The set that was applied last is in force. */
+  readonly onInForce: () => void;
   readonly connectTimeoutMs: number;
   readonly connectAttempts: number;
   /** A connection that is silent both ways for this long is closed; 0 is never. */
@@ -36,7 +40,6 @@ export class NetEngine implements ProxyEngine {
   readonly #server: Server;
   readonly #live = new Set<Connection>();
   readonly #warnRefused: Readonly<Record<RefusalReason, LimitedLog>>;
-  #slotless = 0;
   #outcomes: Outcome[] = [];
   #idleCheck: NodeJS.Timeout | undefined;
   #isDraining = false;
@@ -55,6 +58,7 @@ export class NetEngine implements ProxyEngine {
     const warnLocal = limitedWarning(logger, 'cannot connect, the trouble is local', now);
     this.#connectionOptions = {
       ...options,
+      slots: options.directory.slots,
       report: (outcome) => this.#report(outcome),
       onLocalTrouble: (backend, error) => warnLocal.warn({ backend, error }),
       onRefused: (reason, client) => this.#refused(reason, client),
@@ -92,15 +96,10 @@ export class NetEngine implements ProxyEngine {
   }
 
   apply(set: EligibleSet): void {
-    const slotless = this.#options.router.apply(set);
-    const isNews = slotless.length !== this.#slotless;
-    this.#slotless = slotless.length;
-    if (isNews && slotless.length > 0) {
-      this.#options.logger.error(
-        { backends: slotless.length, first: slotless[0] },
-        'too many backends, the rest is not routed to',
-      );
-    }
+    const { directory, router, onInForce } = this.#options;
+    router.apply(directory.publish(set));
+    directory.slots.inForce();
+    queueMicrotask(onInForce);
   }
 
   cut(incarnation: string): void {
@@ -109,7 +108,9 @@ export class NetEngine implements ProxyEngine {
   }
 
   routesTo(incarnation: string): boolean {
-    return this.#options.router.routesTo(incarnation);
+    const { directory, router } = this.#options;
+    const occupant = directory.slots.of(incarnation);
+    return occupant !== undefined && router.routesTo(occupant.slot);
   }
 
   drain(): Promise<void> {
@@ -140,7 +141,7 @@ export class NetEngine implements ProxyEngine {
       socket.destroy();
       return;
     }
-    const address = normalizeAddress(socket.remoteAddress);
+    const address = IpAddress.of(socket.remoteAddress);
     const connection = new Connection(socket, address, this.#connectionOptions, (ended) => {
       this.#live.delete(ended);
       this.#resolveWhenDrained();

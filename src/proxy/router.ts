@@ -1,104 +1,151 @@
-import { type Backend, incarnationOf } from '../domain/backend.ts';
-import type { EligibleBackend, EligibleSet } from '../domain/eligibility.ts';
-import { BackendPicker, loadScore } from '../domain/load-balancing.ts';
-import type { RefusalReason } from '../domain/outcome.ts';
+import { BackendPicker, type Candidate, loadScore } from '../domain/load-balancing.ts';
+import { REFUSAL_REASONS, type RefusalReason } from '../domain/outcome.ts';
 import type { GeoResolver, Random } from '../domain/ports.ts';
 import type { Affinity } from './affinity.ts';
-import { type Counters, MAX_SLOTS } from './counters.ts';
-import { Gates } from './gates.ts';
-import type { SlotTable } from './slot-table.ts';
+import type { Counters } from './counters.ts';
+import { type Gates, NO_PERMIT, SHUT } from './gates.ts';
+import type { IpAddress } from './ip-address.ts';
+import type { Occupancy } from './occupancy.ts';
+import type { RouteTable } from './routes.ts';
+import type { ScoreNews } from './score-news.ts';
+import { MAX_SLOTS } from './shared-columns.ts';
+import { slotOfTenancy } from './slot-table.ts';
 
 export interface RouterOptions {
   readonly ownRegion: string;
   readonly geo: GeoResolver;
   readonly affinity: Affinity;
+  readonly occupancy: Occupancy;
+  readonly gates: Gates;
+  /** This thread's own. */
   readonly counters: Counters;
-  readonly slots: SlotTable;
+  readonly news: ScoreNews;
   readonly random: Random;
-}
-
-/** A reserved place at a backend. Whoever holds it gives it back exactly once with `Router.leave`. */
-export interface Place {
-  readonly slot: number;
-  readonly backend: Backend;
-  /** Of the backend's breaker, when the place was taken; goes with every outcome. */
-  readonly epoch: number;
-  /** The grant of the permit that the place holds while its breaker is half-open, until it is settled. */
-  permit: number | undefined;
 }
 
 /** What one set looks like to the router; replaced as a whole, never changed. */
 interface Routes {
+  readonly table: RouteTable;
+  readonly candidates: readonly Candidate[];
   readonly picker: BackendPicker;
-  readonly backends: readonly Backend[];
-  /** By index. */
-  readonly slots: readonly number[];
-  /** Incarnation to index. */
-  readonly indexOf: ReadonlyMap<string, number>;
+}
+
+const EMPTY_TABLE: RouteTable = {
+  version: 0,
+  rows: 0,
+  tenancies: new Int32Array(),
+  weights: new Float64Array(),
+  softLimits: new Float64Array(),
+  hardLimits: new Float64Array(),
+  places: new Int32Array(),
+  localities: [],
+  endpoints: new Int32Array(),
+};
+
+const NOWHERE = -1;
+
+/** `enter` answers with one of these below zero. */
+const codeOf = (reason: RefusalReason): number => -1 - REFUSAL_REASONS.indexOf(reason);
+const ALL_FULL = codeOf('all_full');
+const CONNECT_FAILED = codeOf('connect_failed');
+const NO_BACKEND = codeOf('no_backend');
+
+/** Why `enter` has answered below zero. */
+export function refusalOf(code: number): RefusalReason {
+  return REFUSAL_REASONS[-1 - code]!;
 }
 
 /**
- * The decisions of the proxy, free of sockets: which backend a client gets, and whether there is room.
+ * The decisions of the proxy, free of sockets: which backend a client gets, and whether there is room. One router a
+ * thread; what several threads must agree on is in shared memory.
  *
  *     enter(client, tried) ─► affinity ─► pick by geo tier and load ─► reserve slot and permit   (one tick)
  *                                                                        │
- *     connected(client, place) ─► bind      settle(place, result) ─►      │ permit back, or void
- *                                           leave(place)  ◄──────────────┘   exactly once
+ *     connected(client, tenancy) ─► bind    settle(slot, permit, result) │ permit back, or void
+ *                                           leave(slot)  ◄───────────────┘ exactly once
+ *
+ * Numbers, no objects: an engine keeps what it holds in columns of its own.
  */
 export class Router {
+  /** Of the last `enter` that found a place: what outcomes carry. */
+  epoch = 0;
+  /** Of the last `enter` that found a place: its permit of a half-open breaker, or `NO_PERMIT`. */
+  permit = NO_PERMIT;
+  /** Of the last `enter` that found a place: its row in the table. */
+  row = NOWHERE;
+
   readonly #options: RouterOptions;
-  readonly #gates = new Gates();
-  readonly #indexOfSlot = new Int32Array(MAX_SLOTS).fill(-1);
-  #routes: Routes;
+  /** Plus one; 0 is none. */
+  readonly #rows = new Int32Array(MAX_SLOTS);
+  readonly #tried: number[] = [];
+  #routes: Routes = { table: EMPTY_TABLE, candidates: [], picker: new BackendPicker([], '', () => Infinity) };
 
   constructor(options: RouterOptions) {
     this.#options = options;
-    this.#routes = this.#build([]);
   }
 
-  /** Routes new connections by this set from now on; returns the ids of backends that found no slot. */
-  apply(set: EligibleSet): readonly string[] {
-    const slotless = this.#options.slots.assign(set, (slot) => this.#gates.clear(slot));
-    for (const slot of this.#routes.slots) this.#indexOfSlot[slot] = -1;
-    this.#routes = this.#build(set.eligible);
-    return slotless;
+  get table(): RouteTable {
+    return this.#routes.table;
+  }
+
+  /** Routes new connections by this table from now on. */
+  apply(table: RouteTable): void {
+    for (const tenancy of this.#routes.table.tenancies) this.#rows[slotOfTenancy(tenancy)] = 0;
+    const { rows, weights, softLimits, hardLimits, places, localities, tenancies } = table;
+    const candidates = Array.from({ length: rows }, (_, row): Candidate => {
+      this.#rows[slotOfTenancy(tenancies[row]!)] = row + 1;
+      return {
+        ...localities[places[row]!]!,
+        weight: weights[row]!,
+        softLimit: softLimits[row]!,
+        hardLimit: hardLimits[row]!,
+      };
+    });
+    const scoreOf = (row: number): number => this.#scoreOf(candidates[row]!, slotOfTenancy(tenancies[row]!));
+    this.#routes = {
+      table,
+      candidates,
+      picker: new BackendPicker(candidates, this.#options.ownRegion, scoreOf),
+    };
   }
 
   /**
-   * Picks a backend for the client and reserves a place there, in one go; or says why there is none.
+   * Picks a backend for the client and reserves a place there, in one go: its slot, with `epoch`, `permit` and `row`
+   * set, or a number below zero that `refusalOf` explains.
    *
-   * @param client address of the client, IPv4-mapped ones normalised
-   * @param tried places that failed for this client before; it gets none of these backends again
+   * @param tried slots that failed for this client before; it gets none of these backends again
    */
-  enter(client: string, tried: readonly Place[]): Place | RefusalReason {
-    const { picker, backends, slots } = this.#routes;
-    const triedIndices = tried.flatMap(
-      ({ backend }) => this.#routes.indexOf.get(incarnationOf(backend)) ?? [],
-    );
-    const bound = this.#boundIndex(client);
-    const index =
-      bound >= 0 && !triedIndices.includes(bound) && this.#scoreOf(backends[bound]!, slots[bound]!) < Infinity
-        ? bound
-        : picker.pick(this.#options.geo.locate(client), triedIndices, this.#options.random());
-    if (index < 0) {
-      if (backends.length > triedIndices.length) return 'all_full';
-      return tried.length > 0 ? 'connect_failed' : 'no_backend';
+  enter(client: IpAddress, tried: readonly number[]): number {
+    this.#options.news.follow(this.#refresh, this.#refreshAll);
+    const { table, picker, candidates } = this.#routes;
+    const triedRows = tried.length === 0 ? tried : this.#rowsOf(tried);
+    const { geo, random } = this.#options;
+    let row = this.#boundRow(client, triedRows);
+    for (;;) {
+      if (row < 0) row = picker.pick(geo.isEmpty ? undefined : geo.locate(client.text), triedRows, random());
+      if (row < 0) break;
+      const slot = slotOfTenancy(table.tenancies[row]!);
+      const hasEntered = this.#take(slot, candidates[row]!.hardLimit);
+      this.#refresh(slot);
+      if (hasEntered) {
+        this.#options.news.tell(slot);
+        this.row = row;
+        return slot;
+      }
+      row = NOWHERE;
     }
-    const slot = slots[index]!;
-    this.#options.counters.active[slot]!++;
-    const permit = this.#gates.take(slot);
-    this.#refreshScore(slot);
-    return { slot, backend: backends[index]!, epoch: this.#gates.epochOf(slot), permit };
+    if (candidates.length > triedRows.length) return ALL_FULL;
+    return tried.length > 0 ? CONNECT_FAILED : NO_BACKEND;
   }
 
-  /** Whether new clients may be sent to this incarnation, by the set in force. */
-  routesTo(incarnation: string): boolean {
-    return this.#routes.indexOf.has(incarnation);
+  /** Whether new clients may be sent to this slot, by the table in force. */
+  routesTo(slot: number): boolean {
+    return this.#rowOf(slot) !== NOWHERE;
   }
 
   /** Binds the client to the backend that it has been connected to. */
-  connected(client: string, { backend }: Place): void {
-    this.#options.affinity.bind(client, incarnationOf(backend));
+  connected(client: IpAddress, tenancy: number): void {
+    this.#options.affinity.bind(client, tenancy);
   }
 
   /**
@@ -107,53 +154,79 @@ export class Router {
    * A success, or an end without an outcome, frees it for the next trial. A failure voids it: the circuit opens, and
    * until the set that says so is here, nobody may come in its stead.
    */
-  settle(place: Place, result: 'success' | 'failure' | 'none'): void {
-    if (place.permit === undefined) return;
-    if (result !== 'failure') this.#gates.giveBack(place.slot, place.permit);
-    place.permit = undefined;
-    this.#refreshScore(place.slot);
+  settle(slot: number, permit: number, result: 'success' | 'failure' | 'none'): void {
+    if (permit === NO_PERMIT || result === 'failure') return;
+    this.#options.gates.giveBack(slot, permit);
+    this.#changed(slot);
   }
 
-  /** Gives a place back. */
-  leave(place: Place): void {
-    this.settle(place, 'none');
-    this.#options.counters.active[place.slot]!--;
-    this.#refreshScore(place.slot);
+  /** Gives a place back, after its permit. */
+  leave(slot: number): void {
+    this.#options.counters.active[slot]!--;
+    this.#options.occupancy.leave(slot);
+    this.#changed(slot);
   }
 
-  #boundIndex(client: string): number {
-    const incarnation = this.#options.affinity.boundTo(client);
-    return incarnation === undefined ? -1 : (this.#routes.indexOf.get(incarnation) ?? -1);
+  #rowOf(slot: number): number {
+    return this.#rows[slot]! - 1;
   }
 
-  #scoreOf(backend: Backend, slot: number): number {
-    return this.#gates.isShut(slot) ? Infinity : loadScore(this.#options.counters.active[slot]!, backend);
+  #boundRow(client: IpAddress, triedRows: readonly number[]): number {
+    const tenancy = this.#options.affinity.boundTo(client);
+    if (tenancy < 0) return NOWHERE;
+    const row = this.#rowOf(slotOfTenancy(tenancy));
+    const isSame = row >= 0 && this.#routes.table.tenancies[row] === tenancy;
+    return isSame && !triedRows.includes(row) ? row : NOWHERE;
   }
 
-  #refreshScore(slot: number): void {
-    const index = this.#indexOfSlot[slot]!;
-    const { picker, backends } = this.#routes;
-    if (index >= 0) picker.setScore(index, this.#scoreOf(backends[index]!, slot));
-  }
-
-  #build(eligible: readonly EligibleBackend[]): Routes {
-    const indexOf = new Map<string, number>();
-    const backends: Backend[] = [];
-    const slots: number[] = [];
-    for (const { backend, gate } of eligible) {
-      const incarnation = incarnationOf(backend);
-      const slot = this.#options.slots.slotOf(incarnation);
-      if (slot < 0) continue;
-      this.#gates.apply(slot, gate);
-      this.#indexOfSlot[slot] = backends.length;
-      indexOf.set(incarnation, backends.length);
-      backends.push(backend);
-      slots.push(slot);
+  #rowsOf(slots: readonly number[]): readonly number[] {
+    this.#tried.length = 0;
+    for (const slot of slots) {
+      const row = this.#rowOf(slot);
+      if (row >= 0) this.#tried.push(row);
     }
-    const { ownRegion } = this.#options;
-    const picker = new BackendPicker(backends, ownRegion, (index) =>
-      this.#scoreOf(backends[index]!, slots[index]!),
-    );
-    return { picker, backends, slots, indexOf };
+    return this.#tried;
   }
+
+  #take(slot: number, hardLimit: number): boolean {
+    const { occupancy, gates } = this.#options;
+    if (!occupancy.tryEnter(slot, hardLimit)) return false;
+    for (;;) {
+      const epoch = gates.epochOf(slot);
+      const permit = gates.take(slot);
+      if (permit === SHUT) {
+        occupancy.leave(slot);
+        return false;
+      }
+      // The breaker may have moved on in between: what was let in by the one must not be told to the other.
+      if (gates.epochOf(slot) === epoch) {
+        this.epoch = epoch;
+        this.permit = permit;
+        this.#options.counters.active[slot]!++;
+        return true;
+      }
+      if (permit !== NO_PERMIT) gates.giveBack(slot, permit);
+    }
+  }
+
+  #changed(slot: number): void {
+    this.#options.news.tell(slot);
+    this.#refresh(slot);
+  }
+
+  #scoreOf(candidate: Candidate, slot: number): number {
+    const { gates, occupancy } = this.#options;
+    return gates.isShut(slot) ? Infinity : loadScore(occupancy.of(slot), candidate);
+  }
+
+  readonly #refresh = (slot: number): void => {
+    const row = this.#rowOf(slot);
+    const { picker, candidates } = this.#routes;
+    if (row >= 0) picker.setScore(row, this.#scoreOf(candidates[row]!, slot));
+  };
+
+  readonly #refreshAll = (): void => {
+    const { tenancies, rows } = this.#routes.table;
+    for (let row = 0; row < rows; row++) this.#refresh(slotOfTenancy(tenancies[row]!));
+  };
 }

@@ -1,12 +1,29 @@
 import { type Backend, incarnationOf } from '../domain/backend.ts';
 import type { EligibleSet } from '../domain/eligibility.ts';
-import { type Counters, MAX_SLOTS } from './counters.ts';
+import { IpAddress } from './ip-address.ts';
+import type { Occupancy } from './occupancy.ts';
+import { MAX_SLOTS } from './shared-columns.ts';
 
-interface Occupant {
+/** Who has a slot. */
+export interface Occupant {
   readonly slot: number;
-  readonly backendId: string;
+  /** The slot and how often it has changed hands, as one number: what threads and bindings know a backend by. */
+  readonly tenancy: number;
+  readonly incarnation: string;
+  readonly backend: Backend;
+  readonly address: IpAddress;
+}
+
+interface Tenant extends Occupant {
+  backend: Backend;
   /** Still a row that is not deleted. */
   wanted: boolean;
+}
+
+const SLOT_MASK = MAX_SLOTS - 1;
+
+export function slotOfTenancy(tenancy: number): number {
+  return tenancy & SLOT_MASK;
 }
 
 /**
@@ -15,16 +32,19 @@ interface Occupant {
  * A slot belongs to an incarnation (id and address), survives every change of weight, limits and eligibility, and
  * is given to another backend only when no incarnation of its id is wanted any more, its last connection has ended
  * and its last numbers were scraped: so the totals of an id never fall while it exists. When all slots are taken,
- * neither is waited for.
+ * neither of the latter is waited for. No slot changes hands while some thread may still route by an older set.
  */
 export class SlotTable {
-  readonly #counters: Counters;
-  readonly #occupants = new Map<string, Occupant>();
+  readonly #occupancy: Occupancy;
+  readonly #tenants = new Map<string, Tenant>();
+  readonly #bySlot: (Tenant | undefined)[] = [];
+  readonly #generations = new Uint16Array(MAX_SLOTS);
   readonly #free: number[] = [];
   #nextUnused = 0;
+  #isInForce = true;
 
-  constructor(counters: Counters) {
-    this.#counters = counters;
+  constructor(occupancy: Occupancy) {
+    this.#occupancy = occupancy;
   }
 
   /**
@@ -33,25 +53,43 @@ export class SlotTable {
    * @param onAssigned called for every slot that has another backend than before
    */
   assign({ eligible, excluded }: EligibleSet, onAssigned: (slot: number) => void): readonly string[] {
-    for (const occupant of this.#occupants.values()) occupant.wanted = false;
+    for (const tenant of this.#tenants.values()) tenant.wanted = false;
     const kept = excluded
       .filter(({ reason }) => reason !== 'deleted' && reason !== 'draining')
       .map(({ backend }) => backend);
     const wanted = [...eligible.map(({ backend }) => backend), ...kept];
-    return wanted.filter((backend) => !this.#occupy(backend, onAssigned)).map(({ id }) => id);
+    const slotless = wanted.filter((backend) => !this.#occupy(backend, onAssigned)).map(({ id }) => id);
+    this.#isInForce = false;
+    return slotless;
   }
 
-  /** The slot of a backend, or -1 when it has none. */
-  slotOf(incarnation: string): number {
-    return this.#occupants.get(incarnation)?.slot ?? -1;
+  /** Every thread routes by the set that was assigned last. */
+  inForce(): void {
+    this.#isInForce = true;
+  }
+
+  /** Who has the incarnation's slot, when it has one. */
+  of(incarnation: string): Occupant | undefined {
+    return this.#tenants.get(incarnation);
+  }
+
+  /** Who has a slot now; who had it before when it is free. */
+  at(slot: number): Occupant | undefined {
+    return this.#bySlot[slot];
+  }
+
+  /** Who has a tenancy, or nobody when its slot has changed hands. */
+  holding(tenancy: number): Occupant | undefined {
+    const occupant = this.#bySlot[slotOfTenancy(tenancy)];
+    return occupant?.tenancy === tenancy ? occupant : undefined;
   }
 
   /** Every slot in use, by backend id; one id has several slots while an old incarnation still has connections. */
   slotsById(): ReadonlyMap<string, readonly number[]> {
     const slots = new Map<string, number[]>();
-    for (const { backendId, slot } of this.#occupants.values()) {
-      const list = slots.get(backendId);
-      if (list === undefined) slots.set(backendId, [slot]);
+    for (const { backend, slot } of this.#tenants.values()) {
+      const list = slots.get(backend.id);
+      if (list === undefined) slots.set(backend.id, [slot]);
       else list.push(slot);
     }
     return slots;
@@ -59,31 +97,37 @@ export class SlotTable {
 
   /** Tells that the present numbers of all slots have been read; what is gone and silent is freed. */
   scraped(): void {
-    const wantedIds = new Set([...this.#occupants.values()].flatMap((o) => (o.wanted ? o.backendId : [])));
-    this.#sweep(({ backendId }) => !wantedIds.has(backendId));
+    const wantedIds = new Set([...this.#tenants.values()].flatMap((t) => (t.wanted ? t.backend.id : [])));
+    this.#sweep(({ backend }) => !wantedIds.has(backend.id));
   }
 
   #occupy(backend: Backend, onAssigned: (slot: number) => void): boolean {
     const incarnation = incarnationOf(backend);
-    const occupant = this.#occupants.get(incarnation);
-    if (occupant !== undefined) {
-      occupant.wanted = true;
+    const tenant = this.#tenants.get(incarnation);
+    if (tenant !== undefined) {
+      tenant.wanted = true;
+      tenant.backend = backend;
       return true;
     }
     if (this.#free.length === 0 && this.#nextUnused === MAX_SLOTS) this.#sweep(() => true);
     const slot = this.#free.pop() ?? (this.#nextUnused < MAX_SLOTS ? this.#nextUnused++ : undefined);
     if (slot === undefined) return false;
-    this.#counters.clear(slot);
     onAssigned(slot);
-    this.#occupants.set(incarnation, { slot, backendId: backend.id, wanted: true });
+    const generation = ++this.#generations[slot]!;
+    const tenancy = (generation << 16) | slot;
+    const address = IpAddress.of(backend.host);
+    const newTenant = { slot, tenancy, incarnation, backend, address, wanted: true };
+    this.#tenants.set(incarnation, newTenant);
+    this.#bySlot[slot] = newTenant;
     return true;
   }
 
-  #sweep(maySweep: (occupant: Occupant) => boolean): void {
-    for (const [incarnation, occupant] of this.#occupants) {
-      if (occupant.wanted || this.#counters.active[occupant.slot]! > 0 || !maySweep(occupant)) continue;
-      this.#occupants.delete(incarnation);
-      this.#free.push(occupant.slot);
+  #sweep(maySweep: (tenant: Tenant) => boolean): void {
+    if (!this.#isInForce) return;
+    for (const [incarnation, tenant] of this.#tenants) {
+      if (tenant.wanted || this.#occupancy.of(tenant.slot) > 0 || !maySweep(tenant)) continue;
+      this.#tenants.delete(incarnation);
+      this.#free.push(tenant.slot);
     }
   }
 }

@@ -2,9 +2,9 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Backend } from '../../src/domain/backend.ts';
 import { incarnationOf } from '../../src/domain/backend.ts';
-import type { Place } from '../../src/proxy/router.ts';
 import { aBackend } from '../support/backends.ts';
 import { aFleet, CIRCUIT, settle } from '../support/fleet.ts';
+import type { Place } from '../support/proxy.ts';
 
 type TestFleet = ReturnType<typeof aFleet>;
 

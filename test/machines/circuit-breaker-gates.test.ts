@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { NO_PERMIT } from '../../src/proxy/gates.ts';
 import { aPair, gates, nextSlot, PAIR_SETTINGS } from '../support/breaker-and-gate.ts';
 
 describe('a breaker and its gate', () => {
@@ -72,7 +73,7 @@ it('a slot that another backend had begins with all permits of its new one', () 
   gates.take(slot);
   expect(gates.isShut(slot)).toBe(true);
   gates.clear(slot);
-  expect([gates.isShut(slot), gates.take(slot)]).toEqual([false, undefined]);
+  expect([gates.isShut(slot), gates.take(slot)]).toEqual([false, NO_PERMIT]);
   gates.apply(slot, gate);
   expect(gates.isShut(slot)).toBe(false);
 });

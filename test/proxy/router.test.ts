@@ -1,9 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Backend } from '../../src/domain/backend.ts';
-import type { Place } from '../../src/proxy/router.ts';
 import { aBackend } from '../support/backends.ts';
-import { aRouter } from '../support/proxy.ts';
+import { aRouter, type Place } from '../support/proxy.ts';
 
 const idOf = (entered: Place | string): string =>
   typeof entered === 'string' ? entered : entered.backend.id;

@@ -1,14 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { Place } from '../../src/proxy/router.ts';
-import { MAX_SLOTS } from '../../src/proxy/counters.ts';
-import { createTrafficSource } from '../../src/proxy/traffic.ts';
+import { MAX_SLOTS } from '../../src/proxy/shared-columns.ts';
 import { aBackend, aSet } from '../support/backends.ts';
-import { aRouter } from '../support/proxy.ts';
+import { aRouter, type Place } from '../support/proxy.ts';
 
 describe('series of backends', () => {
   it('stay until their last connection has ended and their last numbers were read', () => {
-    const { router, apply, counters, slots } = aRouter();
-    const traffic = createTrafficSource(counters, slots);
+    const { router, apply, counters, traffic } = aRouter();
     const ids = (): readonly string[] => traffic.report().backends.map(({ backendId }) => backendId);
     apply([aBackend({ id: 'a' }), aBackend({ id: 'b', port: 2, adminUp: false })]);
     const place = router.enter('10.0.0.1', []) as Place;
@@ -25,8 +22,7 @@ describe('series of backends', () => {
   });
 
   it('start from zero for the next backend that gets the slot', () => {
-    const { router, apply, counters, slots } = aRouter();
-    const traffic = createTrafficSource(counters, slots);
+    const { router, apply, counters, traffic } = aRouter();
     apply([aBackend({ id: 'a' })]);
     const place = router.enter('10.0.0.1', []) as Place;
     counters.connected(place.slot, 10);
@@ -41,21 +37,18 @@ describe('series of backends', () => {
   });
 
   it('are added up over the incarnations of one id', () => {
-    const { router, apply, counters, slots } = aRouter();
+    const { router, apply, traffic } = aRouter();
     apply([aBackend({ id: 'a', port: 1 })]);
     router.enter('10.0.0.1', []);
     apply([aBackend({ id: 'a', port: 2 })]);
     router.enter('10.0.0.1', []);
-    expect(createTrafficSource(counters, slots).report().backends).toMatchObject([
-      { backendId: 'a', active: 2 },
-    ]);
+    expect(traffic.report().backends).toMatchObject([{ backendId: 'a', active: 2 }]);
   });
 });
 
 describe('totals of an id', () => {
   it('do not fall when it moves to another address and the old one has gone', () => {
-    const { router, apply, counters, slots } = aRouter();
-    const traffic = createTrafficSource(counters, slots);
+    const { router, apply, counters, traffic } = aRouter();
     apply([aBackend({ id: 'a', port: 1 })]);
     const place = router.enter('10.0.0.1', []) as Place;
     counters.connected(place.slot, 0.001);
@@ -72,13 +65,13 @@ describe('totals of an id', () => {
 
 describe('SlotTable', () => {
   it('names the backends that find no slot, and reuses what is gone without waiting for a scrape', () => {
-    const { router, slots } = aRouter();
+    const { applySet, slots } = aRouter();
     const many = (prefix: string, count: number) =>
       Array.from({ length: count }, (_, index) =>
         aBackend({ id: `${prefix}${String(index).padStart(5, '0')}` }),
       );
-    expect(router.apply(aSet(many('a', MAX_SLOTS + 2), 1))).toEqual([`a${MAX_SLOTS}`, `a${MAX_SLOTS + 1}`]);
-    expect(router.apply(aSet(many('b', 3), 2))).toEqual([]);
-    expect(slots.slotOf('b00002@127.0.0.1:9000')).toBeGreaterThanOrEqual(0);
+    expect(applySet(aSet(many('a', MAX_SLOTS + 2), 1))).toEqual([`a${MAX_SLOTS}`, `a${MAX_SLOTS + 1}`]);
+    expect(applySet(aSet(many('b', 3), 2))).toEqual([]);
+    expect(slots.of('b00002@127.0.0.1:9000')).toBeDefined();
   });
 });

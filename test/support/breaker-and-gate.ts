@@ -5,7 +5,7 @@ import {
   type CircuitBreakerSettings,
   circuitGateOf,
 } from '../../src/machines/circuit-breaker.ts';
-import { Gates } from '../../src/proxy/gates.ts';
+import { Gates, SHUT } from '../../src/proxy/gates.ts';
 
 export const gates = new Gates();
 /** Each pair uses a slot of its own, as backends do. */
@@ -17,7 +17,7 @@ export const PAIR_SETTINGS = { failureThreshold: 1, successThreshold: 3, openMs:
 /** A connection, as the proxy holds it. */
 interface Trial {
   readonly epoch: number;
-  readonly permit: number | undefined;
+  readonly permit: number;
   /** The grant and the number of permits in force when it was let in. */
   readonly grant: number;
 }
@@ -44,8 +44,11 @@ export function aPair(settings: CircuitBreakerSettings = PAIR_SETTINGS) {
   const mayEnter = (): boolean => isEligible && !gates.isShut(slot);
 
   function enter(): boolean {
-    if (!mayEnter()) return false;
+    if (!isEligible) return false;
+    const isShut = gates.isShut(slot);
     const permit = gates.take(slot);
+    if ((permit === SHUT) !== isShut) throw new Error('what is said of a gate and what it does differ');
+    if (isShut) return false;
     trials.push({ epoch: gates.epochOf(slot), permit, grant: applied.grant });
     return true;
   }
@@ -53,7 +56,7 @@ export function aPair(settings: CircuitBreakerSettings = PAIR_SETTINGS) {
   function end(index: number, how: 'success' | 'failure' | 'abort'): void {
     const [trial] = trials.splice(index % Math.max(1, trials.length), 1);
     if (trial === undefined) return;
-    if (trial.permit !== undefined) gates.giveBack(slot, trial.permit);
+    gates.giveBack(slot, trial.permit);
     const { epoch } = trial;
     if (how !== 'abort')
       actor.send({ type: how === 'success' ? 'CONNECTION_SUCCEEDED' : 'CONNECTION_FAILED', epoch });

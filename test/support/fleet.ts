@@ -3,9 +3,8 @@ import { Fleet, type FleetOptions } from '../../src/composition/fleet.ts';
 import { incarnationOf } from '../../src/domain/backend.ts';
 import { deriveEligibleSet, type EligibleSet, EMPTY_SET, type Member } from '../../src/domain/eligibility.ts';
 import type { ProbeResult } from '../../src/domain/health.ts';
-import type { Place } from '../../src/proxy/router.ts';
 import { healthCheckerMachine, type ProbeInput } from '../../src/machines/health-checker.ts';
-import { aRouter, silentLogger } from './proxy.ts';
+import { aRouter, type Place, silentLogger } from './proxy.ts';
 
 export const POLICY = { excludesUnchecked: false, panicThresholdPercent: 0 };
 export const CIRCUIT = { failureThreshold: 3, successThreshold: 2, openMs: 10_000, leaseMs: 5_000 };
@@ -32,7 +31,7 @@ export function aFleet({
 }: Partial<FleetOptions> & { readonly appliesLate?: boolean } = {}) {
   const clock = new SimulatedClock();
   const now = (): number => clock.now();
-  const { router, counters, slots } = aRouter({ now, random: () => 0.5 });
+  const { router, counters, slots, directory, applySet } = aRouter({ now, random: () => 0.5 });
   const sick = new Set<number>();
   const cuts: string[] = [];
   const transitions: string[] = [];
@@ -53,7 +52,7 @@ export function aFleet({
     random: () => 0,
     clock,
     logger: silentLogger,
-    activeOf: (incarnation) => counters.active[slots.slotOf(incarnation)] ?? 0,
+    activeOf: (incarnation) => directory.activeOf(incarnation),
     routesTo: (incarnation) => router.routesTo(incarnation),
     cut: (incarnation) => cuts.push(incarnation),
     onTransition: (cause) => transitions.push(cause),
@@ -71,7 +70,7 @@ export function aFleet({
     if (!appliesLate) apply();
   });
   function apply(): void {
-    router.apply(set);
+    applySet(set);
     queueMicrotask(() => fleet.applied());
   }
   return {

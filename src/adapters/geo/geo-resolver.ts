@@ -37,7 +37,7 @@ export async function createGeoResolver(options: GeoResolverOptions): Promise<Ge
   const { regions, geoipPath } = options;
   const table = createCidrTable(checkCountries(options.cidrs));
   const file = geoipPath === undefined ? undefined : await openCountryFile(geoipPath);
-  if (table.size === 0 && file === undefined) return { locate: () => undefined };
+  if (table.size === 0 && file === undefined) return { isEmpty: true, locate: () => undefined };
 
   const places = new Map<string, ClientGeo>();
   const cache = new LRUCache<string, ClientGeo | typeof NOWHERE>({ max: CACHED_ADDRESSES });
@@ -58,6 +58,7 @@ export async function createGeoResolver(options: GeoResolverOptions): Promise<Ge
   };
 
   return {
+    isEmpty: false,
     locate(address) {
       const cached = cache.get(address);
       if (cached !== undefined) return cached === NOWHERE ? undefined : cached;

@@ -1,0 +1,51 @@
+import { incarnationOf } from '../domain/backend.ts';
+import type { EligibleSet } from '../domain/eligibility.ts';
+import type { Logger } from '../domain/ports.ts';
+import { type RouteTable, routeTableOf } from './routes.ts';
+import type { SharedState } from './shared-state.ts';
+import { SlotTable } from './slot-table.ts';
+
+/** Who is who at the backends: gives eligible sets their slots and makes tables of them that threads route by. */
+export class Directory {
+  readonly slots: SlotTable;
+  readonly #state: SharedState;
+  readonly #logger: Logger;
+  #slotless = 0;
+
+  constructor(state: SharedState, logger: Logger) {
+    this.#state = state;
+    this.#logger = logger;
+    this.slots = new SlotTable(state.occupancy);
+  }
+
+  /** Takes a set over: its slots and gates at once, its table when the caller has brought it into force. */
+  publish(set: EligibleSet): RouteTable {
+    const slotless = this.slots.assign(set, (slot) => this.#clear(slot));
+    this.#warnOfSlotless(slotless);
+    for (const { backend, gate } of set.eligible) {
+      const occupant = this.slots.of(incarnationOf(backend));
+      if (occupant !== undefined) this.#state.gates.apply(occupant.slot, gate);
+    }
+    return routeTableOf(set, this.slots);
+  }
+
+  /** Connections at an incarnation, connecting and connected. */
+  activeOf(incarnation: string): number {
+    const occupant = this.slots.of(incarnation);
+    return occupant === undefined ? 0 : this.#state.occupancy.of(occupant.slot);
+  }
+
+  #clear(slot: number): void {
+    for (const counters of this.#state.counters) counters.clear(slot);
+    this.#state.gates.clear(slot);
+    this.#state.attention.clear(slot);
+  }
+
+  #warnOfSlotless(slotless: readonly string[]): void {
+    const isNews = slotless.length !== this.#slotless;
+    this.#slotless = slotless.length;
+    if (!isNews || slotless.length === 0) return;
+    const line = { backends: slotless.length, first: slotless[0] };
+    this.#logger.error(line, 'too many backends, the rest is not routed to');
+  }
+}

@@ -1,0 +1,65 @@
+import { incarnationOf } from '../domain/backend.ts';
+import type { EligibleSet } from '../domain/eligibility.ts';
+import { sharedInts, sharedNumbers } from './shared-columns.ts';
+import type { SlotTable } from './slot-table.ts';
+
+/** Where a backend is, as picking sees it. */
+export interface Locality {
+  readonly country: string;
+  readonly region: string;
+}
+
+/**
+ * An eligible set as columns of numbers, one row a backend: handed to threads without being copied.
+ *
+ * Never changed after it has been made.
+ */
+export interface RouteTable {
+  readonly version: number;
+  readonly rows: number;
+  readonly tenancies: Int32Array;
+  readonly weights: Float64Array;
+  readonly softLimits: Float64Array;
+  readonly hardLimits: Float64Array;
+  /** Index into `localities`. */
+  readonly places: Int32Array;
+  readonly localities: readonly Locality[];
+  /** The four words of the address, then the port: `ENDPOINT_WORDS` cells a row. */
+  readonly endpoints: Int32Array;
+}
+
+export const ENDPOINT_WORDS = 5;
+
+/** Lists the backends of the set that have a slot. */
+export function routeTableOf({ version, eligible }: EligibleSet, slots: SlotTable): RouteTable {
+  const rows = eligible.length;
+  const table = {
+    version,
+    tenancies: sharedInts(rows),
+    weights: sharedNumbers(rows),
+    softLimits: sharedNumbers(rows),
+    hardLimits: sharedNumbers(rows),
+    places: sharedInts(rows),
+    endpoints: sharedInts(rows * ENDPOINT_WORDS),
+  };
+  const placeOf = new Map<string, number>();
+  const localities: Locality[] = [];
+  let row = 0;
+  for (const { backend } of eligible) {
+    const occupant = slots.of(incarnationOf(backend));
+    if (occupant === undefined) continue;
+    const { country, region } = backend;
+    const key = `${country} ${region}`;
+    const place = placeOf.get(key) ?? localities.push({ country, region }) - 1;
+    placeOf.set(key, place);
+    table.tenancies[row] = occupant.tenancy;
+    table.weights[row] = backend.weight;
+    table.softLimits[row] = backend.softLimit;
+    table.hardLimits[row] = backend.hardLimit;
+    table.places[row] = place;
+    table.endpoints.set(occupant.address.words, row * ENDPOINT_WORDS);
+    table.endpoints[row * ENDPOINT_WORDS + 4] = backend.port;
+    row++;
+  }
+  return { ...table, rows: row, localities };
+}

@@ -1,0 +1,59 @@
+import { type AffinityMemory, newAffinityMemory } from './affinity.ts';
+import { Attention } from './attention.ts';
+import { Counters, type CountersMemory } from './counters.ts';
+import { Gates, type GatesMemory } from './gates.ts';
+import { Occupancy } from './occupancy.ts';
+import { newNewsMemory, type NewsMemory, ScoreNews } from './score-news.ts';
+
+/** All that the threads of an engine share, as plain shared memory: may be sent to a thread. */
+export interface SharedMemory {
+  readonly occupancy: Int32Array<SharedArrayBuffer>;
+  readonly gates: GatesMemory;
+  readonly attention: Int32Array<SharedArrayBuffer>;
+  readonly affinity: AffinityMemory;
+  /** By thread. */
+  readonly news: readonly NewsMemory[];
+  /** By thread. */
+  readonly counters: readonly CountersMemory[];
+}
+
+/** The same with its meaning, for one side of it. */
+export interface SharedState {
+  readonly memory: SharedMemory;
+  readonly occupancy: Occupancy;
+  readonly gates: Gates;
+  readonly attention: Attention;
+  /** By thread. */
+  readonly counters: readonly Counters[];
+}
+
+/** @param maxBindings clients that affinity remembers at most */
+export function newSharedState(threads: number, maxBindings?: number): SharedState {
+  const list = <T>(make: () => T): readonly T[] => Array.from({ length: threads }, make);
+  return openSharedState({
+    occupancy: new Occupancy().memory,
+    gates: new Gates().memory,
+    attention: new Attention().memory,
+    affinity: newAffinityMemory(maxBindings),
+    news: list(newNewsMemory),
+    counters: list(() => new Counters().memory),
+  });
+}
+
+export function openSharedState(memory: SharedMemory): SharedState {
+  return {
+    memory,
+    occupancy: new Occupancy(memory.occupancy),
+    gates: new Gates(memory.gates),
+    attention: new Attention(memory.attention),
+    counters: memory.counters.map((own) => new Counters(own)),
+  };
+}
+
+/** What a thread tells the others, and hears of them. */
+export function newsOf({ news }: SharedMemory, thread: number): ScoreNews {
+  return new ScoreNews(
+    news[thread]!,
+    news.filter((_, index) => index !== thread),
+  );
+}
