@@ -1,10 +1,11 @@
 // @ts-check
 
 import { createActorList } from './actor-list.js';
-import { drawChart, lightChart } from './chart.js';
+import { lightChart, showChart } from './chart.js';
+import { createDrawings } from './drawings.js';
 import { createEventLog } from './events.js';
 import { createStatelyBridge } from './stately.js';
-import { stateText, Store } from './store.js';
+import { eventText, stateText, Store } from './store.js';
 import { followStream } from './stream.js';
 
 const ANNOUNCE_MS = 1_000;
@@ -15,13 +16,16 @@ const TOKEN_KEY = 'edgeproxy-admin-token';
 const byId = (id) => document.getElementById(id);
 
 const store = new Store();
+const token = () => sessionStorage.getItem(TOKEN_KEY) ?? '';
+const drawings = createDrawings(token, requestDraw);
 const log = createEventLog(byId('events'));
 const inspectorUrl = document.querySelector('meta[name="inspector-url"]')?.getAttribute('content') ?? '';
 
 let chosenName = '';
 let chosenId = '';
 let shownId = '';
-let drawnChart = '';
+/** @type {import('./drawings.js').Drawing | undefined} */
+let drawn;
 let isFrameAsked = false;
 /** Between a new connection and the end of the present state; what was drawn before stays meanwhile. */
 let isIncomplete = true;
@@ -64,9 +68,14 @@ function requestDraw() {
   });
 }
 
+/** @param {import('./store.js').Actor | undefined} actor */
+function drawingOf(actor) {
+  if (actor === undefined) return 'No actor matches.';
+  return actor.chartId === undefined ? 'This actor runs no statechart.' : drawings.of(actor.chartId);
+}
+
 function drawChosen() {
   const actor = store.actors.get(chosenId);
-  const chart = store.charts.get(actor?.chartId ?? '');
   byId('actor-name').textContent = actor?.name ?? 'No actor';
   byId('actor-state').textContent =
     actor === undefined ? '' : stateText(actor.snapshot.value) || actor.snapshot.status;
@@ -78,22 +87,18 @@ function drawChosen() {
   };
   const text = Object.keys(told).length === 0 ? 'Nothing' : JSON.stringify(told, null, 2);
   if (byId('context').textContent !== text) byId('context').textContent = text;
-  byId('chart').toggleAttribute('hidden', chart === undefined);
-  byId('chart-empty').hidden = chart !== undefined;
-  if (chart === undefined || actor === undefined) {
-    byId('chart-empty').textContent =
-      actor === undefined ? 'No actor matches.' : 'This actor runs no statechart.';
-    return;
-  }
-  const key = `${actor.chartId}`;
-  if (drawnChart !== key) {
-    drawChart(byId('chart'), chart);
-    drawnChart = key;
-  }
-  lightChart(byId('chart'), chart, actor);
+  const drawing = drawingOf(actor);
+  const isThere = typeof drawing !== 'string';
+  byId('chart').hidden = !isThere;
+  byId('chart-empty').hidden = isThere;
+  if (!isThere) byId('chart-empty').textContent = drawing;
+  if (!isThere || actor === undefined) return;
+  if (drawn !== drawing) showChart(byId('chart'), drawing.svg);
+  drawn = drawing;
+  lightChart(byId('chart'), drawing.transitions, actor);
   if (shownId === chosenId) return;
   shownId = chosenId;
-  document.querySelector('#chart .leaf.active')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  document.querySelector('#chart .node.active')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
 }
 
 function draw() {
@@ -127,7 +132,7 @@ function note(message, actor) {
     if (message.event.type === 'edgeproxy.skipped') return;
     const [from, to] = [stateText(actor.before), stateText(actor.snapshot.value)];
     const kind = from === to ? 'event' : 'change';
-    const text = store.eventText(actor, message.event.type);
+    const text = eventText(message.event.type);
     log.add({ atMs, name: actor.name, text, to: from === to ? '' : to, kind });
     if (kind === 'change' && actor.sessionId === chosenId) announce(`${actor.name} is ${to}`);
   }
@@ -173,8 +178,8 @@ function onState(state, { retryMs = 0, reason = '' }) {
   if (state === 'unauthorized') byId('token').focus();
   if (state !== 'live') return;
   store.clear();
+  drawings.clear();
   isIncomplete = true;
-  drawnChart = '';
   stately?.reset();
   requestDraw();
 }
@@ -184,7 +189,7 @@ function connect() {
   const pattern = byId('filter').value.trim();
   stopStream = followStream({
     url: `/inspect/events?pattern=${encodeURIComponent(pattern)}`,
-    token: () => sessionStorage.getItem(TOKEN_KEY) ?? '',
+    token,
     onMessage,
     onState,
   });

@@ -1,12 +1,6 @@
 // @ts-check
 
 /**
- * @typedef {{ id: string, key: string, parent?: string, type: string, isInitial: boolean, rows: string[],
- *   x: number, y: number, width: number, height: number }} PlacedState
- * @typedef {{ source: string, target: string, triggers: { eventType: string, label: string, guard?: string }[],
- *   paths: string[], x: number, y: number, width: number, height: number }} PlacedTransition
- * @typedef {{ width: number, height: number, states: PlacedState[], transitions: PlacedTransition[] }} Chart
- *
  * @typedef {object} Actor
  * @property {string} sessionId
  * @property {string} name
@@ -40,7 +34,7 @@ export function stateText(value) {
  *
  * @param {string} type
  */
-function eventText(type) {
+export function eventText(type) {
   const [, kind, rest = ''] =
     /^xstate\.(after|done\.actor|done\.state|error\.actor|init|stop)\.?(.*)$/.exec(type) ?? [];
   switch (kind) {
@@ -80,13 +74,10 @@ export function moodOf(snapshot) {
 export class Store {
   /** @type {Map<string, Actor>} */
   actors = new Map();
-  /** @type {Map<string, Chart>} */
-  charts = new Map();
   scope = { matched: 0, followed: 0, leftOut: 0 };
 
   clear() {
     this.actors.clear();
-    this.charts.clear();
   }
 
   /** @returns {Actor[]} */
@@ -94,17 +85,6 @@ export class Store {
     return [...this.actors.values()].toSorted((a, b) =>
       a.name.localeCompare(b.name, 'en', { numeric: true }),
     );
-  }
-
-  /**
-   * The event in the words of the actor's chart, where it has some.
-   *
-   * @param {Actor} actor
-   * @param {string} type
-   */
-  eventText({ chartId }, type) {
-    const triggers = this.charts.get(chartId ?? '')?.transitions.flatMap((transition) => transition.triggers);
-    return triggers?.find(({ eventType }) => eventType === type)?.label ?? eventText(type);
   }
 
   /**
@@ -127,9 +107,6 @@ export class Store {
     switch (message.type) {
       case 'edgeproxy.scope':
         this.scope = message;
-        return undefined;
-      case 'edgeproxy.chart':
-        this.charts.set(message.chartId, message.chart);
         return undefined;
       case 'edgeproxy.actor': {
         const { sessionId, name, chartId } = message;

@@ -1,4 +1,5 @@
 import type { AnyActorRef } from 'xstate';
+import { drawMachine } from '../adapters/charts/machine-drawing.ts';
 import { loadAdminToken } from '../adapters/file/admin-token.ts';
 import { defaultStateDir } from '../adapters/file/state-dir.ts';
 import { isLoopback } from '../adapters/http/admin-guard.ts';
@@ -46,7 +47,12 @@ export async function startAdmin(
   logger: Logger,
 ): Promise<AdminServer> {
   const address = parseListenAddress(settings.admin.listen_addr)!;
-  const inspector = createInspector({ actors, maxActors: MAX_ACTORS, wallClock: () => Date.now() });
+  const inspector = createInspector({
+    actors,
+    draw: drawMachine,
+    maxActors: MAX_ACTORS,
+    wallClock: () => Date.now(),
+  });
   return startAdminServer({
     address,
     addressSetting: 'EDGEPROXY_ADMIN_LISTEN_ADDR',

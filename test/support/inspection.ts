@@ -1,4 +1,5 @@
 import { type AnyActorRef, createActor, fromPromise, SimulatedClock } from 'xstate';
+import { drawMachine } from '../../src/adapters/charts/machine-drawing.ts';
 import { type AdminServer, startAdminServer } from '../../src/adapters/http/admin-server.ts';
 import { inspectRoutes } from '../../src/adapters/http/inspect-routes.ts';
 import { createInspector } from '../../src/adapters/inspect/inspector.ts';
@@ -64,6 +65,7 @@ export async function startInspection(options: InspectionOptions = {}) {
   const parts = startActors(backends);
   const inspector = createInspector({
     actors: () => parts.actors,
+    draw: drawMachine,
     maxActors,
     wallClock: () => Date.now(),
     rescanMs: 20,

@@ -24,6 +24,8 @@ export interface ChartState {
 export interface ChartTransition {
   readonly from: string;
   readonly to: string;
+  /** Its type as it comes with events; empty for a transition that waits for none. */
+  readonly event: string;
   readonly label: ChartLabel;
 }
 
@@ -107,9 +109,9 @@ export function chartOf(machine: AnyStateMachine): Chart {
       child.type !== 'history' &&
       (node.type !== 'parallel' || (target !== undefined && isWithin(target, child)));
     const here = rules.filter((rule) => !isForChildren(rule));
-    for (const { target, label } of here) {
+    for (const { target, event, label } of here) {
       if (target !== undefined && target !== node)
-        transitions.push({ from: pathOf(node), to: pathOf(target), label });
+        transitions.push({ from: pathOf(node), to: pathOf(target), event, label });
     }
     const startsOver = (rule: Rule): boolean => rule.target === node && (rule.reenter || !own.includes(rule));
     const staying = here.filter(

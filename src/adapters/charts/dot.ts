@@ -8,6 +8,9 @@ const escaped = (text: string): string =>
 /** The `id` of a state's element in the drawing. */
 export const stateElementId = (path: string): string => `state-${path}`;
 
+/** The `id` of a transition's element in the drawing. */
+export const transitionElementId = (index: number): string => `transition-${index}`;
+
 const clusterOf = (path: string): string => `cluster_${path}`;
 
 const indented = (lines: readonly string[]): readonly string[] => lines.map((line) => `  ${line}`);
@@ -52,7 +55,8 @@ function statesIn(state: ChartState): readonly ChartState[] {
 /**
  * Writes a chart in the language of Graphviz: states as nodes, composite ones as clusters, regions dashed.
  *
- * The element of each state has the class `state` and the id that `stateElementId` gives.
+ * The element of each state has the class `state` and the id that `stateElementId` gives; that of each transition the
+ * class `transition` and the id that `transitionElementId` gives for its place in the chart.
  */
 export function dotOf({ id, root, transitions }: Chart): string {
   const isBoxed = root.type === 'parallel' || root.lines.length > 0;
@@ -75,10 +79,11 @@ export function dotOf({ id, root, transitions }: Chart): string {
     return `${quoted(leafIn(from))} -> ${quoted(leafIn(to))} [${all.join(' ')}];`;
   }
 
-  function transitionEdge({ from, to, label: { when, actions } }: ChartTransition): string {
+  function transitionEdge({ from, to, label: { when, actions } }: ChartTransition, index: number): string {
     const lines = actions.length === 0 ? [when] : [when, `/ ${actions.join(', ')}`];
     const text = lines.map((line) => quoted(line).slice(1, -1)).join(String.raw`\n`);
-    return edge(from, to, [`label="${text}"`]);
+    const names = [`id=${quoted(transitionElementId(index))}`, 'class="transition"'];
+    return edge(from, to, [`label="${text}"`, ...names]);
   }
 
   const starts = [...states.values()].flatMap(({ path, initial }) => {
@@ -94,7 +99,7 @@ export function dotOf({ id, root, transitions }: Chart): string {
     ...indented([
       'compound=true; rankdir=TB; ranksep=0.6; nodesep=0.5; fontname="Helvetica"; fontsize=12;',
       'node [shape=box style=rounded fontname="Helvetica" fontsize=12];',
-      'edge [fontname="Helvetica" fontsize=10];',
+      'edge [fontname="Helvetica" fontsize=11 arrowsize=0.8];',
       ...boxes,
       ...starts,
       ...transitions.map(transitionEdge),

@@ -6,6 +6,8 @@ import { inspectPageRoutes } from './inspect-page.ts';
 export interface ActorInspector {
   names(pattern: string): { readonly names: readonly string[]; readonly leftOut: number };
   open(pattern: string): EventSourceFeed;
+  /** `undefined` for an id that the feeds did not name. */
+  chart(chartId: string): Promise<object> | undefined;
 }
 
 export interface InspectRoutesOptions {
@@ -32,7 +34,10 @@ function patternOf(context: AdminContext): string | undefined {
 const refuse = (context: AdminContext): Response =>
   context.text(`expected a pattern of at most ${MAX_PATTERN} characters\n`, 400);
 
-/** `/inspect` (the page), `/inspect/actors` (names), `/inspect/events` (what happens, as server-sent events). */
+/**
+ * `/inspect` (the page), `/inspect/actors` (names), `/inspect/events` (what happens, as server-sent events),
+ * `/inspect/charts/ID` (a drawn machine).
+ */
 export async function inspectRoutes(options: InspectRoutesOptions): Promise<readonly AdminRoute[]> {
   const { inspector, maxStreams = 8, beatMs = 15_000 } = options;
   const inspectorUrl = 'inspectorUrl' in options ? options.inspectorUrl : STATELY_INSPECTOR_URL;
@@ -61,6 +66,15 @@ export async function inspectRoutes(options: InspectRoutesOptions): Promise<read
       handle(context) {
         const pattern = patternOf(context);
         return pattern === undefined ? refuse(context) : context.json(inspector.names(pattern));
+      },
+    },
+    {
+      method: 'GET',
+      path: '/inspect/charts/:id',
+      access: 'token',
+      async handle(context) {
+        const chart = await inspector.chart(context.req.param('id') ?? '');
+        return chart === undefined ? context.text('no such chart\n', 404) : context.json(chart);
       },
     },
     {

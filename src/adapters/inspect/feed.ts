@@ -25,18 +25,14 @@ export interface FeedQueueOptions {
 }
 
 export interface FeedQueue extends InspectionFeed {
-  /**
-   * For what must not be dropped: the messages of the beginning, and of actors that come and go. A heavy one takes
-   * milliseconds to make; each is made in a turn of its own.
-   */
-  readonly announce: (pending: Pending, isHeavy?: boolean) => void;
+  /** For what must not be dropped: the messages of the beginning, and of actors that come and go. */
+  readonly announce: (pending: Pending) => void;
   readonly push: (pending: Pending) => void;
 }
 
 interface Entry {
   readonly pending: Pending;
   readonly isAnnounced: boolean;
-  readonly isHeavy: boolean;
 }
 
 /** Messages made in one go: making one takes microseconds, and the proxy waits meanwhile. */
@@ -65,10 +61,8 @@ export function createFeedQueue(options: FeedQueueOptions): FeedQueue {
   }
 
   function takeBatch(): readonly Pending[] {
-    const heavyAt = entries.findIndex(({ isHeavy }) => isHeavy);
-    const size = heavyAt < 0 ? MAX_BATCH : Math.min(MAX_BATCH, heavyAt + 1);
-    const batch = entries.slice(0, size);
-    entries = entries.slice(size);
+    const batch = entries.slice(0, MAX_BATCH);
+    entries = entries.slice(MAX_BATCH);
     isBehind = entries.length > 0;
     pushed -= batch.filter(({ isAnnounced }) => !isAnnounced).length;
     const pendings = batch.map(({ pending }) => pending);
@@ -89,10 +83,10 @@ export function createFeedQueue(options: FeedQueueOptions): FeedQueue {
 
   return {
     close,
-    announce(pending, isHeavy = false) {
+    announce(pending) {
       if (isClosed) return;
       if (entries.length - pushed >= maxAnnounced) return close();
-      entries.push({ pending, isAnnounced: true, isHeavy });
+      entries.push({ pending, isAnnounced: true });
       scheduleWake();
     },
     push(pending) {
@@ -102,7 +96,7 @@ export function createFeedQueue(options: FeedQueueOptions): FeedQueue {
         entries = entries.filter(({ isAnnounced }) => isAnnounced);
         pushed = 0;
       } else {
-        entries.push({ pending, isAnnounced: false, isHeavy: false });
+        entries.push({ pending, isAnnounced: false });
         pushed += 1;
       }
       scheduleWake();

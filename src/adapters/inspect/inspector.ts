@@ -1,13 +1,16 @@
-import type { AnyActorRef, InspectionEvent } from 'xstate';
-import { describeActor, describeSnapshot } from './describe.ts';
+import type { AnyActorRef, AnyStateMachine, InspectionEvent } from 'xstate';
 import { createFeedQueue, type FeedQueue, type InspectionFeed, type Pending } from './feed.ts';
+import { type ChartDrawing, MachineCatalog } from './machine-catalog.ts';
 import { type InspectionMessage, PROTOCOL_VERSION } from './messages.ts';
 import { type NameFilter, parsePattern } from './pattern.ts';
 import { sanitize } from './sanitize.ts';
+import { describeSnapshot } from './snapshot.ts';
 
 export interface InspectorOptions {
   /** The live actors by name, such as `lifecycle`, `backend:sa-1`; asked again while somebody looks. */
   readonly actors: () => ReadonlyMap<string, AnyActorRef>;
+  /** Draws a machine; asked once for all actors of it, and only when somebody wants to see its chart. */
+  readonly draw: (machine: AnyStateMachine) => Promise<ChartDrawing>;
   /** Actors that one looker follows at most. */
   readonly maxActors: number;
   /** Unix time in milliseconds. */
@@ -37,6 +40,8 @@ export interface Inspector {
    * @param pattern terms separated by spaces or commas; `*` is any text, a term without it is looked for anywhere
    */
   open(pattern: string): InspectionFeed;
+  /** The chart that a message named; `undefined` when none did. */
+  chart(chartId: string): Promise<ChartDrawing> | undefined;
 }
 
 const MAX_NAMES = 1_000;
@@ -49,17 +54,18 @@ interface Followed {
 class Look {
   readonly feed: FeedQueue;
   readonly #options: InspectorOptions;
+  readonly #machines: MachineCatalog;
   readonly #pattern: string;
   readonly #isWanted: NameFilter;
   readonly #followed = new Map<string, Followed>();
-  readonly #charts = new Set<string>();
   readonly #rescan: NodeJS.Timeout;
   #messages = 0;
   #scope = '';
 
-  constructor(options: InspectorOptions, pattern: string) {
+  constructor(options: InspectorOptions, machines: MachineCatalog, pattern: string) {
     const { maxQueued = 2_000, collectMs = 40, rescanMs = 1_000 } = options;
     this.#options = options;
+    this.#machines = machines;
     this.#pattern = pattern;
     this.#isWanted = parsePattern(pattern);
     this.feed = createFeedQueue({
@@ -109,15 +115,7 @@ class Look {
 
   #follow(name: string, actor: AnyActorRef): void {
     const { sessionId } = actor;
-    const description = describeActor(actor);
-    if (description !== undefined && !this.#charts.has(description.chartId)) {
-      this.#charts.add(description.chartId);
-      const { chartId, chart } = description;
-      this.feed.announce(
-        (): InspectionMessage => ({ type: 'edgeproxy.chart', chartId, chart: chart() }),
-        true,
-      );
-    }
+    const description = this.#machines.ofActor(actor);
     this.#announce({ type: 'edgeproxy.actor', sessionId, name, chartId: description?.chartId });
     const snapshot: unknown = actor.getSnapshot();
     const base = this.#base(actor);
@@ -191,12 +189,14 @@ class Look {
 
 /** Creates the bridge between live actors and whoever looks at them. */
 export function createInspector(options: InspectorOptions): Inspector {
+  const machines = new MachineCatalog(options.draw);
   return {
     names(pattern) {
       const isWanted = parsePattern(pattern);
       const names = [...options.actors().keys()].filter((name) => isWanted(name));
       return { names: names.slice(0, MAX_NAMES), leftOut: Math.max(0, names.length - MAX_NAMES) };
     },
-    open: (pattern) => new Look(options, pattern).feed,
+    open: (pattern) => new Look(options, machines, pattern).feed,
+    chart: (chartId) => machines.ofChartId(chartId)?.drawing(),
   };
 }

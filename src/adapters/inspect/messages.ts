@@ -1,4 +1,3 @@
-import type { ChartLayout } from './chart-layout.ts';
 import type { Json } from './sanitize.ts';
 
 /** The version of the protocol of `@statelyai/inspect` that these messages follow. */
@@ -40,13 +39,12 @@ export type InspectionNote =
       readonly followed: number;
       readonly leftOut: number;
     }
-  /** The picture of a machine, before the first actor that refers to it. */
-  | { readonly type: 'edgeproxy.chart'; readonly chartId: string; readonly chart: ChartLayout }
   /** Comes before the `@xstate.actor` of the same session. */
   | {
       readonly type: 'edgeproxy.actor';
       readonly sessionId: string;
       readonly name: string;
+      /** The chart to ask for; `undefined` for an actor that runs no machine. */
       readonly chartId: string | undefined;
     }
   /** The present state is complete; from here on things are told as they happen. */

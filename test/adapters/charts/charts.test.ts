@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { assign, createMachine, emit } from 'xstate';
 import { chartOf, type ChartState } from '../../../src/adapters/charts/chart.ts';
-import { dotOf, stateElementId } from '../../../src/adapters/charts/dot.ts';
+import { dotOf, stateElementId, transitionElementId } from '../../../src/adapters/charts/dot.ts';
+import { drawMachine } from '../../../src/adapters/charts/machine-drawing.ts';
 import { chartsMarkdown } from '../../../src/adapters/charts/markdown.ts';
 import { mermaidOf } from '../../../src/adapters/charts/mermaid.ts';
 import { studioJsonOf } from '../../../src/adapters/charts/studio-json.ts';
@@ -149,21 +150,36 @@ describe.each(MACHINES.map((registered) => [registered.name, registered.machine]
       for (const { label } of chart.transitions) expect(text).toContain(label.when);
     });
 
-    it('is drawn as SVG, each state with an element of its own', async () => {
+    it('is drawn as SVG, each state and transition with an element of its own', async () => {
       const svg = await svgOf(chart);
       expect(svg).toMatch(/^<svg[\s\S]*<\/svg>$/);
       const drawn = svg.replaceAll('&#45;', '-');
       for (const path of paths.slice(1)) expect(drawn).toContain(`id="${stateElementId(path)}"`);
+      for (const index of chart.transitions.keys()) {
+        expect(drawn).toContain(`id="${transitionElementId(index)}" class="edge transition"`);
+      }
     });
   },
 );
+
+it('is drawn in a thread as it is here, with the events of its transitions', async () => {
+  const { svg, transitions } = await drawMachine(kettle);
+  expect(svg).toBe(await svgOf(chartOf(kettle)));
+  expect(transitions.map(({ from, event, to }) => `${from} > ${event} > ${to}`)).toEqual([
+    'on > UNPLUGGED > gone',
+    'on.water.cold > xstate.after.boilTime.kettle.on.water.cold > on.water.hot',
+    'on.water.hot >  > gone',
+    'on.light.dark > PRESSED > on.light.lit',
+    'on.light.lit > xstate.done.actor.0.kettle.on.light.lit > on.light.dark',
+  ]);
+});
 
 it('quotes what Graphviz would take for its own', () => {
   const states = { 'a "b" <c>': { on: { 'x\\"y': 'd' } }, d: {} };
   const dot = dotOf(chartOf(createMachine({ id: 'odd', initial: 'd', states })));
   expect(dot).toContain(String.raw`"a \"b\" <c>" [label=<`);
   expect(dot).toContain('<b>a &quot;b&quot; &lt;c&gt;</b>');
-  expect(dot).toContain(String.raw`[label="x\\\"y"]`);
+  expect(dot).toContain(String.raw`[label="x\\\"y" `);
 });
 
 it('writes a section with a drawing for every machine', () => {

@@ -1,8 +1,10 @@
 import { request } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startAdminServer } from '../../../src/adapters/http/admin-server.ts';
+import type { ChartDrawing } from '../../../src/adapters/inspect/machine-catalog.ts';
 import type { InspectionMessage } from '../../../src/adapters/inspect/messages.ts';
 import { type InspectionOptions, OPEN_MS, startInspection } from '../../support/inspection.ts';
+import { look } from '../../support/looker.ts';
 import { silentLogger } from '../../support/proxy.ts';
 import { readAll, tcpConnect } from '../../support/sockets.ts';
 import { until } from '../../support/until.ts';
@@ -31,33 +33,6 @@ async function anInspection(options: InspectionOptions = {}) {
       },
     );
   return { ...inspection, port, get };
-}
-
-/** Looks, and collects what is told. */
-async function look(origin: string, pattern = '', headers: Readonly<Record<string, string>> = {}) {
-  const leaving = new AbortController();
-  onTestFinished(() => leaving.abort());
-  const response = await fetch(`${origin}/events?pattern=${encodeURIComponent(pattern)}`, {
-    headers,
-    signal: leaving.signal,
-  });
-  let text = '';
-  const reading = (async () => {
-    const decoder = new TextDecoder();
-    for await (const chunk of response.body ?? []) text += decoder.decode(chunk, { stream: true });
-  })().catch(() => {});
-  return {
-    response,
-    text: () => text,
-    messages: () =>
-      text
-        .split('\n\n')
-        .slice(0, -1)
-        .filter((event) => event.startsWith('data: '))
-        .map((event) => JSON.parse(event.slice(6)) as InspectionMessage),
-    leave: () => leaving.abort(),
-    ended: reading,
-  };
 }
 
 const isOf = (type: InspectionMessage['type']) => (message: InspectionMessage) => message.type === type;
@@ -315,5 +290,34 @@ describe('a stream of what happens', () => {
     const { get } = await anInspection();
     const { body } = await get('/inspect/actors?pattern=breaker:*');
     expect(JSON.parse(body)).toEqual({ names: ['breaker:b1', 'breaker:b2', 'breaker:b3'], leftOut: 0 });
+  });
+});
+
+describe('a chart', () => {
+  it('of every machine that a stream names is drawn, with the states and transitions that the page lights', async () => {
+    const { get, url } = await anInspection();
+    const looker = await look(url);
+    await until(() => looker.messages().some(isOf('edgeproxy.live')), { what: 'the present state' });
+    const charts = looker
+      .messages()
+      .flatMap((message) => (message.type === 'edgeproxy.actor' ? [message.chartId] : []));
+    expect(charts).toEqual(['lifecycle-1', ...Array.from({ length: 3 }, () => 'circuitBreaker-2')]);
+    const { status, body } = await get('/inspect/charts/circuitBreaker-2');
+    const { svg, transitions } = JSON.parse(body) as ChartDrawing;
+    expect(status).toBe(200);
+    for (const state of ['closed', 'open', 'halfOpen']) expect(svg).toContain(`id="state&#45;${state}"`);
+    expect(svg.match(/id="transition&#45;\d+"/g)).toHaveLength(transitions.length);
+    expect(transitions).toContainEqual({
+      from: 'open',
+      to: 'halfOpen',
+      event: 'xstate.after.openLeft.circuitBreaker.open',
+    });
+  });
+
+  it('that no stream named is not there, and none is without the token', async () => {
+    const { get } = await anInspection({ token: TOKEN });
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    expect((await get('/inspect/charts/lifecycle-1', headers)).status).toBe(404);
+    expect((await get('/inspect/charts/lifecycle-1')).status).toBe(401);
   });
 });

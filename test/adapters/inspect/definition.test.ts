@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { assign, createMachine, not, setup } from 'xstate';
-import { chartOf } from '../../../src/adapters/inspect/chart.ts';
+import { chartOf } from '../../../src/adapters/charts/chart.ts';
 import { describeMachine } from '../../../src/adapters/inspect/definition.ts';
 import { MACHINES } from '../../../src/machines/registry.ts';
 
@@ -45,8 +45,9 @@ describe('the definition of a machine for the Stately inspector', () => {
 
   it.each(MACHINES)('of $name is a machine again that has the same transitions', ({ machine }) => {
     const copy = createMachine(JSON.parse(JSON.stringify(describeMachine(machine.config))));
-    const edges = (one: typeof machine) => chartOf(one).edges.map(({ source, target }) => [source, target]);
-    expect(edges(copy)).toEqual(edges(machine));
+    const ways = (one: typeof machine) =>
+      chartOf(one).transitions.map(({ from, event, to }) => [from, event, to]);
+    expect(ways(copy)).toEqual(ways(machine));
     expect(copy.events).toEqual(machine.events);
   });
 });

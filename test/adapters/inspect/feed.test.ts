@@ -62,19 +62,6 @@ describe('a feed', () => {
     queue.close();
   });
 
-  it('makes what is heavy in turns of its own', async () => {
-    const { queue } = aQueue({ collectMs: 0 });
-    for (const n of [1, 2]) {
-      queue.announce(() => ({ n }));
-      queue.announce(() => ({ heavy: n }), true);
-    }
-    queue.push(() => ({ n: 3 }));
-    expect(await queue.next()).toEqual(['{"n":1}', '{"heavy":1}']);
-    expect(await queue.next()).toEqual(['{"n":2}', '{"heavy":2}']);
-    expect(await queue.next()).toEqual(['{"n":3}']);
-    queue.close();
-  });
-
   it('closes on a reader that lets even announcements pile up', async () => {
     const { queue, closes } = aQueue();
     for (let n = 0; n < 6; n += 1) queue.announce(() => ({ n }));

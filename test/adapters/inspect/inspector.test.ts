@@ -42,6 +42,7 @@ function aDoor() {
 function anInspector(actors: ReadonlyMap<string, AnyActorRef>, options: Partial<InspectorOptions> = {}) {
   const inspector = createInspector({
     actors: () => actors,
+    draw: ({ id }) => Promise.resolve({ svg: `<svg id="${id}"/>`, transitions: [] }),
     maxActors: 10,
     wallClock: () => 1_700_000_000_000,
     rescanMs: 5,
@@ -83,18 +84,17 @@ describe('somebody who begins to look', () => {
     const messages = await readTo(feed, isLive);
     expect(messages.map(({ type }) => type)).toEqual([
       'edgeproxy.scope',
-      'edgeproxy.chart',
       'edgeproxy.actor',
       '@xstate.actor',
       'edgeproxy.live',
     ]);
     expect(messages[0]).toMatchObject({ pattern: '', matched: 1, followed: 1, leftOut: 0 });
-    expect(messages[2]).toMatchObject({
+    expect(messages[1]).toMatchObject({
       name: 'door:front',
       sessionId: actor.sessionId,
-      chartId: /^door-\d+$/,
+      chartId: 'door-1',
     });
-    expect(messages[3]).toMatchObject({
+    expect(messages[2]).toMatchObject({
       name: 'door:front',
       sessionId: actor.sessionId,
       rootId: actor.sessionId,
@@ -111,11 +111,10 @@ describe('somebody who begins to look', () => {
       ['job', createActor(fromPromise(() => Promise.resolve(1))).start()],
     ]);
     const messages = await readTo(anInspector(actors).open(), isLive);
-    expect(messages.filter(({ type }) => type === 'edgeproxy.chart')).toHaveLength(1);
     const charts = messages.flatMap((message) =>
       message.type === 'edgeproxy.actor' ? [message.chartId] : [],
     );
-    expect(charts).toEqual([charts[0], charts[0], undefined]);
+    expect(charts).toEqual(['door-1', 'door-1', undefined]);
   });
 
   it('follows no more actors than the limit, and is told how many were left out', async () => {
@@ -137,6 +136,39 @@ describe('somebody who begins to look', () => {
     expect(after).toContainEqual(
       expect.objectContaining({ type: '@xstate.event', event: { type: 'OPEN', password: '***' } }),
     );
+  });
+});
+
+describe('the chart of a machine', () => {
+  it('is drawn once, when somebody asks for it, for all lookers and actors', async () => {
+    const drawn: string[] = [];
+    const inspector = anInspector(new Map([['door', aDoor().actor]]), {
+      draw: async ({ id }) => {
+        drawn.push(id);
+        return { svg: '<svg/>', transitions: [] };
+      },
+    });
+    expect(inspector.chart('door-1')).toBeUndefined();
+    for (const feed of [inspector.open(), inspector.open()]) await readTo(feed, isLive);
+    expect(drawn).toEqual([]);
+    const [first, second] = await Promise.all([inspector.chart('door-1'), inspector.chart('door-1')]);
+    expect(first).toEqual({ svg: '<svg/>', transitions: [] });
+    expect([second === first, drawn]).toEqual([true, ['door']]);
+    expect(inspector.chart('door-2')).toBeUndefined();
+  });
+
+  it('is tried again after a failure', async () => {
+    const failures = [new Error('no memory')];
+    const inspector = anInspector(new Map([['door', aDoor().actor]]), {
+      draw: async () => {
+        const failure = failures.pop();
+        if (failure !== undefined) throw failure;
+        return { svg: '<svg/>', transitions: [] };
+      },
+    });
+    await readTo(inspector.open(), isLive);
+    await expect(inspector.chart('door-1')).rejects.toThrow('no memory');
+    await expect(inspector.chart('door-1')).resolves.toMatchObject({ svg: '<svg/>' });
   });
 });
 

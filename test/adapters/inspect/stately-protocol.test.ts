@@ -29,6 +29,7 @@ async function ourMessages(): Promise<readonly StatelyInspectionMessage[]> {
   const actor = createActor(machine).start();
   const feed = createInspector({
     actors: () => new Map([['door', actor]]),
+    draw: () => Promise.reject(new Error('nobody asks for a chart here')),
     maxActors: 1,
     wallClock: Date.now,
   }).open('');
