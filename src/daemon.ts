@@ -8,6 +8,7 @@ import { type BackendSource, staticBackends } from './composition/backend-source
 import { createFleet } from './composition/create-fleet.ts';
 import { postgresBackends } from './composition/postgres-backends.ts';
 import { createProxy } from './composition/proxy.ts';
+import { systemNow as now } from './composition/system-clock.ts';
 import type { Settings } from './config/schema.ts';
 import { parseListenAddress } from './config/setting-types.ts';
 import { deriveEligibleSet, EMPTY_SET, type EligibleSet } from './domain/eligibility.ts';
@@ -52,19 +53,18 @@ export interface Daemon {
   readonly stopped: Promise<Ending>;
 }
 
-const now = (): number => performance.now();
-
 /** Milliseconds to the microsecond, for a log line. */
 const microseconds = (ms: number): number => Math.round(ms * 1000) / 1000;
 
-/** Composes the daemon from its layers: the only place that knows them all. */
-export function createDaemon({ settings, logger, version }: DaemonOptions): Daemon {
-  const proxy = createProxy({
+/** Composes the daemon from its layers: the only place that knows them all. Fails with `ERR_ENGINE`. */
+export async function createDaemon({ settings, logger, version }: DaemonOptions): Promise<Daemon> {
+  const proxy = await createProxy({
     settings,
     logger,
     now,
     onOutcomes: (batch) => fleet.report(batch),
     onInForce: () => fleet.applied(),
+    isAtEase: (incarnation) => fleet.isAtEase(incarnation),
   });
   const metrics = createMetrics(
     proxy.traffic,
@@ -103,7 +103,7 @@ export function createDaemon({ settings, logger, version }: DaemonOptions): Daem
       const own = { lifecycle, subscription: source.subscription };
       admin = await startAdmin(settings, () => liveActors(own, fleet), logger);
     }
-    const sockets = await proxy.createEngine();
+    const sockets = await proxy.startEngine();
     engine = sockets;
     affinityGc = setInterval(() => proxy.collectGarbage(), settings.binding.gc_interval_secs * 1000);
     eligibleBackends$(fleet.changes$, {
@@ -122,7 +122,7 @@ export function createDaemon({ settings, logger, version }: DaemonOptions): Daem
     // Asked to stop meanwhile: no client may be accepted any more.
     if (!lifecycle.getSnapshot().matches('starting')) return;
     addresses = { proxy: await sockets.listen(), metrics: ops?.address, admin: admin?.address };
-    logger.info({ ...addresses, region: settings.region, version }, 'accepting clients');
+    logger.info({ ...addresses, ...proxy.choice, region: settings.region, version }, 'accepting clients');
   }
 
   function startOps(): Promise<OpsServer> {

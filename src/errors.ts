@@ -9,6 +9,7 @@ export const ERROR_CODES = {
   ERR_SETTINGS_FILE: 'The configuration file cannot be read or is not TOML.',
   ERR_SETTINGS_INVALID: 'A setting is unknown, malformed, out of range, or missing.',
   ERR_FEATURE_UNAVAILABLE: 'A setting asks for a feature that this version does not have yet.',
+  ERR_ENGINE: 'The engine that is asked for does not work on this machine.',
   ERR_LISTEN: 'A listen address cannot be bound.',
   ERR_GEOIP: 'The GeoIP database cannot be opened.',
   ERR_STATE_DIR: 'The state folder cannot be created or written.',

@@ -21,7 +21,7 @@ export interface RunOptions {
 /** Runs a daemon with these settings until SIGTERM or SIGINT has stopped it; a second signal forces. */
 export async function runUntilStopped(settings: Settings, { hangUp, onStarted }: RunOptions): Promise<void> {
   const logger = createLogger(settings.log_level);
-  const daemon = createDaemon({ settings, logger, version: packageVersion() });
+  const daemon = await createDaemon({ settings, logger, version: packageVersion() });
   const stop = (signal: NodeJS.Signals): void => {
     logger.info({ signal }, 'stop requested');
     daemon.stop();

@@ -111,6 +111,12 @@ export class BackendFamily {
     return snapshot.matches('halfOpen') ? 'halfOpen' : 'closed';
   }
 
+  /** Its breaker is closed and has nothing to forget, or there is none. */
+  get isAtEase(): boolean {
+    const snapshot = this.breaker?.getSnapshot();
+    return snapshot === undefined || (snapshot.matches('closed') && snapshot.context.failures === 0);
+  }
+
   get health(): HealthStatus | undefined {
     return this.#checker && healthStatusOf(this.#checker.getSnapshot());
   }
@@ -162,8 +168,7 @@ export class BackendFamily {
     }
     const isSuccess = result === 'success';
     // Nearly every outcome is a success of a circuit that has nothing to forget.
-    if (isSuccess && this.circuitState === 'closed' && this.breaker.getSnapshot().context.failures === 0)
-      return;
+    if (isSuccess && this.isAtEase) return;
     this.breaker.send({ type: isSuccess ? 'CONNECTION_SUCCEEDED' : 'CONNECTION_FAILED', epoch });
   }
 

@@ -138,6 +138,11 @@ export class Fleet {
     }
   }
 
+  /** Whether a success would tell the breaker of an incarnation nothing. */
+  isAtEase(incarnation: string): boolean {
+    return this.#families.get(incarnation)?.isAtEase ?? true;
+  }
+
   stop(): void {
     clearInterval(this.#idleCheck);
     for (const family of this.#families.values()) family.stop();

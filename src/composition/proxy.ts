@@ -1,67 +1,185 @@
+import { availableParallelism } from 'node:os';
 import { createGeoResolver } from '../adapters/geo/geo-resolver.ts';
 import type { Settings } from '../config/schema.ts';
 import { parseListenAddress } from '../config/setting-types.ts';
 import type { Logger, MonotonicClock, OutcomeSink, ProxyEngine, TrafficSource } from '../domain/ports.ts';
+import { EdgeProxyError, messageOf } from '../errors.ts';
 import { Affinity } from '../proxy/affinity.ts';
 import { Directory } from '../proxy/directory.ts';
+import { descriptorLimit } from '../proxy/epoll/descriptor-limit.ts';
+import { EpollEngine } from '../proxy/epoll/epoll-engine.ts';
 import { NetEngine } from '../proxy/net-engine.ts';
 import { Router } from '../proxy/router.ts';
-import { newSharedState, newsOf } from '../proxy/shared-state.ts';
+import { newSharedState, newsOf, type SharedState } from '../proxy/shared-state.ts';
+import { findSys, type FoundSys, SYS_WAYS } from '../proxy/sys/load-sys.ts';
 import { createTrafficSource } from '../proxy/traffic.ts';
+import type { DataThreadModuleData } from './data-thread.ts';
 
 export interface ProxyOptions {
   readonly settings: Settings;
   readonly logger: Logger;
+  /** The same in every thread. */
   readonly now: MonotonicClock;
   readonly onOutcomes: OutcomeSink;
   readonly onInForce: () => void;
+  readonly isAtEase: (incarnation: string) => boolean;
+}
+
+/** What relays: an engine and, where it calls the kernel itself, how. */
+export interface EngineChoice {
+  readonly engine: 'epoll' | 'net';
+  readonly syscalls: FoundSys['way'] | 'none';
+  readonly threads: number;
 }
 
 /** The socket side as the settings want it. */
 export interface Proxy {
+  readonly choice: EngineChoice;
   readonly traffic: TrafficSource;
   readonly activeOf: (incarnation: string) => number;
   /** Forgets bindings that have expired. */
   readonly collectGarbage: () => void;
-  /** Fails with `ERR_GEOIP`. */
-  readonly createEngine: () => Promise<ProxyEngine>;
+  /** Fails with `ERR_GEOIP` or `ERR_ENGINE`. */
+  readonly startEngine: () => Promise<ProxyEngine>;
 }
 
-const PORTABLE_THREAD = 0;
+const LISTEN_SETTING = 'EDGEPROXY_LISTEN_ADDR';
+const KEEP_ALIVE_SECS = 60;
+const BYTES_PER_KIB = 1_024;
+const MODULE = import.meta.url.endsWith('.ts') ? './data-thread.ts' : './data-thread.js';
 
-export function createProxy({ settings, logger, now, onOutcomes, onInForce }: ProxyOptions): Proxy {
-  const state = newSharedState(1);
-  const { counters, occupancy, gates, memory } = state;
-  const directory = new Directory(state, logger);
-  const affinity = new Affinity({ ttlMs: settings.binding.ttl_secs * 1000, now, memory: memory.affinity });
-
-  async function createEngine(): Promise<ProxyEngine> {
-    const { cidrs, regions, path } = settings.geoip;
-    const geo = await createGeoResolver({ cidrs, regions, geoipPath: path });
-    const own = counters[PORTABLE_THREAD]!;
-    const news = newsOf(memory, PORTABLE_THREAD);
-    const ownRegion = settings.region;
-    const random = Math.random;
-    return new NetEngine({
-      address: parseListenAddress(settings.listen_addr)!,
-      addressSetting: 'EDGEPROXY_LISTEN_ADDR',
-      directory,
-      router: new Router({ ownRegion, geo, affinity, occupancy, gates, counters: own, news, random }),
-      counters: own,
-      logger,
-      now,
-      onOutcomes,
-      onInForce,
-      connectTimeoutMs: settings.connect_timeout_secs * 1000,
-      connectAttempts: settings.connect_attempts,
-      idleTimeoutMs: settings.idle_timeout_secs * 1000,
-    });
+/** Looks for what can relay here. Fails with `ERR_ENGINE` when the settings insist on what cannot. */
+export async function createProxy(options: ProxyOptions): Promise<Proxy> {
+  const { settings, logger } = options;
+  const found = settings.engine === 'net' ? undefined : await findSys(waysOf(settings));
+  if (found !== undefined && 'sys' in found) return epollProxy(options, found);
+  if (found !== undefined) {
+    if (settings.engine === 'epoll')
+      throw new EdgeProxyError('ERR_ENGINE', `EDGEPROXY_ENGINE is epoll, but: ${found.reasons.join('; ')}`);
+    logger.warn({ reasons: found.reasons }, 'the epoll engine does not work here, the portable one relays');
   }
+  return portableProxy(options);
+}
 
+function waysOf({ syscalls }: Settings): readonly FoundSys['way'][] {
+  return syscalls === 'auto' ? SYS_WAYS : [syscalls];
+}
+
+function geoOptionsOf({ geoip: { cidrs, regions, path } }: Settings) {
+  return { cidrs, regions, geoipPath: path };
+}
+
+function commonOf({ settings, logger, now }: ProxyOptions, state: SharedState) {
+  const { counters, occupancy, memory } = state;
+  const directory = new Directory(state, logger);
+  const affinity = new Affinity({
+    ttlMs: settings.binding.ttl_secs * 1000,
+    now,
+    memory: memory.affinity,
+    holder: counters.length + 1,
+  });
   return {
+    directory,
+    affinity,
     traffic: createTrafficSource({ counters, occupancy, slots: directory.slots }),
-    activeOf: (incarnation) => directory.activeOf(incarnation),
+    activeOf: (incarnation: string) => directory.activeOf(incarnation),
     collectGarbage: () => void affinity.collectGarbage(),
-    createEngine,
+  };
+}
+
+function timeoutsOf(settings: Settings) {
+  return {
+    connectTimeoutMs: settings.connect_timeout_secs * 1000,
+    connectAttempts: settings.connect_attempts,
+    idleTimeoutMs: settings.idle_timeout_secs * 1000,
+  };
+}
+
+function portableProxy(options: ProxyOptions): Proxy {
+  const { settings, logger, now, onOutcomes, onInForce } = options;
+  const state = newSharedState(1);
+  const { directory, affinity, ...common } = commonOf(options, state);
+  const counters = state.counters[0]!;
+  const { occupancy, gates, memory } = state;
+  return {
+    ...common,
+    choice: { engine: 'net', syscalls: 'none', threads: 1 },
+    async startEngine() {
+      const geo = await createGeoResolver(geoOptionsOf(settings));
+      const ownRegion = settings.region;
+      const [news, random] = [newsOf(memory, 0), Math.random];
+      return new NetEngine({
+        address: parseListenAddress(settings.listen_addr)!,
+        addressSetting: LISTEN_SETTING,
+        directory,
+        router: new Router({ ownRegion, geo, affinity, occupancy, gates, counters, news, random }),
+        counters,
+        logger,
+        now,
+        onOutcomes,
+        onInForce,
+        ...timeoutsOf(settings),
+      });
+    },
+  };
+}
+
+function epollProxy(options: ProxyOptions, { sys, way }: FoundSys): Proxy {
+  const { settings, logger, onOutcomes, onInForce, isAtEase } = options;
+  const threads = settings.threads === 0 ? availableParallelism() : settings.threads;
+  const state = newSharedState(threads);
+  const { directory, affinity, ...common } = commonOf(options, state);
+  const { tcp } = settings;
+  const moduleData: DataThreadModuleData = { sysWay: way, geo: geoOptionsOf(settings) };
+  const { pipe_kib: pipeKib, splice: splices, cork_ends: corksEnds } = tcp;
+  return {
+    ...common,
+    choice: { engine: 'epoll', syscalls: way, threads },
+    async startEngine() {
+      // Once here, where its errors have names: the threads open it again, each for itself.
+      await createGeoResolver(moduleData.geo);
+      try {
+        return await EpollEngine.start({
+          sys,
+          threads,
+          mostDescriptors: descriptorLimit(),
+          module: new URL(MODULE, import.meta.url),
+          moduleData,
+          settings: {
+            memory: state.memory,
+            ownRegion: settings.region,
+            bindingTtlMs: settings.binding.ttl_secs * 1000,
+            ...timeoutsOf(settings),
+            pipeBytes: pipeKib * BYTES_PER_KIB,
+            splices,
+            corksEnds,
+            logsConnections: settings.log_level === 'debug',
+            tuning: {
+              clientCongestion: tcp.congestion,
+              backendCongestion: tcp.backend_congestion ?? tcp.congestion,
+              delaysAcks: tcp.delay_acks,
+              noDelay: tcp.no_delay,
+              deferAcceptSecs: tcp.defer_accept_secs,
+              fastOpenQueue: tcp.fast_open_queue,
+              keepAliveSecs: KEEP_ALIVE_SECS,
+            },
+          },
+          address: parseListenAddress(settings.listen_addr)!,
+          addressSetting: LISTEN_SETTING,
+          directory,
+          state,
+          affinity,
+          news: newsOf(state.memory, threads),
+          logger,
+          onOutcomes,
+          onInForce,
+          isAtEase,
+        });
+      } catch (error) {
+        throw new EdgeProxyError('ERR_ENGINE', `a data thread does not start: ${messageOf(error)}`, {
+          cause: error,
+        });
+      }
+    },
   };
 }

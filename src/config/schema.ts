@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { backendRowSchema, healthOverrideSchema } from '../domain/backend.ts';
 import { admin, binding, geoip, metrics, postgres } from './core.ts';
+import { engine, syscalls, tcp, threads } from './engine.ts';
 import { api, circuitBreaker, configWatch, healthCheck, pool, rateLimit, tls } from './features.ts';
 import { amount, listenAddress, percent, RELOADABLE, seconds, STATIC, text } from './setting-types.ts';
 
@@ -38,6 +39,9 @@ export const settingsSchema = z.strictObject({
     .toLowerCase()
     .default('sa')
     .meta({ env: 'EDGEPROXY_REGION', reload: STATIC, description: 'Region that this daemon runs in.' }),
+  engine,
+  threads,
+  syscalls,
   connect_timeout_secs: seconds(
     'EDGEPROXY_CONNECT_TIMEOUT_SECS',
     RELOADABLE,
@@ -94,6 +98,7 @@ export const settingsSchema = z.strictObject({
     1,
     'Registration API: a backend without a heartbeat for this long is taken out.',
   ),
+  tcp,
   binding,
   postgres,
   metrics,

@@ -11,7 +11,7 @@ export interface SharedMemory {
   readonly gates: GatesMemory;
   readonly attention: Int32Array<SharedArrayBuffer>;
   readonly affinity: AffinityMemory;
-  /** By thread. */
+  /** By thread; the last one is the main thread's. */
   readonly news: readonly NewsMemory[];
   /** By thread. */
   readonly counters: readonly CountersMemory[];
@@ -35,7 +35,7 @@ export function newSharedState(threads: number, maxBindings?: number): SharedSta
     gates: new Gates().memory,
     attention: new Attention().memory,
     affinity: newAffinityMemory(maxBindings),
-    news: list(newNewsMemory),
+    news: [...list(newNewsMemory), newNewsMemory()],
     counters: list(() => new Counters().memory),
   });
 }
@@ -50,7 +50,7 @@ export function openSharedState(memory: SharedMemory): SharedState {
   };
 }
 
-/** What a thread tells the others, and hears of them. */
+/** What a thread tells the others, and hears of them. @param thread the number of threads for the main one */
 export function newsOf({ news }: SharedMemory, thread: number): ScoreNews {
   return new ScoreNews(
     news[thread]!,

@@ -1,14 +1,13 @@
 import type { Backend } from '../../src/domain/backend.ts';
 import type { EligibleSet } from '../../src/domain/eligibility.ts';
 import type { ClientGeo } from '../../src/domain/geo.ts';
-import type { Outcome, RefusalReason } from '../../src/domain/outcome.ts';
+import type { RefusalReason } from '../../src/domain/outcome.ts';
 import type { Logger, TrafficSource } from '../../src/domain/ports.ts';
 import { Affinity } from '../../src/proxy/affinity.ts';
 import type { Counters } from '../../src/proxy/counters.ts';
 import { Directory } from '../../src/proxy/directory.ts';
 import { NO_PERMIT } from '../../src/proxy/gates.ts';
 import { IpAddress } from '../../src/proxy/ip-address.ts';
-import { NetEngine, type NetEngineOptions } from '../../src/proxy/net-engine.ts';
 import type { RouteTable } from '../../src/proxy/routes.ts';
 import { refusalOf, Router } from '../../src/proxy/router.ts';
 import { newSharedState, newsOf, type SharedState } from '../../src/proxy/shared-state.ts';
@@ -147,31 +146,4 @@ export function aRouter(options: TestRouterOptions = {}): TestRouter {
   const { routers, ...parts } = aRouterOfEachThread(1, options);
   const router = routers[0]!;
   return { ...parts, router, counters: parts.state.counters[0]!, affinity: router.affinity };
-}
-
-/** A portable engine that listens on a free loopback port and routes to `backends`. */
-export async function startEngine(
-  backends: readonly Backend[],
-  options: Partial<NetEngineOptions> & TestRouterOptions = {},
-) {
-  const parts = aRouter(options);
-  const outcomes: Outcome[] = [];
-  const engine = new NetEngine({
-    address: { host: '127.0.0.1', port: 0 },
-    addressSetting: 'EDGEPROXY_LISTEN_ADDR',
-    directory: parts.directory,
-    router: parts.router.router,
-    counters: parts.counters,
-    logger: silentLogger,
-    now: () => performance.now(),
-    onOutcomes: (batch) => outcomes.push(...batch),
-    onInForce: () => {},
-    connectTimeoutMs: 5_000,
-    connectAttempts: 3,
-    idleTimeoutMs: 0,
-    ...options,
-  });
-  parts.apply(backends);
-  const { port } = await engine.listen();
-  return { ...parts, engine, port, outcomes };
 }

@@ -1,0 +1,25 @@
+/** The time of the loop: read once a batch, the same for everything that happens in it. */
+export class LoopClock {
+  readonly #start = performance.now();
+  /** Whole milliseconds since the loop began, as 32 bits that wrap around after 49 days; see `since`. */
+  tick = 0;
+
+  read(): void {
+    this.tick = Math.floor(performance.now() - this.#start) | 0;
+  }
+
+  /** Milliseconds that have passed since an earlier tick, at most 24 days ago. */
+  since(tick: number): number {
+    return (this.tick - tick) | 0;
+  }
+
+  /** Microseconds at this moment, as 32 bits that wrap around after 71 minutes. */
+  micros(): number {
+    return Math.floor((performance.now() - this.#start) * 1_000) | 0;
+  }
+
+  /** Microseconds that have passed since an earlier `micros()`, at most 35 minutes ago. */
+  microsSince(micros: number): number {
+    return (this.micros() - micros) | 0;
+  }
+}

@@ -1,0 +1,220 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { GeoResolver, Logger, MonotonicClock, Random } from '../../domain/ports.ts';
+import { limitedWarning } from '../../domain/limited-log.ts';
+import { REFUSAL_REASONS, type RefusalReason } from '../../domain/outcome.ts';
+import { Affinity } from '../affinity.ts';
+import { Router } from '../router.ts';
+import { newsOf, openSharedState, type SharedMemory } from '../shared-state.ts';
+import type { Sys } from '../sys/sys.ts';
+import { LoopClock } from './clock.ts';
+import { Dialer } from './dialer.ts';
+import { must } from './errno.ts';
+import { Listeners } from './listeners.ts';
+import { Loop } from './loop.ts';
+import { type Command, Outbox } from './messages.ts';
+import { Parking } from './parking.ts';
+import { Pipes } from './pipes.ts';
+import { READ_BYTES, Relay } from './relay.ts';
+import { FLAG, SocketTable, type SocketTableMemory } from './socket-table.ts';
+import { Sockets } from './sockets.ts';
+import { Timers } from './timers.ts';
+import { Tuning, type TuningSettings } from './tuning.ts';
+
+/** What a data thread is to do; may be sent to it. */
+export interface DataThreadSettings {
+  readonly thread: number;
+  readonly memory: SharedMemory;
+  readonly sockets: SocketTableMemory;
+  readonly stopFlag: Int32Array<SharedArrayBuffer>;
+  readonly wakeFd: number;
+  readonly ownRegion: string;
+  readonly bindingTtlMs: number;
+  readonly connectTimeoutMs: number;
+  readonly connectAttempts: number;
+  readonly idleTimeoutMs: number;
+  readonly pipeBytes: number;
+  readonly splices: boolean;
+  readonly corksEnds: boolean;
+  readonly logsConnections: boolean;
+  readonly tuning: TuningSettings;
+}
+
+/** What it needs of the world around it. */
+export interface DataThreadPorts {
+  readonly sys: Sys;
+  readonly port: MessagePort;
+  readonly geo: GeoResolver;
+  readonly random: Random;
+  /** The same clock in every thread. */
+  readonly now: MonotonicClock;
+}
+
+/** Accepts, connects and relays until it is told to stop: composes the parts of a data thread and runs its loop. */
+export function runDataThread(
+  settings: DataThreadSettings,
+  { sys, port, geo, random, now }: DataThreadPorts,
+): void {
+  const { thread, memory } = settings;
+  const state = openSharedState(memory);
+  const counters = state.counters[thread]!;
+  const outbox = new Outbox(port);
+  const logger = loggerOf(outbox);
+  const clock = new LoopClock();
+  const table = new SocketTable(settings.sockets);
+  const epoll = must(sys.epollCreate(), 'epoll_create1');
+  table.open(epoll, FLAG.HELPER);
+  const affinity = new Affinity({
+    ttlMs: settings.bindingTtlMs,
+    now,
+    memory: memory.affinity,
+    holder: thread + 1,
+  });
+  const router = new Router({
+    ownRegion: settings.ownRegion,
+    geo,
+    affinity,
+    occupancy: state.occupancy,
+    gates: state.gates,
+    counters,
+    news: newsOf(memory, thread),
+    random,
+  });
+  const tuning = new Tuning(sys, settings.tuning);
+  const pipes = new Pipes({ sys, table, pipeBytes: settings.pipeBytes });
+  const parking = new Parking(sys, READ_BYTES);
+  const sockets = new Sockets({
+    sys,
+    epoll,
+    table,
+    parking,
+    pipes,
+    router,
+    counters,
+    attention: state.attention,
+    outbox,
+    onIdle: () => tellWhenDrained(),
+  });
+  const relay = new Relay({
+    sys,
+    table,
+    parking,
+    pipes,
+    sockets,
+    counters,
+    clock,
+    tuning,
+    splices: settings.splices,
+    corksEnds: settings.corksEnds,
+  });
+  const warnRefused = Object.fromEntries(
+    REFUSAL_REASONS.map((reason) => [reason, limitedWarning(logger, 'clients are refused', now)]),
+  ) as Record<RefusalReason, ReturnType<typeof limitedWarning>>;
+  const warnLocal = limitedWarning(logger, 'cannot connect, the trouble is local', now);
+  const warnExhausted = limitedWarning(logger, 'clients have to wait, accepting is paused', now);
+  const dialer = new Dialer({
+    sys,
+    table,
+    sockets,
+    relay,
+    router,
+    counters,
+    clock,
+    outbox,
+    tuning,
+    connectTimeoutMs: settings.connectTimeoutMs,
+    connectAttempts: settings.connectAttempts,
+    logsConnections: settings.logsConnections,
+    onLocalTrouble: (tenancy, error) => warnLocal.warn({ tenancy, error }),
+    onRefused(reason, client) {
+      counters.clientRefused(reason);
+      if (settings.logsConnections) logger.debug({ client: client.text, reason }, 'client refused');
+      warnRefused[reason].warn({ reason });
+    },
+  });
+  const listeners = new Listeners({
+    sys,
+    epoll,
+    clock,
+    onClient: (fd, from) => dialer.accepted(fd, from),
+    onExhausted: (error) => warnExhausted.warn({ error }),
+  });
+  const timers = new Timers({
+    clock,
+    table,
+    sockets,
+    dialer,
+    listeners,
+    tuning,
+    idleTimeoutMs: settings.idleTimeoutMs,
+  });
+  let isDraining = false;
+
+  function tellWhenDrained(): void {
+    if (isDraining && sockets.clients === 0) outbox.tell({ type: 'drained' });
+  }
+
+  function drain(): void {
+    isDraining = true;
+    listeners.close();
+    tellWhenDrained();
+  }
+
+  function cut(tenancy: number): void {
+    for (const client of table.having(FLAG.OPEN | FLAG.CLIENT)) {
+      if (table.tenancies[client] !== tenancy) continue;
+      const backend = table.peers[client]!;
+      if (table.has(backend, FLAG.CONNECTING)) dialer.abandon(backend);
+      else sockets.closeBoth(client, true);
+    }
+  }
+
+  function onCommand(command: Command): void {
+    switch (command.type) {
+      case 'route':
+        router.apply(command.table);
+        return outbox.tell({ type: 'inForce', version: command.table.version });
+      case 'cut':
+        return cut(command.tenancy);
+      case 'adopt':
+        return listeners.adopt(command.listener);
+      case 'release':
+        listeners.release(command.listener);
+        return outbox.tell({ type: 'released', listener: command.listener });
+      case 'drain':
+        return drain();
+      case 'close':
+        if (!isDraining) drain();
+        return timers.closeAll(command.spreadMs);
+      default:
+        command satisfies never;
+    }
+  }
+
+  const { wakeFd, stopFlag } = settings;
+  const loop = new Loop({
+    sys,
+    epoll,
+    wakeFd,
+    port,
+    stopFlag,
+    table,
+    clock,
+    listeners,
+    dialer,
+    relay,
+    timers,
+    outbox,
+    onCommand,
+  });
+  outbox.tell({ type: 'ready' });
+  loop.run();
+}
+
+function loggerOf(outbox: Outbox): Logger {
+  return {
+    error: (fields, message) => outbox.log('error', fields, message),
+    warn: (fields, message) => outbox.log('warn', fields, message),
+    info: (fields, message) => outbox.log('info', fields, message),
+    debug: (fields, message) => outbox.log('debug', fields, message),
+  };
+}

@@ -1,0 +1,224 @@
+import type { RefusalReason } from '../../domain/outcome.ts';
+import { classifyConnectError } from '../connect-error.ts';
+import type { Counters } from '../counters.ts';
+import { NO_PERMIT } from '../gates.ts';
+import { IpAddress } from '../ip-address.ts';
+import { refusalOf, type Router } from '../router.ts';
+import { slotOfTenancy } from '../slot-table.ts';
+import { SO, SOL } from '../sys/constants.ts';
+import type { Sys } from '../sys/sys.ts';
+import type { LoopClock } from './clock.ts';
+import { DialList } from './dial-list.ts';
+import { errorNameOf, IN_PROGRESS, NO_DESCRIPTORS, TIMED_OUT } from './errno.ts';
+import type { Outbox } from './messages.ts';
+import type { Relay } from './relay.ts';
+import { SocketAddress } from './socket-address.ts';
+import { FLAG, type SocketTable } from './socket-table.ts';
+import type { Sockets } from './sockets.ts';
+import type { Tuning } from './tuning.ts';
+
+export interface DialerOptions {
+  readonly sys: Sys;
+  readonly table: SocketTable;
+  readonly sockets: Sockets;
+  readonly relay: Relay;
+  readonly router: Router;
+  readonly counters: Counters;
+  readonly clock: LoopClock;
+  readonly outbox: Outbox;
+  readonly tuning: Tuning;
+  /** Time for one connect; all attempts of a client together get `connectAttempts` times that. */
+  readonly connectTimeoutMs: number;
+  readonly connectAttempts: number;
+  readonly onRefused: (reason: RefusalReason, client: IpAddress) => void;
+  /** A connect failed for a reason that lies with this machine. */
+  readonly onLocalTrouble: (tenancy: number, error: string) => void;
+  readonly logsConnections: boolean;
+}
+
+/** Why a connect has ended without a connection: an error of the kernel, or that the backend is to be left. */
+const ABANDONED = 1;
+
+const US_PER_SECOND = 1_000_000;
+
+/**
+ * Finds every client its backend.
+ *
+ *     accepted ─► enter ─► socket, connect ─► connected ─► relay
+ *                   ▲            │ refused, unreachable, timed out, abandoned
+ *                   └────────────┘ next distinct backend, within attempts and deadline
+ *
+ * A client is neither read nor watched before a backend has answered: nothing of it can be lost, it sees nothing of
+ * an attempt that fails, and one that leaves meanwhile is noticed when its backend has answered.
+ */
+export class Dialer {
+  readonly #options: DialerOptions;
+  readonly #table: SocketTable;
+  readonly #dials: DialList;
+  readonly #address = new IpAddress();
+  readonly #endpoint: SocketAddress;
+  /** Backends that have failed a client, by its descriptor: only of those whom one has failed. */
+  readonly #tried = new Map<number, number[]>();
+
+  constructor(options: DialerOptions) {
+    this.#options = options;
+    this.#table = options.table;
+    this.#dials = new DialList(options.table, (fd) => this.#timeLeft(fd));
+    this.#endpoint = new SocketAddress(options.sys);
+  }
+
+  /** Takes a client over that has just been accepted. */
+  accepted(client: number, from: SocketAddress): void {
+    const { sockets, clock } = this.#options;
+    from.readInto(this.#address);
+    if (!sockets.openClient(client)) {
+      this.#refuse(client, 'local_error');
+      return;
+    }
+    this.#table.words.set(this.#address.words, client * 4);
+    this.#table.since[client] = clock.tick;
+    this.#table.peers[client] = -1;
+    this.#dial(client, []);
+  }
+
+  /** The kernel has something to say about a connect. */
+  answered(backend: number): void {
+    const error = this.#options.sys.getOption(backend, SOL.SOCKET, SO.ERROR);
+    if (error === 0) this.#connected(backend);
+    else this.#failed(backend, error > 0 ? -error : error);
+  }
+
+  /** Leaves the backend of a client that is not connected yet, for another one. */
+  abandon(backend: number): void {
+    this.#failed(backend, ABANDONED);
+  }
+
+  /** Ends a client that is not connected yet. */
+  giveUp(backend: number): void {
+    const client = this.#table.peers[backend]!;
+    this.#dials.remove(backend);
+    this.#options.sockets.closeBackend(backend, false);
+    this.#endClient(client);
+  }
+
+  /** Milliseconds until the next connect has taken too long; -1 when none is under way. */
+  nextTimeoutMs(): number {
+    const first = this.#dials.first;
+    return first < 0 ? -1 : Math.max(0, this.#timeLeft(first));
+  }
+
+  /** Ends the connects that have taken too long. */
+  expire(): void {
+    for (let fd = this.#dials.first; fd >= 0 && this.#timeLeft(fd) <= 0; fd = this.#dials.first)
+      this.#failed(fd, TIMED_OUT);
+  }
+
+  #timeLeft(backend: number): number {
+    const { clock, connectTimeoutMs, connectAttempts } = this.#options;
+    const { since, peers } = this.#table;
+    const own = connectTimeoutMs - clock.since(since[backend]!);
+    const all = connectTimeoutMs * connectAttempts - clock.since(since[peers[backend]!]!);
+    return Math.min(own, all);
+  }
+
+  #dial(client: number, tried: readonly number[]): void {
+    const { sys, router, sockets, outbox, tuning, clock } = this.#options;
+    const table = this.#table;
+    const slot = router.enter(this.#address, tried);
+    if (slot < 0) return this.#refuse(client, refusalOf(slot));
+    const { epoch, permit, row } = router;
+    const tenancy = router.table.tenancies[row]!;
+    if (permit !== NO_PERMIT) outbox.outcome(tenancy, epoch, 'trial');
+    this.#endpoint.writeEndpoint(router.table.endpoints, row);
+    const backend = sys.socket(this.#endpoint.family);
+    if (backend < 0 || !table.open(backend, FLAG.OPEN | FLAG.CONNECTING)) {
+      if (backend >= 0) sys.close(backend);
+      sockets.leave(slot, permit);
+      return this.#judge(client, tenancy, backend < 0 ? backend : NO_DESCRIPTORS);
+    }
+    table.peers[client] = backend;
+    table.peers[backend] = client;
+    table.tenancies[client] = tenancy;
+    table.tenancies[backend] = tenancy;
+    table.epochs[backend] = epoch;
+    table.permits[backend] = permit;
+    table.since[backend] = clock.tick;
+    table.startedUs[backend] = clock.micros();
+    tuning.ofBackend(backend);
+    const result = sys.connect(backend, this.#endpoint.pointer, this.#endpoint.length);
+    const watched = result === 0 || result === IN_PROGRESS ? sockets.watch(backend) : result;
+    this.#dials.insert(backend);
+    if (watched < 0) this.#failed(backend, watched);
+    else if (result === 0) this.#connected(backend);
+  }
+
+  #connected(backend: number): void {
+    const { sockets, router, counters, relay, clock, tuning } = this.#options;
+    const table = this.#table;
+    const client = table.peers[backend]!;
+    this.#dials.remove(backend);
+    this.#tried.delete(client);
+    const tenancy = table.tenancies[backend]!;
+    this.#readAddress(client);
+    router.connected(this.#address, tenancy);
+    counters.connected(slotOfTenancy(tenancy), clock.microsSince(table.startedUs[backend]!) / US_PER_SECOND);
+    table.since[client] = clock.tick;
+    table.flags[backend]! &= ~FLAG.CONNECTING;
+    if (this.#options.logsConnections) this.#log(tenancy, 'client connected to backend');
+    if (sockets.watch(client) < 0) return sockets.closeBoth(client, true);
+    // It has had the time of the connect to send something.
+    table.flags[client]! |= FLAG.READABLE;
+    const generation = table.generations[backend];
+    relay.pump(client);
+    if (table.generations[backend] !== generation) return;
+    // No data of the client carries the last segment of the handshake: a backend that speaks first waits for it.
+    if (!table.has(backend, FLAG.ASKED)) tuning.acknowledge(backend);
+    if (table.has(backend, FLAG.READABLE)) relay.pump(backend);
+  }
+
+  #failed(backend: number, error: number): void {
+    const table = this.#table;
+    const client = table.peers[backend]!;
+    this.#dials.remove(backend);
+    this.#judge(client, table.tenancies[backend]!, error, backend);
+  }
+
+  /** Charges a failed attempt to whom it belongs, and goes on to the next backend when there may be one. */
+  #judge(client: number, tenancy: number, error: number, backend = -1): void {
+    const { sockets, connectAttempts, connectTimeoutMs, clock, onLocalTrouble } = this.#options;
+    const name = error === ABANDONED ? undefined : errorNameOf(error);
+    const cause = name === undefined ? 'abandoned' : classifyConnectError(name);
+    const isLocal = cause === 'exhausted' || cause === 'local';
+    if (isLocal) onLocalTrouble(tenancy, name!);
+    else if (cause !== 'abandoned') sockets.failed(backend, cause, error);
+    if (backend >= 0) sockets.closeBackend(backend, false);
+    const tried = this.#tried.get(client) ?? [];
+    tried.push(slotOfTenancy(tenancy));
+    const isInTime = clock.since(this.#table.since[client]!) < connectTimeoutMs * connectAttempts;
+    this.#readAddress(client);
+    if (cause === 'exhausted' || tried.length >= connectAttempts || !isInTime)
+      return this.#refuse(client, isLocal ? 'local_error' : 'connect_failed');
+    this.#tried.set(client, tried);
+    this.#dial(client, tried);
+  }
+
+  #refuse(client: number, reason: RefusalReason): void {
+    this.#options.onRefused(reason, this.#address);
+    this.#endClient(client);
+  }
+
+  #endClient(client: number): void {
+    this.#tried.delete(client);
+    this.#options.sockets.closeClient(client, false);
+  }
+
+  #readAddress(client: number): void {
+    const { words } = this.#table;
+    const at = client * 4;
+    this.#address.set(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!);
+  }
+
+  #log(tenancy: number, message: string): void {
+    this.#options.outbox.log('debug', { client: this.#address.text, tenancy }, message);
+  }
+}

@@ -1,0 +1,260 @@
+import type { EligibleSet } from '../../domain/eligibility.ts';
+import type { ListenAddress, Logger, OutcomeSink, ProxyEngine } from '../../domain/ports.ts';
+import type { Affinity } from '../affinity.ts';
+import type { Directory } from '../directory.ts';
+import type { RouteTable } from '../routes.ts';
+import type { ScoreNews } from '../score-news.ts';
+import type { SharedState } from '../shared-state.ts';
+import { type BindOptions, bindListeners } from './bind-listener.ts';
+import { type Acceptor, ListenerDesk } from './listener-desk.ts';
+import type { Command, Report } from './messages.ts';
+import { ThreadHandle, type ThreadHandleOptions } from './thread-handle.ts';
+import { attend, outcomesOf, writeLines } from './thread-reports.ts';
+
+export interface EpollEngineOptions
+  extends
+    Pick<BindOptions, 'address' | 'addressSetting'>,
+    Pick<ThreadHandleOptions, 'sys' | 'mostDescriptors' | 'module' | 'moduleData' | 'settings'> {
+  readonly threads: number;
+  readonly directory: Directory;
+  readonly state: SharedState;
+  readonly affinity: Affinity;
+  /** What the main thread tells the data threads of slots. */
+  readonly news: ScoreNews;
+  readonly logger: Logger;
+  readonly onOutcomes: OutcomeSink;
+  readonly onInForce: () => void;
+  /** Whether a success would tell the breaker of an incarnation nothing. */
+  readonly isAtEase: (incarnation: string) => boolean;
+}
+
+/** One of the data threads; another one of the same number after it has died. */
+class DataThread implements Acceptor {
+  readonly index: number;
+  handle: ThreadHandle | undefined;
+  isReady = false;
+  isDrained = false;
+  /** Version of the table that it routes by. */
+  version = -1;
+  deaths = 0;
+
+  constructor(index: number) {
+    this.index = index;
+  }
+
+  tell(command: Command): void {
+    this.handle?.tell(command);
+  }
+}
+
+const RESTART_BASE_MS = 50;
+const RESTART_MAX_MS = 5_000;
+
+/**
+ * The engine of Linux: data threads that run event loops of their own on system calls, told what to do by the main
+ * thread, which touches no connection.
+ *
+ *     main    set ─► directory ─► table ──route──► thread 0 ─ listener, epoll, sockets
+ *                                        ──route──► thread 1 ─ listener, epoll, sockets
+ *             breakers ◄─ outcomes, in batches ────┘  counters, gates, places, bindings: shared memory
+ *
+ * A thread that dies is replaced; its connections are reset, its places freed, and clients who knock at its listener
+ * are served by another one meanwhile.
+ */
+export class EpollEngine implements ProxyEngine {
+  readonly #options: EpollEngineOptions;
+  readonly #threads: readonly DataThread[];
+  /** The tables that some thread may still route by, and the one that is the newest. */
+  #tables: RouteTable[] = [];
+  readonly #desk: ListenerDesk;
+  readonly #allReady = Promise.withResolvers<void>();
+  readonly #allDrained = Promise.withResolvers<void>();
+  #isStarted = false;
+  #isDraining = false;
+  #closing: { readonly spreadMs: number } | undefined;
+  #restarts = new Set<NodeJS.Timeout>();
+
+  private constructor(options: EpollEngineOptions) {
+    this.#options = options;
+    this.#threads = Array.from({ length: options.threads }, (_, index) => new DataThread(index));
+    this.#desk = new ListenerDesk(this.#threads);
+    for (const thread of this.#threads) this.#spawn(thread);
+  }
+
+  /** Starts the threads; resolves when all of them wait for commands. Rejects with what kept one from starting. */
+  static async start(options: EpollEngineOptions): Promise<EpollEngine> {
+    const engine = new EpollEngine(options);
+    try {
+      await engine.#allReady.promise;
+    } catch (error) {
+      await Promise.all(engine.#threads.map(({ handle }) => handle?.stop()));
+      throw error;
+    }
+    engine.#isStarted = true;
+    return engine;
+  }
+
+  get liveConnections(): number {
+    return this.#options.state.counters.reduce((sum, counters) => sum + counters.total('active'), 0);
+  }
+
+  async listen(): Promise<ListenAddress> {
+    const { sys, address, addressSetting, threads, settings } = this.#options;
+    const listeners = bindListeners(threads, { sys, address, addressSetting, tuning: settings.tuning });
+    this.#desk.open(listeners.map(({ fd }) => fd));
+    return listeners[0]!.address;
+  }
+
+  apply(set: EligibleSet): void {
+    const table = this.#options.directory.publish(set);
+    this.#tables.push(table);
+    for (const thread of this.#threads) if (thread.isReady) thread.tell({ type: 'route', table });
+    this.#considerInForce();
+  }
+
+  routesTo(incarnation: string): boolean {
+    const occupant = this.#options.directory.slots.of(incarnation);
+    return (
+      occupant !== undefined && this.#tables.some(({ tenancies }) => tenancies.includes(occupant.tenancy))
+    );
+  }
+
+  cut(incarnation: string): void {
+    const occupant = this.#options.directory.slots.of(incarnation);
+    if (occupant === undefined) return;
+    for (const thread of this.#threads) thread.tell({ type: 'cut', tenancy: occupant.tenancy });
+  }
+
+  drain(): Promise<void> {
+    this.#stopAccepting({ type: 'drain' });
+    return this.#allDrained.promise;
+  }
+
+  async close(spreadMs: number): Promise<void> {
+    this.#closing = { spreadMs };
+    this.#stopAccepting({ type: 'close', spreadMs });
+    await this.#allDrained.promise;
+    await Promise.all(this.#threads.map(({ handle }) => handle?.stop()));
+  }
+
+  #stopAccepting(command: Command): void {
+    this.#isDraining = true;
+    for (const restart of this.#restarts) clearTimeout(restart);
+    for (const listener of this.#desk.retire()) this.#options.sys.close(listener);
+    for (const thread of this.#threads) {
+      if (thread.handle === undefined) thread.isDrained = true;
+      else thread.tell(command);
+    }
+    this.#resolveWhenDrained();
+  }
+
+  #resolveWhenDrained(): void {
+    if (this.#threads.every(({ isDrained }) => isDrained)) this.#allDrained.resolve();
+  }
+
+  #spawn(thread: DataThread): void {
+    thread.handle = new ThreadHandle({
+      ...this.#options,
+      thread: thread.index,
+      onReport: (report) => this.#reported(thread, report),
+      onDied: (error) => this.#died(thread, error),
+    });
+  }
+
+  #reported(thread: DataThread, report: Report): void {
+    const { directory, logger } = this.#options;
+    switch (report.type) {
+      case 'ready':
+        return this.#becameReady(thread);
+      case 'inForce':
+        thread.version = report.version;
+        return this.#considerInForce();
+      case 'outcomes':
+        return this.#heard(report.cells);
+      case 'log':
+        return writeLines(report.lines, thread.index, directory.slots, logger);
+      case 'released':
+        return this.#desk.released(report.listener);
+      case 'drained':
+        thread.isDrained = true;
+        return this.#resolveWhenDrained();
+      default:
+        return report satisfies never;
+    }
+  }
+
+  #becameReady(thread: DataThread): void {
+    thread.isReady = true;
+    const newest = this.#tables.at(-1);
+    if (newest !== undefined) thread.tell({ type: 'route', table: newest });
+    if (this.#closing !== undefined) thread.tell({ type: 'close', ...this.#closing });
+    else if (this.#isDraining) thread.tell({ type: 'drain' });
+    else this.#desk.arrived(thread);
+    if (this.#threads.every(({ isReady }) => isReady)) this.#allReady.resolve();
+  }
+
+  #died(thread: DataThread, error: unknown): void {
+    const { logger, state } = this.#options;
+    thread.handle = undefined;
+    thread.isReady = false;
+    thread.version = -1;
+    if (!this.#isStarted) return this.#allReady.reject(error);
+    const connections = state.counters[thread.index]!.total('active');
+    logger.error(
+      { thread: thread.index, connections, error: describe(error) },
+      'data thread has died, its connections are reset',
+    );
+    this.#reclaim(thread.index);
+    this.#considerInForce();
+    this.#desk.left(thread);
+    if (this.#isDraining) {
+      thread.isDrained = true;
+      return this.#resolveWhenDrained();
+    }
+    const delayMs = Math.min(RESTART_MAX_MS, RESTART_BASE_MS * 2 ** Math.min(thread.deaths++, 10));
+    const restart = setTimeout(() => {
+      this.#restarts.delete(restart);
+      this.#spawn(thread);
+    }, delayMs);
+    this.#restarts.add(restart);
+  }
+
+  /** Frees what the thread held of what all share. Permits come back with the lease of their breaker. */
+  #reclaim(index: number): void {
+    const { state, affinity, news } = this.#options;
+    const counters = state.counters[index]!;
+    for (const [slot, places] of counters.active.entries()) {
+      if (places === 0) continue;
+      counters.active[slot] = 0;
+      state.occupancy.leave(slot, places);
+      news.tell(slot);
+    }
+    counters.clientEnded(counters.total('active'));
+    affinity.threadDied(index + 1);
+  }
+
+  #heard(cells: readonly number[]): void {
+    const { directory, state, onOutcomes, isAtEase } = this.#options;
+    const outcomes = outcomesOf(cells, directory.slots);
+    onOutcomes(outcomes);
+    attend(outcomes, directory.slots, state.attention, isAtEase);
+  }
+
+  /** Every thread has taken a newer table over: the older ones are history. */
+  #considerInForce(): void {
+    const ready = this.#threads.filter(({ isReady }) => isReady);
+    const oldest = Math.min(...ready.map(({ version }) => version));
+    const left = this.#tables.filter(
+      ({ version }, index) => version >= oldest || index === this.#tables.length - 1,
+    );
+    const isAllInForce = left.length === 1 && oldest >= left[0]!.version;
+    if (left.length === this.#tables.length && !isAllInForce) return;
+    this.#tables = left;
+    if (isAllInForce) this.#options.directory.slots.inForce();
+    queueMicrotask(this.#options.onInForce);
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

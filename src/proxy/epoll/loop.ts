@@ -1,0 +1,113 @@
+import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
+import { EPOLL, EPOLL_EVENT } from '../sys/constants.ts';
+import type { Pointer, Sys } from '../sys/sys.ts';
+import type { LoopClock } from './clock.ts';
+import type { Dialer } from './dialer.ts';
+import { INTERRUPTED, must } from './errno.ts';
+import type { Listeners } from './listeners.ts';
+import type { Command, Outbox } from './messages.ts';
+import type { Relay } from './relay.ts';
+import { FLAG, type SocketTable } from './socket-table.ts';
+import type { Timers } from './timers.ts';
+
+const MOST_EVENTS = 512;
+const WAKE_BYTES = 8;
+
+export interface LoopOptions {
+  readonly sys: Sys;
+  readonly epoll: number;
+  /** An eventfd that is written when a command waits at the port, or the stop flag has been set. */
+  readonly wakeFd: number;
+  readonly port: MessagePort;
+  /** Its first cell is not 0 once the loop has to end, whatever else waits. */
+  readonly stopFlag: Int32Array<SharedArrayBuffer>;
+  readonly table: SocketTable;
+  readonly clock: LoopClock;
+  readonly listeners: Listeners;
+  readonly dialer: Dialer;
+  readonly relay: Relay;
+  readonly timers: Timers;
+  readonly outbox: Outbox;
+  readonly onCommand: (command: Command) => void;
+}
+
+/**
+ * The event loop of a data thread. It never gives its thread back before it ends.
+ *
+ *     epoll_wait ─► a batch of edges ─► turns ─► what is due ─► commands ─► reports ─┐
+ *         ▲                                                                          │
+ *         └──────────────────────────────────────────────────────────────────────────┘
+ */
+export class Loop {
+  readonly #options: LoopOptions;
+  readonly #events = new Int32Array(new ArrayBuffer(MOST_EVENTS * EPOLL_EVENT.words * 4));
+  readonly #eventsAt: Pointer;
+  readonly #wakeBytes = new ArrayBuffer(WAKE_BYTES);
+  readonly #wakeAt: Pointer;
+  #isWoken = false;
+
+  constructor(options: LoopOptions) {
+    this.#options = options;
+    const { sys, epoll, wakeFd } = options;
+    this.#eventsAt = sys.addressOf(this.#events.buffer);
+    this.#wakeAt = sys.addressOf(this.#wakeBytes);
+    must(sys.epollControl(epoll, EPOLL.ADD, wakeFd, EPOLL.IN, 0), 'epoll_ctl');
+  }
+
+  /** Runs until the stop flag is set. */
+  run(): void {
+    const { sys, epoll, clock, relay, timers, outbox, stopFlag } = this.#options;
+    while (Atomics.load(stopFlag, 0) === 0) {
+      const timeoutMs = relay.isBusy ? 0 : timers.nextMs();
+      const count = sys.epollWait(epoll, this.#eventsAt, MOST_EVENTS, timeoutMs);
+      clock.read();
+      if (count < 0 && count !== INTERRUPTED) must(count, 'epoll_wait');
+      for (let index = 0; index < count; index++) this.#handle(index * EPOLL_EVENT.words);
+      relay.takeTurns();
+      timers.run();
+      if (this.#isWoken) this.#readCommands();
+      outbox.flush();
+    }
+  }
+
+  #handle(at: number): void {
+    const { wakeFd, listeners, table } = this.#options;
+    const events = this.#events[at]!;
+    const fd = this.#events[at + EPOLL_EVENT.descriptor]!;
+    if (fd === wakeFd) this.#isWoken = true;
+    else if (listeners.has(fd)) listeners.accept(fd);
+    // An event of a descriptor that was closed earlier in the batch, and may be another connection by now.
+    else if (table.generations[fd] === this.#events[at + EPOLL_EVENT.generation] && table.has(fd, FLAG.OPEN))
+      this.#connection(fd, events);
+  }
+
+  #connection(fd: number, events: number): void {
+    const { table, dialer, relay } = this.#options;
+    const { flags, peers } = table;
+    if ((events & (EPOLL.READ_HANG_UP | EPOLL.HANG_UP)) !== 0) flags[fd]! |= FLAG.HUNG_UP | FLAG.READABLE;
+    if ((events & EPOLL.IN) !== 0) flags[fd]! |= FLAG.READABLE;
+    if ((flags[fd]! & FLAG.CONNECTING) !== 0) {
+      if ((events & (EPOLL.OUT | EPOLL.ERROR | EPOLL.HANG_UP)) !== 0) dialer.answered(fd);
+      return;
+    }
+    const generation = table.generations[fd]!;
+    if ((events & EPOLL.ERROR) !== 0) relay.errored(fd);
+    else if ((events & EPOLL.OUT) !== 0 && table.has(peers[fd]!, FLAG.BLOCKED)) relay.resume(peers[fd]!);
+    if (
+      generation === table.generations[fd] &&
+      (flags[fd]! & (FLAG.READABLE | FLAG.QUEUED)) === FLAG.READABLE
+    )
+      relay.pump(fd);
+  }
+
+  #readCommands(): void {
+    const { sys, wakeFd, port, onCommand } = this.#options;
+    this.#isWoken = false;
+    sys.read(wakeFd, this.#wakeAt, WAKE_BYTES);
+    for (;;) {
+      const received = receiveMessageOnPort(port) as { readonly message: Command } | undefined;
+      if (received === undefined) return;
+      onCommand(received.message);
+    }
+  }
+}

@@ -1,0 +1,258 @@
+import type { Counters } from '../counters.ts';
+import { slotOfTenancy } from '../slot-table.ts';
+import { MSG_MORE } from '../sys/constants.ts';
+import type { Pointer, Sys } from '../sys/sys.ts';
+import type { LoopClock } from './clock.ts';
+import { AGAIN } from './errno.ts';
+import type { Parking } from './parking.ts';
+import type { Pipes } from './pipes.ts';
+import { FLAG, type SocketTable } from './socket-table.ts';
+import type { Sockets } from './sockets.ts';
+import type { Tuning } from './tuning.ts';
+
+/** What is read in one go. A read that fills it says that there is more. */
+export const READ_BYTES = 65_536;
+
+/** Reads of one source before the others get their turn. */
+const READS_PER_TURN = 8;
+
+/** Full reads in a row after which bytes go through a pipe, and small ones after which they do not any more. */
+const FULL_READS = 2;
+const SMALL_READS = 4;
+const SMALL_BYTES = 16_384;
+
+/** A source that may be read now. */
+const MAY_READ = FLAG.OPEN | FLAG.READABLE;
+const READ_STATE = MAY_READ | FLAG.BLOCKED | FLAG.READ_ENDED;
+
+export interface RelayOptions {
+  readonly sys: Sys;
+  readonly table: SocketTable;
+  readonly parking: Parking;
+  readonly pipes: Pipes;
+  readonly sockets: Sockets;
+  readonly counters: Counters;
+  readonly clock: LoopClock;
+  readonly tuning: Tuning;
+  /** Whether bulk goes through pipes, never seen by this process. */
+  readonly splices: boolean;
+  /** Whether the last bytes before a FIN that has come already wait for it, to leave as one segment. */
+  readonly corksEnds: boolean;
+}
+
+/**
+ * Hands on bytes, FINs and resets between the two sides of a connection, in both directions alike.
+ *
+ *     source ──recv──► one buffer ──send──► sink      what the sink does not take is parked, the source waits
+ *     source ──splice──► a pipe ──splice──► sink      after two full reads: bulk never leaves the kernel
+ *
+ * Bytes count when the kernel has taken them for the sink. A FIN is handed on behind the last byte, an abort as an
+ * abort. When writing to one side fails, what it has still said is read and handed on before the reset.
+ */
+export class Relay {
+  readonly #options: RelayOptions;
+  readonly #table: SocketTable;
+  readonly #sys: Sys;
+  readonly #bytes = new Uint8Array(new ArrayBuffer(READ_BYTES));
+  readonly #buffer: Pointer;
+  #queue: number[] = [];
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+    this.#table = options.table;
+    this.#sys = options.sys;
+    this.#buffer = options.sys.addressOf(this.#bytes.buffer);
+  }
+
+  /** Sources wait for another turn. */
+  get isBusy(): boolean {
+    return this.#queue.length > 0;
+  }
+
+  /** Gives every source that waits its turn. */
+  takeTurns(): void {
+    const queue = this.#queue;
+    this.#queue = [];
+    for (const fd of queue) {
+      // Closed meanwhile, and maybe another one now: then it is not queued.
+      if (!this.#table.has(fd, FLAG.QUEUED)) continue;
+      this.#table.flags[fd]! &= ~FLAG.QUEUED;
+      this.pump(fd);
+    }
+  }
+
+  /** Reads a source as long as it has something, its sink takes it, and it is its turn. */
+  pump(source: number): void {
+    const { flags, pipes, peers } = this.#table;
+    for (let turn = 0; turn < READS_PER_TURN; turn++) {
+      if ((flags[source]! & READ_STATE) !== MAY_READ) return;
+      const sink = peers[source]!;
+      if ((flags[sink]! & (FLAG.CONNECTING | FLAG.BROKEN)) !== 0) return;
+      const goesOn = pipes[source]! > 0 ? this.#splice(source, sink) : this.#copy(source, sink);
+      if (!goesOn) return;
+    }
+    if ((flags[source]! & (READ_STATE | FLAG.QUEUED)) !== MAY_READ) return;
+    flags[source]! |= FLAG.QUEUED;
+    this.#queue.push(source);
+  }
+
+  /** The sink may take something again: hands on what waits for it, then goes on reading. */
+  resume(source: number): void {
+    if (this.#flush(source)) this.pump(source);
+  }
+
+  /** One of the sides is in error: reads what it has still said, or gives up when nobody would take that. */
+  errored(fd: number): void {
+    const { flags } = this.#table;
+    const isClientBlocked = (flags[fd]! & (FLAG.CLIENT | FLAG.BLOCKED)) === (FLAG.CLIENT | FLAG.BLOCKED);
+    if (isClientBlocked || (flags[fd]! & FLAG.READ_ENDED) !== 0) this.#options.sockets.closeBoth(fd, true);
+    else flags[fd]! |= FLAG.READABLE;
+  }
+
+  /** One read and one write; false when there is no more to do for now. */
+  #copy(source: number, sink: number): boolean {
+    const { flags, fullReads } = this.#table;
+    const read = this.#sys.recv(source, this.#buffer, READ_BYTES);
+    if (read <= 0) return this.#notRead(source, sink, read);
+    this.#hasRead(source, sink);
+    const isLast = (flags[source]! & FLAG.HUNG_UP) !== 0 && read < READ_BYTES;
+    const more = isLast && this.#options.corksEnds ? MSG_MORE : 0;
+    const sent = this.#sys.send(sink, this.#buffer, 0, read, more);
+    if (sent > 0) this.#count(source, sent);
+    if (sent < read) {
+      if (sent < 0 && sent !== AGAIN) return this.#sinkBroke(source, sink);
+      this.#table.parked[source] =
+        this.#options.parking.park(this.#bytes.subarray(Math.max(0, sent), read)) + 1;
+      flags[source]! |= FLAG.BLOCKED;
+      return false;
+    }
+    if (read === READ_BYTES) {
+      if (this.#options.splices && ++fullReads[source]! >= FULL_READS) this.#beginSplicing(source);
+      return true;
+    }
+    fullReads[source] = 0;
+    // Short of a FIN, a read that does not fill the buffer has emptied the socket: the next edge is to come.
+    if (isLast) return true;
+    flags[source]! &= ~FLAG.READABLE;
+    return false;
+  }
+
+  #splice(source: number, sink: number): boolean {
+    const { pipes } = this.#options;
+    const pipe = this.#table.pipes[source]! - 1;
+    const read = pipes.fill(pipe, source);
+    if (read <= 0) return this.#notRead(source, sink, read);
+    this.#hasRead(source, sink);
+    const sent = pipes.empty(pipe, sink);
+    if (sent > 0) this.#count(source, sent);
+    if (sent < read) {
+      if (sent < 0 && sent !== AGAIN) return this.#sinkBroke(source, sink);
+      this.#table.flags[source]! |= FLAG.BLOCKED;
+      return false;
+    }
+    this.#considerCopying(source, read);
+    return true;
+  }
+
+  #beginSplicing(source: number): void {
+    const pipe = this.#options.pipes.take();
+    this.#table.pipes[source] = pipe + 1;
+    this.#table.fullReads[source] = pipe < 0 ? 0 : SMALL_READS;
+    // The sender of bulk waits for acknowledgements.
+    this.#options.tuning.acknowledge(source);
+  }
+
+  /** Gives the pipe back after a few small reads in a row. */
+  #considerCopying(source: number, read: number): void {
+    const { fullReads, pipes } = this.#table;
+    if (read >= SMALL_BYTES) fullReads[source] = SMALL_READS;
+    else if (--fullReads[source]! === 0) {
+      this.#options.pipes.giveBack(pipes[source]! - 1);
+      pipes[source] = 0;
+    }
+  }
+
+  /** True when nothing waits for the sink any more. */
+  #flush(source: number): boolean {
+    const { table, parking, pipes } = this.#options;
+    const sink = table.peers[source]!;
+    const lot = table.parked[source]! - 1;
+    const pipe = table.pipes[source]! - 1;
+    const sent = lot >= 0 ? parking.send(lot, sink) : pipes.empty(pipe, sink);
+    if (sent < 0 && sent !== AGAIN) return this.#sinkBroke(source, sink);
+    if (sent > 0) {
+      this.#count(source, sent);
+      this.#touch(source);
+    }
+    const isLeft = lot >= 0 ? !parking.isEmpty(lot) : pipes.held(pipe) > 0;
+    if (isLeft) return false;
+    if (lot >= 0) {
+      parking.free(lot);
+      table.parked[source] = 0;
+    }
+    table.flags[source]! &= ~FLAG.BLOCKED;
+    return true;
+  }
+
+  #hasRead(source: number, sink: number): void {
+    const { flags } = this.#table;
+    if ((flags[source]! & FLAG.CLIENT) !== 0) flags[sink]! |= FLAG.ASKED;
+    else if ((flags[source]! & FLAG.SETTLED) === 0) this.#options.sockets.succeeded(source);
+    this.#touch(source);
+  }
+
+  #touch(fd: number): void {
+    this.#table.since[this.#table.clientOf(fd)] = this.#options.clock.tick;
+  }
+
+  #count(source: number, bytes: number): void {
+    const { counters } = this.#options;
+    const slot = slotOfTenancy(this.#table.tenancies[source]!);
+    if (this.#table.has(source, FLAG.CLIENT)) counters.sent(slot, bytes);
+    else counters.received(slot, bytes);
+  }
+
+  #notRead(source: number, sink: number, result: number): false {
+    const isBroken = this.#table.has(source, FLAG.BROKEN);
+    if (result === AGAIN && !isBroken) this.#table.flags[source]! &= ~FLAG.READABLE;
+    else if (result === 0 && !isBroken) this.#readEnded(source, sink);
+    else this.#broke(source, result);
+    return false;
+  }
+
+  #readEnded(source: number, sink: number): void {
+    const { flags } = this.#table;
+    flags[source]! &= ~FLAG.READABLE;
+    flags[source]! |= FLAG.READ_ENDED;
+    if ((flags[source]! & (FLAG.CLIENT | FLAG.SETTLED)) === 0) this.#endedUnsettled(source, sink);
+    if ((flags[sink]! & FLAG.READ_ENDED) !== 0) this.#options.sockets.closeBoth(source, false);
+    else this.#sys.shutdownWrite(sink);
+  }
+
+  /** A backend that leaves a client waiting for its first byte has failed; an end in return for an end has not. */
+  #endedUnsettled(backend: number, client: number): void {
+    const { sockets } = this.#options;
+    const isAnswerOwed = this.#table.has(backend, FLAG.ASKED) && !this.#table.has(client, FLAG.READ_ENDED);
+    if (isAnswerOwed) sockets.failed(backend, 'closed_before_first_byte');
+    else sockets.succeeded(backend);
+  }
+
+  /** Its connection is gone, and all that it had said has been read. @param error below zero; 0 after a write that failed */
+  #broke(source: number, error: number): void {
+    const { sockets } = this.#options;
+    if ((this.#table.flags[source]! & (FLAG.CLIENT | FLAG.SETTLED)) === 0) {
+      if (this.#table.has(source, FLAG.ASKED)) sockets.failed(source, 'reset', error);
+      else sockets.succeeded(source);
+    }
+    sockets.closeBoth(source, true);
+  }
+
+  #sinkBroke(source: number, sink: number): false {
+    const { flags } = this.#table;
+    flags[sink]! |= FLAG.BROKEN | FLAG.READABLE;
+    if ((flags[sink]! & FLAG.READ_ENDED) !== 0 || (flags[sink]! & FLAG.CLIENT) !== 0)
+      this.#options.sockets.closeBoth(source, true);
+    else this.pump(sink);
+    return false;
+  }
+}

@@ -1,0 +1,128 @@
+import type { Attention } from '../attention.ts';
+import type { Counters } from '../counters.ts';
+import { NO_PERMIT } from '../gates.ts';
+import type { Router } from '../router.ts';
+import { slotOfTenancy } from '../slot-table.ts';
+import { EPOLL } from '../sys/constants.ts';
+import type { Sys } from '../sys/sys.ts';
+import type { Outbox, OutcomeCode } from './messages.ts';
+import type { Parking } from './parking.ts';
+import type { Pipes } from './pipes.ts';
+import { Resetter } from './resetter.ts';
+import { FLAG, type SocketTable } from './socket-table.ts';
+
+/** Everything that may happen to a socket, told once an edge. */
+const EDGES = EPOLL.EDGE | EPOLL.IN | EPOLL.OUT | EPOLL.READ_HANG_UP;
+
+export interface SocketsOptions {
+  readonly sys: Sys;
+  readonly epoll: number;
+  readonly table: SocketTable;
+  readonly parking: Parking;
+  readonly pipes: Pipes;
+  readonly router: Router;
+  readonly counters: Counters;
+  readonly attention: Attention;
+  readonly outbox: Outbox;
+  /** The last connection of a client has ended. */
+  readonly onIdle: () => void;
+}
+
+/**
+ * The sockets of one thread and what each of them holds: the one place where a socket is closed, a place at a backend
+ * given back, and an outcome told.
+ */
+export class Sockets {
+  readonly #options: SocketsOptions;
+  readonly #resetter: Resetter;
+  /** Clients that are connected; what keeps the thread from being drained. */
+  clients = 0;
+
+  constructor(options: SocketsOptions) {
+    this.#options = options;
+    this.#resetter = new Resetter(options.sys);
+  }
+
+  /** Has its edges told from now on; below zero when the kernel has no room for that. */
+  watch(fd: number): number {
+    const { sys, epoll, table } = this.#options;
+    return sys.epollControl(epoll, EPOLL.ADD, fd, EDGES, table.generations[fd]!);
+  }
+
+  /** Takes a client over that has been accepted. */
+  openClient(fd: number): boolean {
+    const { table, counters } = this.#options;
+    counters.clientAccepted();
+    this.clients++;
+    return table.open(fd, FLAG.OPEN | FLAG.CLIENT);
+  }
+
+  /** Ends the client's side, and the connection with it. */
+  closeClient(fd: number, isReset: boolean): void {
+    this.close(fd, isReset);
+    this.#options.counters.clientEnded();
+    this.clients--;
+    if (this.clients === 0) this.#options.onIdle();
+  }
+
+  /** Ends the backend's side and gives its place back. */
+  closeBackend(fd: number, isReset: boolean): void {
+    const { table } = this.#options;
+    const slot = slotOfTenancy(table.tenancies[fd]!);
+    this.close(fd, isReset);
+    this.leave(slot, table.permits[fd]!);
+  }
+
+  /** Ends both sides of a connection, given either. */
+  closeBoth(fd: number, isReset: boolean): void {
+    const { table } = this.#options;
+    const client = table.clientOf(fd);
+    const backend = table.peers[client]!;
+    // The place is free before its client can see the end and come again.
+    this.closeBackend(backend, isReset);
+    this.closeClient(client, isReset);
+  }
+
+  /** Gives a place back that no socket holds any more. */
+  leave(slot: number, permit: number): void {
+    this.#options.router.settle(slot, permit, 'none');
+    this.#options.router.leave(slot);
+  }
+
+  close(fd: number, isReset: boolean): void {
+    const { sys, table, parking, pipes } = this.#options;
+    if (isReset) this.#resetter.prepare(fd);
+    if (table.parked[fd]! > 0) parking.free(table.parked[fd]! - 1);
+    if (table.pipes[fd]! > 0) pipes.giveBack(table.pipes[fd]! - 1);
+    table.parked[fd] = 0;
+    table.pipes[fd] = 0;
+    table.forget(fd);
+    sys.close(fd);
+  }
+
+  /** The backend has done what it is there for; told when somebody listens. */
+  succeeded(backend: number): void {
+    const { table, router, attention, outbox } = this.#options;
+    table.flags[backend]! |= FLAG.SETTLED;
+    const tenancy = table.tenancies[backend]!;
+    const slot = slotOfTenancy(tenancy);
+    const permit = table.permits[backend]!;
+    if (permit === NO_PERMIT && !attention.isOn(slot)) return;
+    router.settle(slot, permit, 'success');
+    table.permits[backend] = NO_PERMIT;
+    outbox.outcome(tenancy, table.epochs[backend]!, 'success');
+  }
+
+  /** The backend has failed its client. */
+  failed(backend: number, code: OutcomeCode, error = 0): void {
+    const { table, router, counters, attention, outbox } = this.#options;
+    table.flags[backend]! |= FLAG.SETTLED;
+    const tenancy = table.tenancies[backend]!;
+    const slot = slotOfTenancy(tenancy);
+    router.settle(slot, table.permits[backend]!, 'failure');
+    table.permits[backend] = NO_PERMIT;
+    counters.errors[slot]!++;
+    attention.failed(slot);
+    outbox.outcome(tenancy, table.epochs[backend]!, code, error);
+  }
+}

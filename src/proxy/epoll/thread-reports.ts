@@ -1,0 +1,55 @@
+import { endpointOf } from '../../domain/backend.ts';
+import type { Outcome } from '../../domain/outcome.ts';
+import type { Logger } from '../../domain/ports.ts';
+import type { Attention } from '../attention.ts';
+import type { SlotTable } from '../slot-table.ts';
+import { errorNameOf } from './errno.ts';
+import { type LogLine, OUTCOME_CELLS, OUTCOME_CODES } from './messages.ts';
+
+/** Makes outcomes of what a thread has reported; those of backends that are gone say nothing any more. */
+export function outcomesOf(cells: readonly number[], slots: SlotTable): readonly Outcome[] {
+  const outcomes: Outcome[] = [];
+  for (let at = 0; at < cells.length; at += OUTCOME_CELLS) {
+    const occupant = slots.holding(cells[at]!);
+    if (occupant === undefined) continue;
+    const { incarnation, backend } = occupant;
+    const about = { incarnation, epoch: cells[at + 1]! };
+    const code = OUTCOME_CODES[cells[at + 2]!]!;
+    if (code === 'trial' || code === 'success') outcomes.push({ ...about, result: code });
+    else {
+      const error = cells[at + 3]!;
+      const detail = error < 0 ? `${errorNameOf(error)} ${endpointOf(backend)}` : 'no byte in return';
+      outcomes.push({ ...about, result: 'failure', cause: code, detail });
+    }
+  }
+  return outcomes;
+}
+
+/** Takes note of which failures have been read, and lets go of backends whose breakers are at ease. */
+export function attend(
+  outcomes: readonly Outcome[],
+  slots: SlotTable,
+  attention: Attention,
+  isAtEase: (incarnation: string) => boolean,
+): void {
+  for (const { incarnation, result } of outcomes)
+    if (result === 'failure') attention.read(slots.of(incarnation)!.slot);
+  for (const incarnation of new Set(outcomes.map((outcome) => outcome.incarnation)))
+    if (isAtEase(incarnation)) attention.atEase(slots.of(incarnation)!.slot);
+}
+
+/** Writes the lines of a thread, with names for its numbers. */
+export function writeLines(
+  lines: readonly LogLine[],
+  thread: number,
+  slots: SlotTable,
+  logger: Logger,
+): void {
+  for (const { level, fields, message } of lines) logger[level]({ ...named(fields, slots), thread }, message);
+}
+
+function named(fields: object, slots: SlotTable): object {
+  if (!('tenancy' in fields) || typeof fields.tenancy !== 'number') return fields;
+  const { tenancy, ...others } = fields;
+  return { ...others, backend: slots.holding(tenancy)?.backend.id };
+}

@@ -1,0 +1,115 @@
+import type { LoopClock } from './clock.ts';
+import type { Dialer } from './dialer.ts';
+import type { Listeners } from './listeners.ts';
+import { FLAG, type SocketTable } from './socket-table.ts';
+import type { Sockets } from './sockets.ts';
+import type { Tuning } from './tuning.ts';
+
+/** How often all connections are looked at, at most and at least. */
+const LONGEST_SWEEP_MS = 500;
+const SHORTEST_SWEEP_MS = 10;
+const SWEEPS_PER_TIMEOUT = 4;
+
+const CLOSE_STEPS = 10;
+
+export interface TimersOptions {
+  readonly clock: LoopClock;
+  readonly table: SocketTable;
+  readonly sockets: Sockets;
+  readonly dialer: Dialer;
+  readonly listeners: Listeners;
+  readonly tuning: Tuning;
+  /** A connection that is silent both ways for this long is closed; 0 is never. */
+  readonly idleTimeoutMs: number;
+}
+
+/** What happens by the clock: no timer a connection, but lists and sweeps that a batch ends with. */
+export class Timers {
+  readonly #options: TimersOptions;
+  readonly #sweepMs: number;
+  #sweptAt: number;
+  #closing:
+    | { readonly victims: readonly number[]; readonly startedAt: number; readonly spreadMs: number }
+    | undefined;
+  #closed = 0;
+
+  constructor(options: TimersOptions) {
+    this.#options = options;
+    const wanted = options.idleTimeoutMs / SWEEPS_PER_TIMEOUT;
+    this.#sweepMs = wanted === 0 ? LONGEST_SWEEP_MS : clamp(wanted, SHORTEST_SWEEP_MS, LONGEST_SWEEP_MS);
+    this.#sweptAt = options.clock.tick;
+  }
+
+  /** Milliseconds until something is due, -1 when nothing is. */
+  nextMs(): number {
+    const { dialer, listeners, sockets } = this.#options;
+    const sweep = sockets.clients > 0 ? Math.max(0, this.#sweepMs - this.#sinceSweep()) : -1;
+    return soonest(soonest(dialer.nextTimeoutMs(), listeners.nextMs()), soonest(sweep, this.#nextCloseMs()));
+  }
+
+  run(): void {
+    const { dialer, listeners, sockets } = this.#options;
+    dialer.expire();
+    listeners.run();
+    if (this.#closing !== undefined) this.#closeDue();
+    if (sockets.clients > 0 && this.#sinceSweep() >= this.#sweepMs) this.#sweep();
+  }
+
+  /** Ends every connection, evenly over a time. */
+  closeAll(spreadMs: number): void {
+    const victims = [...this.#options.table.having(FLAG.OPEN | FLAG.CLIENT)];
+    this.#closing = { victims, startedAt: this.#options.clock.tick, spreadMs };
+    this.#closed = 0;
+  }
+
+  #sinceSweep(): number {
+    return this.#options.clock.since(this.#sweptAt);
+  }
+
+  #sweep(): void {
+    const { table, sockets, clock, tuning, idleTimeoutMs } = this.#options;
+    this.#sweptAt = clock.tick;
+    for (const client of table.having(FLAG.OPEN | FLAG.CLIENT)) {
+      const backend = table.peers[client]!;
+      if (table.has(backend, FLAG.CONNECTING)) continue;
+      if (idleTimeoutMs > 0 && clock.since(table.since[client]!) >= idleTimeoutMs)
+        sockets.closeBoth(client, true);
+      else if (!table.has(backend, FLAG.KEPT_ALIVE)) {
+        table.flags[backend]! |= FLAG.KEPT_ALIVE;
+        tuning.keepAlive(backend);
+      }
+    }
+  }
+
+  #nextCloseMs(): number {
+    if (this.#closing === undefined) return -1;
+    const { startedAt, spreadMs } = this.#closing;
+    const step = Math.floor((this.#closed * CLOSE_STEPS) / this.#closing.victims.length);
+    return Math.max(0, Math.ceil((spreadMs * step) / CLOSE_STEPS) - this.#options.clock.since(startedAt));
+  }
+
+  #closeDue(): void {
+    const { victims } = this.#closing!;
+    while (this.#closed < victims.length && this.#nextCloseMs() === 0) this.#end(victims[this.#closed++]!);
+    if (this.#closed === victims.length) this.#closing = undefined;
+  }
+
+  /** Of a victim that has ended meanwhile, the number may be another client's: it has no longer to live either. */
+  #end(client: number): void {
+    const { table, sockets, dialer } = this.#options;
+    if (!table.has(client, FLAG.CLIENT)) return;
+    const backend = table.peers[client]!;
+    if (table.has(backend, FLAG.CONNECTING)) dialer.giveUp(backend);
+    else sockets.closeBoth(client, true);
+  }
+}
+
+/** The smaller of two times, where -1 is never. */
+function soonest(a: number, b: number): number {
+  if (a < 0) return b;
+  return b < 0 ? a : Math.min(a, b);
+}
+
+function clamp(value: number, low: number, high: number): number {
+  return Math.min(high, Math.max(low, value));
+}

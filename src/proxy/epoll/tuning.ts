@@ -1,0 +1,85 @@
+import { AF, IPV6_V6ONLY, SO, SOL, TCP } from '../sys/constants.ts';
+import type { Pointer, Sys } from '../sys/sys.ts';
+
+/** What may be set of the sockets; each has its reason in docs/engine.md. */
+export interface TuningSettings {
+  /** Congestion control towards clients; the host's own when absent. */
+  readonly clientCongestion: string | undefined;
+  /** Congestion control towards backends; the host's own when absent. */
+  readonly backendCongestion: string | undefined;
+  /** Delays acknowledgements until there is data to carry them. */
+  readonly delaysAcks: boolean;
+  readonly noDelay: boolean;
+  /** Seconds that the kernel keeps a client to itself until its first byte; 0 is off. */
+  readonly deferAcceptSecs: number;
+  /** Clients with a first byte in their SYN that may wait; 0 is off. */
+  readonly fastOpenQueue: number;
+  readonly keepAliveSecs: number;
+}
+
+/** Sets the options of sockets. */
+export class Tuning {
+  readonly #sys: Sys;
+  readonly #settings: TuningSettings;
+  readonly #backendCongestion: CongestionName | undefined;
+
+  constructor(sys: Sys, settings: TuningSettings) {
+    this.#sys = sys;
+    this.#settings = settings;
+    this.#backendCongestion = congestionName(sys, settings.backendCongestion);
+  }
+
+  /** Before it is bound; what is set here is inherited by the clients that are accepted. */
+  ofListener(fd: number, family: number): number {
+    const sys = this.#sys;
+    const { noDelay, deferAcceptSecs, fastOpenQueue, keepAliveSecs, clientCongestion } = this.#settings;
+    const congestion = congestionName(sys, clientCongestion);
+    const results = [
+      family === AF.INET6 ? sys.setOption(fd, SOL.IPV6, IPV6_V6ONLY, 0) : 0,
+      sys.setOption(fd, SOL.SOCKET, SO.REUSEADDR, 1),
+      sys.setOption(fd, SOL.SOCKET, SO.KEEPALIVE, 1),
+      sys.setOption(fd, SOL.TCP, TCP.KEEPIDLE, keepAliveSecs),
+      noDelay ? sys.setOption(fd, SOL.TCP, TCP.NODELAY, 1) : 0,
+      deferAcceptSecs > 0 ? sys.setOption(fd, SOL.TCP, TCP.DEFER_ACCEPT, deferAcceptSecs) : 0,
+      fastOpenQueue > 0 ? sys.setOption(fd, SOL.TCP, TCP.FASTOPEN, fastOpenQueue) : 0,
+      congestion === undefined ? 0 : this.#setCongestion(fd, congestion),
+    ];
+    return Math.min(...results);
+  }
+
+  /** Before it connects. */
+  ofBackend(fd: number): void {
+    if (this.#settings.noDelay) this.#sys.setOption(fd, SOL.TCP, TCP.NODELAY, 1);
+    if (this.#settings.delaysAcks) this.#sys.setOption(fd, SOL.TCP, TCP.QUICKACK, 0);
+    if (this.#backendCongestion !== undefined) this.#setCongestion(fd, this.#backendCongestion);
+  }
+
+  /** A backend's side that has lived for a while. */
+  keepAlive(fd: number): void {
+    this.#sys.setOption(fd, SOL.TCP, TCP.KEEPIDLE, this.#settings.keepAliveSecs);
+    this.#sys.setOption(fd, SOL.SOCKET, SO.KEEPALIVE, 1);
+  }
+
+  /** Sends the acknowledgement that waits for data, and those to come at once: their receiver waits for them. */
+  acknowledge(fd: number): void {
+    if (this.#settings.delaysAcks) this.#sys.setOption(fd, SOL.TCP, TCP.QUICKACK, 1);
+  }
+
+  #setCongestion(fd: number, { pointer, length }: CongestionName): number {
+    return this.#sys.setOptionAt(fd, SOL.TCP, TCP.CONGESTION, pointer, length);
+  }
+}
+
+interface CongestionName {
+  /** Keeps the memory behind the pointer. */
+  readonly bytes: Uint8Array;
+  readonly pointer: Pointer;
+  readonly length: number;
+}
+
+function congestionName(sys: Sys, name: string | undefined): CongestionName | undefined {
+  if (name === undefined) return undefined;
+  const bytes = new Uint8Array(new ArrayBuffer(name.length));
+  new TextEncoder().encodeInto(name, bytes);
+  return { bytes, pointer: sys.addressOf(bytes.buffer), length: bytes.length };
+}

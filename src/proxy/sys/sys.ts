@@ -1,0 +1,67 @@
+/** The place of an `ArrayBuffer` in memory; made by `Sys.addressOf`, valid while the buffer is reachable. */
+export type Pointer = number | bigint;
+
+/**
+ * The system calls of the event loop. Every call returns what the kernel said, or `-errno`.
+ *
+ * Descriptors are non-blocking and closed on exec. Whoever passes a pointer keeps its buffer alive and long enough:
+ * the kernel writes there.
+ */
+export interface Sys {
+  addressOf(buffer: ArrayBuffer): Pointer;
+  /** Fills a socket address (28 bytes at most) and returns the new descriptor. */
+  accept(fd: number, address: Pointer): number;
+  bind(fd: number, address: Pointer, length: number): number;
+  close(fd: number): number;
+  connect(fd: number, address: Pointer, length: number): number;
+  /** The event's data carries the descriptor in its low half and `generation` in its high one. */
+  epollControl(epoll: number, operation: number, fd: number, events: number, generation: number): number;
+  epollCreate(): number;
+  /** Fills `count` events at most, laid out as `EPOLL_EVENT` says; returns how many. */
+  epollWait(epoll: number, events: Pointer, count: number, timeoutMs: number): number;
+  eventfd(): number;
+  getOption(fd: number, level: number, option: number): number;
+  getSocketName(fd: number, address: Pointer): number;
+  listen(fd: number, backlog: number): number;
+  /** Fills two descriptors: the end to read from, the end to write to. */
+  pipe(fds: Pointer): number;
+  read(fd: number, into: Pointer, length: number): number;
+  recv(fd: number, into: Pointer, length: number): number;
+  /** Sends what lies at `from + offset`; never raises SIGPIPE. */
+  send(fd: number, from: Pointer, offset: number, length: number, flags: number): number;
+  setOption(fd: number, level: number, option: number, value: number): number;
+  setOptionAt(fd: number, level: number, option: number, value: Pointer, length: number): number;
+  setPipeSize(fd: number, bytes: number): number;
+  shutdownWrite(fd: number): number;
+  /** A TCP socket of a family (`AF`). */
+  socket(family: number): number;
+  splice(from: number, to: number, length: number): number;
+  write(fd: number, from: Pointer, length: number): number;
+}
+
+/** The names of `Sys`, for whoever looks a way to the kernel over before it is used. */
+export const SYS_CALLS = [
+  'addressOf',
+  'accept',
+  'bind',
+  'close',
+  'connect',
+  'epollControl',
+  'epollCreate',
+  'epollWait',
+  'eventfd',
+  'getOption',
+  'getSocketName',
+  'listen',
+  'pipe',
+  'read',
+  'recv',
+  'send',
+  'setOption',
+  'setOptionAt',
+  'setPipeSize',
+  'shutdownWrite',
+  'socket',
+  'splice',
+  'write',
+] as const satisfies readonly (keyof Sys)[];

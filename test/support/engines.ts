@@ -1,0 +1,180 @@
+import type { Backend } from '../../src/domain/backend.ts';
+import type { Outcome } from '../../src/domain/outcome.ts';
+import type { ListenAddress, Logger, ProxyEngine, TrafficSource } from '../../src/domain/ports.ts';
+import { systemNow } from '../../src/composition/system-clock.ts';
+import { Affinity } from '../../src/proxy/affinity.ts';
+import { Directory } from '../../src/proxy/directory.ts';
+import { EpollEngine } from '../../src/proxy/epoll/epoll-engine.ts';
+import { descriptorLimit } from '../../src/proxy/epoll/descriptor-limit.ts';
+import { NetEngine } from '../../src/proxy/net-engine.ts';
+import { Router } from '../../src/proxy/router.ts';
+import { newSharedState, newsOf } from '../../src/proxy/shared-state.ts';
+import { loadSys, type SysWay } from '../../src/proxy/sys/load-sys.ts';
+import { createTrafficSource } from '../../src/proxy/traffic.ts';
+import { aSet } from './backends.ts';
+import { silentLogger } from './proxy.ts';
+
+export interface EngineOptions {
+  readonly address: ListenAddress;
+  readonly connectTimeoutMs: number;
+  readonly connectAttempts: number;
+  readonly idleTimeoutMs: number;
+  readonly bindingTtlMs: number;
+  readonly threads: number;
+  readonly logger: Logger;
+  /** The module that a data thread runs. */
+  readonly module: URL;
+  /** Rows of the table of descriptors of a data thread. */
+  readonly mostDescriptors: number;
+}
+
+export interface RunningEngine {
+  readonly engine: ProxyEngine & { readonly liveConnections: number };
+  readonly port: number;
+  readonly traffic: TrafficSource;
+  readonly outcomes: readonly Outcome[];
+  readonly apply: (backends: readonly Backend[]) => void;
+  /** Version of the newest set that is in force everywhere. */
+  readonly inForce: () => number;
+}
+
+export interface EngineKind {
+  readonly name: string;
+  readonly start: (backends: readonly Backend[], options?: Partial<EngineOptions>) => Promise<RunningEngine>;
+}
+
+const DEFAULTS: EngineOptions = {
+  address: { host: '127.0.0.1', port: 0 },
+  connectTimeoutMs: 5_000,
+  connectAttempts: 3,
+  idleTimeoutMs: 0,
+  bindingTtlMs: 0,
+  threads: 2,
+  logger: silentLogger,
+  module: new URL('../../src/composition/data-thread.ts', import.meta.url),
+  mostDescriptors: descriptorLimit(),
+};
+
+const ADDRESS_SETTING = 'EDGEPROXY_LISTEN_ADDR';
+const MAX_BINDINGS = 1_000;
+
+/** What both engines stand on, and what a test sees of them. */
+function aBase(threads: number, options: EngineOptions) {
+  const state = newSharedState(threads, MAX_BINDINGS);
+  const { counters, occupancy, memory } = state;
+  const directory = new Directory(state, options.logger);
+  const affinity = new Affinity({
+    ttlMs: options.bindingTtlMs,
+    now: systemNow,
+    memory: memory.affinity,
+    holder: threads + 1,
+  });
+  const outcomes: Outcome[] = [];
+  let version = 0;
+  let inForce = 0;
+  return {
+    state,
+    directory,
+    affinity,
+    outcomes,
+    onOutcomes: (batch: readonly Outcome[]) => void outcomes.push(...batch),
+    onInForce: () => (inForce = version),
+    async run(engine: RunningEngine['engine'], backends: readonly Backend[]): Promise<RunningEngine> {
+      const apply = (next: readonly Backend[]): void => {
+        engine.apply(aSet(next, ++version));
+        // Successes are told of backends that have failed: here of all.
+        for (const slots of directory.slots.slotsById().values())
+          for (const slot of slots) state.attention.failed(slot);
+      };
+      apply(backends);
+      try {
+        const { port } = await engine.listen();
+        const traffic = createTrafficSource({ counters, occupancy, slots: directory.slots });
+        return { engine, port, traffic, outcomes, apply, inForce: () => inForce };
+      } catch (error) {
+        await engine.close(0);
+        throw error;
+      }
+    },
+  };
+}
+
+/** The portable engine on a free loopback port, unless said otherwise. */
+export const netEngine: EngineKind = {
+  name: 'net',
+  start(backends, given = {}) {
+    const options = { ...DEFAULTS, ...given };
+    const { state, directory, affinity, onOutcomes, onInForce, run } = aBase(1, options);
+    const { occupancy, gates, memory } = state;
+    const counters = state.counters[0]!;
+    const router = new Router({
+      ownRegion: 'sa',
+      geo: { isEmpty: true, locate: () => undefined },
+      affinity,
+      occupancy,
+      gates,
+      counters,
+      news: newsOf(memory, 0),
+      random: Math.random,
+    });
+    const engine = new NetEngine({
+      ...options,
+      addressSetting: ADDRESS_SETTING,
+      directory,
+      router,
+      counters,
+      now: systemNow,
+      onOutcomes,
+      onInForce,
+    });
+    return run(engine, backends);
+  },
+};
+
+function epollEngine(name: string, sysWay: SysWay): EngineKind {
+  return {
+    name,
+    async start(backends, given = {}) {
+      const options = { ...DEFAULTS, ...given };
+      const { threads, connectTimeoutMs, connectAttempts, idleTimeoutMs, bindingTtlMs } = options;
+      const { state, run, ...base } = aBase(threads, options);
+      const engine = await EpollEngine.start({
+        ...options,
+        ...base,
+        sys: await loadSys(sysWay),
+        state,
+        addressSetting: ADDRESS_SETTING,
+        moduleData: { sysWay, geo: { cidrs: {}, regions: {}, geoipPath: undefined } },
+        news: newsOf(state.memory, threads),
+        isAtEase: () => false,
+        settings: {
+          memory: state.memory,
+          ownRegion: 'sa',
+          bindingTtlMs,
+          connectTimeoutMs,
+          connectAttempts,
+          idleTimeoutMs,
+          pipeBytes: 1_048_576,
+          splices: true,
+          corksEnds: true,
+          logsConnections: false,
+          tuning: {
+            clientCongestion: undefined,
+            backendCongestion: undefined,
+            delaysAcks: true,
+            noDelay: true,
+            deferAcceptSecs: 0,
+            fastOpenQueue: 0,
+            keepAliveSecs: 60,
+          },
+        },
+      });
+      return run(engine, backends);
+    },
+  };
+}
+
+export const addonEngine = epollEngine('epoll, addon', 'addon');
+export const ffiEngine = epollEngine('epoll, node:ffi', 'ffi');
+
+export const ENGINES: readonly EngineKind[] = [netEngine, addonEngine, ffiEngine];
