@@ -19,22 +19,34 @@ const TOTALS = { accepted: 0, active: 1, bytesSent: 2, bytesReceived: 3, refused
  * fixed size costs address space, not memory. Totals outlive the backends that they were counted with.
  */
 export class Counters {
+  readonly maxSlots: number;
   /** Slots reserved at a backend: connecting and connected. This is what the hard limit bounds. */
-  readonly active = new Int32Array(new SharedArrayBuffer(MAX_SLOTS * 4));
+  readonly active: Int32Array;
   /** Connections established. */
-  readonly connections = column();
+  readonly connections: Float64Array;
   /** Failures charged to the backend. */
-  readonly errors = column();
+  readonly errors: Float64Array;
   /** Client to backend. */
-  readonly bytesSent = column();
+  readonly bytesSent: Float64Array;
   /** Backend to client. */
-  readonly bytesReceived = column();
-  readonly rttSumSeconds = column();
+  readonly bytesReceived: Float64Array;
+  readonly rttSumSeconds: Float64Array;
   /** Row-major: `RTT_CELLS` cells a slot, not cumulative. */
-  readonly rttCells = column(RTT_CELLS);
+  readonly rttCells: Float64Array;
   readonly #totals = new Float64Array(
     new SharedArrayBuffer((TOTALS.refused + REFUSAL_REASONS.length) * Float64Array.BYTES_PER_ELEMENT),
   );
+
+  constructor(maxSlots = MAX_SLOTS) {
+    this.maxSlots = maxSlots;
+    this.active = new Int32Array(new SharedArrayBuffer(maxSlots * Int32Array.BYTES_PER_ELEMENT));
+    this.connections = column(maxSlots);
+    this.errors = column(maxSlots);
+    this.bytesSent = column(maxSlots);
+    this.bytesReceived = column(maxSlots);
+    this.rttSumSeconds = column(maxSlots);
+    this.rttCells = column(maxSlots * RTT_CELLS);
+  }
 
   clientAccepted(): void {
     this.#totals[TOTALS.accepted]!++;
@@ -93,6 +105,6 @@ export class Counters {
   }
 }
 
-function column(cellsPerSlot = 1): Float64Array {
-  return new Float64Array(new SharedArrayBuffer(MAX_SLOTS * cellsPerSlot * Float64Array.BYTES_PER_ELEMENT));
+function column(cells: number): Float64Array {
+  return new Float64Array(new SharedArrayBuffer(cells * Float64Array.BYTES_PER_ELEMENT));
 }

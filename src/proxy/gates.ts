@@ -10,11 +10,18 @@ const UNLIMITED = -1;
  * In shared memory, beside the counters, and written only where a connection or a set changes something.
  */
 export class Gates {
-  readonly #epochs = cells();
-  readonly #grants = cells();
-  readonly #permits = cells().fill(UNLIMITED);
+  readonly #epochs: Int32Array;
+  readonly #grants: Int32Array;
+  readonly #permits: Int32Array;
   /** Permits of the present grant under way; they count on while a panic lifts the limit, and when it changes. */
-  readonly #taken = cells();
+  readonly #taken: Int32Array;
+
+  constructor(maxSlots = MAX_SLOTS) {
+    this.#epochs = cells(maxSlots);
+    this.#grants = cells(maxSlots);
+    this.#permits = cells(maxSlots).fill(UNLIMITED);
+    this.#taken = cells(maxSlots);
+  }
 
   /** Takes over a decision; a new grant forgets the permits under way. */
   apply(slot: number, { epoch, grant, permits }: CircuitGate): void {
@@ -50,6 +57,6 @@ export class Gates {
   }
 }
 
-function cells(): Int32Array {
-  return new Int32Array(new SharedArrayBuffer(MAX_SLOTS * Int32Array.BYTES_PER_ELEMENT));
+function cells(count: number): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(count * Int32Array.BYTES_PER_ELEMENT));
 }

@@ -4,7 +4,7 @@ import { BackendPicker, loadScore } from '../domain/load-balancing.ts';
 import type { RefusalReason } from '../domain/outcome.ts';
 import type { GeoResolver, Random } from '../domain/ports.ts';
 import type { Affinity } from './affinity.ts';
-import { type Counters, MAX_SLOTS } from './counters.ts';
+import type { Counters } from './counters.ts';
 import { Gates } from './gates.ts';
 import type { SlotTable } from './slot-table.ts';
 
@@ -47,12 +47,14 @@ interface Routes {
  */
 export class Router {
   readonly #options: RouterOptions;
-  readonly #gates = new Gates();
-  readonly #indexOfSlot = new Int32Array(MAX_SLOTS).fill(-1);
+  readonly #gates: Gates;
+  readonly #indexOfSlot: Int32Array;
   #routes: Routes;
 
   constructor(options: RouterOptions) {
     this.#options = options;
+    this.#gates = new Gates(options.counters.maxSlots);
+    this.#indexOfSlot = new Int32Array(options.counters.maxSlots).fill(-1);
     this.#routes = this.#build([]);
   }
 

@@ -1,6 +1,6 @@
 import { type Backend, incarnationOf } from '../domain/backend.ts';
 import type { EligibleSet } from '../domain/eligibility.ts';
-import { type Counters, MAX_SLOTS } from './counters.ts';
+import type { Counters } from './counters.ts';
 
 interface Occupant {
   readonly slot: number;
@@ -70,8 +70,9 @@ export class SlotTable {
       occupant.wanted = true;
       return true;
     }
-    if (this.#free.length === 0 && this.#nextUnused === MAX_SLOTS) this.#sweep(() => true);
-    const slot = this.#free.pop() ?? (this.#nextUnused < MAX_SLOTS ? this.#nextUnused++ : undefined);
+    const { maxSlots } = this.#counters;
+    if (this.#free.length === 0 && this.#nextUnused === maxSlots) this.#sweep(() => true);
+    const slot = this.#free.pop() ?? (this.#nextUnused < maxSlots ? this.#nextUnused++ : undefined);
     if (slot === undefined) return false;
     this.#counters.clear(slot);
     onAssigned(slot);

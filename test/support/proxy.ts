@@ -25,12 +25,13 @@ export interface TestRouterOptions {
   readonly now?: () => number;
   readonly random?: () => number;
   readonly geo?: Readonly<Record<string, ClientGeo>>;
+  readonly maxSlots?: number;
 }
 
 /** A router in region `sa` with affinity off, unless said otherwise. */
 export function aRouter(options: TestRouterOptions = {}): TestRouter {
   const { bindingTtlMs = 0, now = () => performance.now(), random = Math.random, geo = {} } = options;
-  const counters = new Counters();
+  const counters = new Counters(options.maxSlots);
   const slots = new SlotTable(counters);
   const affinity = new Affinity({ ttlMs: bindingTtlMs, now });
   const locate = (address: string) => geo[address];
