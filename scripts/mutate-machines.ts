@@ -4,12 +4,12 @@
  *     copy of the tree ─► mutation ─► vitest on the tests of the machine ─► killed | SURVIVED | BROKEN
  *
  * Works in temporary folders only. Exits with 1 when a mutation survives, when one no longer applies or keeps its
- * tests from running at all, and when the tests fail without any.
+ * tests from running at all, and when the tests fail without any. What the tests of such a one had to say is printed.
  *
  * Usage: node scripts/mutate-machines.ts [WORD…]     only machines and mutations with all these words
  */
 import { spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -37,7 +37,29 @@ const RUN_TIMEOUT_MS = 60_000;
 const TEST_TIMEOUT_MS = 20_000;
 const TOTAL_TIMEOUT_MS = 20 * 60_000;
 
-type Verdict = 'killed' | 'killed (timeout)' | 'SURVIVED' | 'BROKEN' | 'DOES NOT APPLY';
+type Verdict =
+  | 'ok'
+  | 'killed'
+  | 'killed (timeout)'
+  | 'killed (crash)'
+  | 'SURVIVED'
+  | 'BROKEN'
+  | 'DOES NOT APPLY';
+
+interface TestRun {
+  readonly exitCode: number | null;
+  readonly isLate: boolean;
+  readonly passed: number;
+  readonly failed: number;
+  /** What it has printed. */
+  readonly output: string;
+}
+
+interface Judgement {
+  readonly verdict: Verdict;
+  /** Why, when it is not as it should be. */
+  readonly output: string;
+}
 
 interface Job {
   readonly machine: string;
@@ -46,9 +68,31 @@ interface Job {
   readonly mutation: Mutation | undefined;
 }
 
-const VITEST_CONFIG = `export default { test: {
-  include: ['test/**/*.test.ts', 'examples/**/*.test.ts'], pool: 'threads', testTimeout: ${TEST_TIMEOUT_MS},
-} };\n`;
+/**
+ * Runs the files one by one and in the order given, whatever a cache says of runs before: examples kill at once what
+ * makes a property spin until there is no memory left, and two files that fail in one moment lose their results.
+ */
+const VITEST_CONFIG = `import { BaseSequencer } from 'vitest/node';
+
+const rankOf = ({ moduleId }) => process.argv.findIndex((argument) => moduleId.endsWith(argument));
+
+class AsGiven extends BaseSequencer {
+  sort(files) {
+    return files.toSorted((a, b) => rankOf(a) - rankOf(b));
+  }
+}
+
+export default {
+  cacheDir: '.vite',
+  test: {
+    include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
+    pool: 'threads',
+    maxWorkers: 1,
+    testTimeout: ${TEST_TIMEOUT_MS},
+    sequence: { sequencer: AsGiven },
+  },
+};
+`;
 
 function createCopy(): string {
   const folder = mkdtempSync(join(tmpdir(), 'edgeproxy-mutations-'));
@@ -61,24 +105,40 @@ function createCopy(): string {
 /** Process groups of tests that run. */
 const running = new Set<number>();
 
-/** Runs the tests in a copy; `undefined` when they took too long. */
-function runTests(
-  folder: string,
-  tests: readonly string[],
-): Promise<{ passed: number; failed: number } | undefined> {
+/** Numbers of tests that passed and failed; none when the run came to no report. */
+function countsIn(report: string): { readonly passed: number; readonly failed: number } {
+  if (!existsSync(report)) return { passed: 0, failed: 0 };
+  const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8')) as {
+    numPassedTests: number;
+    numFailedTests: number;
+  };
+  return { passed: numPassedTests, failed: numFailedTests };
+}
+
+/** Runs the tests in a copy, until the first one fails. */
+function runTests(folder: string, tests: readonly string[]): Promise<TestRun> {
   const report = join(folder, 'report.json');
   rmSync(report, { force: true });
   const args = [
     'run',
     '--config',
     'vitest.mutations.mjs',
+    '--reporter=default',
     '--reporter=json',
-    `--outputFile=${report}`,
+    `--outputFile.json=${report}`,
     '--bail=1',
     ...tests,
   ];
   const vitest = join(folder, 'node_modules/vitest/vitest.mjs');
-  const child = spawn(process.execPath, [vitest, ...args], { cwd: folder, detached: true, stdio: 'ignore' });
+  const child = spawn(process.execPath, [vitest, ...args], {
+    cwd: folder,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+  }
   const group = child.pid!;
   running.add(group);
   return new Promise((resolve, reject) => {
@@ -88,36 +148,44 @@ function runTests(
       process.kill(-group, 'SIGKILL');
     }, RUN_TIMEOUT_MS);
     child.on('error', reject);
-    child.on('close', () => {
+    child.on('close', (exitCode) => {
       clearTimeout(timer);
       running.delete(group);
-      if (isLate) return resolve(undefined);
-      const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8')) as {
-        numPassedTests: number;
-        numFailedTests: number;
-      };
-      return resolve({ passed: numPassedTests, failed: numFailedTests });
+      resolve({ exitCode, isLate, ...countsIn(report), output });
     });
   });
 }
 
-async function judge(folder: string, { tests, mutation }: Job): Promise<Verdict> {
-  if (mutation === undefined) {
+/** How Vitest ends when a test takes all memory, without a report. */
+const WORKER_CRASH = 'Worker exited unexpectedly';
+
+function verdictOf({ exitCode, isLate, passed, failed, output }: TestRun, isMutated: boolean): Verdict {
+  const hasPassed = !isLate && exitCode === 0 && failed === 0 && passed > 0;
+  if (!isMutated) return hasPassed ? 'ok' : 'BROKEN';
+  if (isLate) return 'killed (timeout)';
+  if (failed > 0) return 'killed';
+  if (output.includes(WORKER_CRASH)) return 'killed (crash)';
+  return hasPassed ? 'SURVIVED' : 'BROKEN';
+}
+
+async function judge(folder: string, { tests, mutation }: Job): Promise<Judgement> {
+  const test = async (isMutated: boolean): Promise<Judgement> => {
     const run = await runTests(folder, tests);
-    return run !== undefined && run.failed === 0 && run.passed > 0 ? 'killed' : 'BROKEN';
-  }
+    const { exitCode, isLate, output } = run;
+    const end = isLate ? `ended after ${RUN_TIMEOUT_MS} ms` : `exit code ${exitCode}`;
+    return { verdict: verdictOf(run, isMutated), output: `${output}\n${end}` };
+  };
+  if (mutation === undefined) return test(false);
   const file = join(folder, mutation.file);
   const original = readFileSync(file, 'utf8');
-  if (original.split(mutation.find).length !== 2) return 'DOES NOT APPLY';
+  const times = original.split(mutation.find).length - 1;
+  if (times !== 1) return { verdict: 'DOES NOT APPLY', output: `its text is there ${times} times` };
   writeFileSync(
     file,
     original.replace(mutation.find, () => mutation.replace),
   );
   try {
-    const run = await runTests(folder, tests);
-    if (run === undefined) return 'killed (timeout)';
-    if (run.failed > 0) return 'killed';
-    return run.passed > 0 ? 'SURVIVED' : 'BROKEN';
+    return await test(true);
   } finally {
     writeFileSync(file, original);
   }
@@ -134,7 +202,7 @@ function jobs(words: readonly string[]): readonly Job[] {
   });
 }
 
-function print(verdict: string, { machine, mutation }: Job): void {
+function print(verdict: Verdict, { machine, mutation }: Job): void {
   const what = mutation?.name ?? 'as it is: its tests pass';
   process.stdout.write(`${verdict.padEnd(17)}  ${machine.padEnd(21)}  ${what}\n`);
 }
@@ -143,9 +211,10 @@ function print(verdict: string, { machine, mutation }: Job): void {
 async function work(queue: Job[], folder: string, wrong: Job[]): Promise<readonly Job[]> {
   const job = queue.shift();
   if (job === undefined) return wrong;
-  const verdict = await judge(folder, job);
-  const isGood = verdict.startsWith('killed');
-  print(job.mutation === undefined && isGood ? 'ok' : verdict, job);
+  const { verdict, output } = await judge(folder, job);
+  const isGood = verdict === 'ok' || verdict.startsWith('killed');
+  print(verdict, job);
+  if (!isGood) process.stdout.write(`${output.trim().replaceAll(/^/gm, '  | ')}\n`);
   return work(queue, folder, isGood ? wrong : [...wrong, job]);
 }
 
@@ -157,6 +226,7 @@ const watchdog = setTimeout(() => {
   process.exit(1);
 }, TOTAL_TIMEOUT_MS);
 process.once('SIGINT', () => process.exit(130));
+process.once('SIGTERM', () => process.exit(143));
 process.on('exit', () => {
   for (const group of running) process.kill(-group, 'SIGKILL');
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });

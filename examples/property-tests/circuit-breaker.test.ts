@@ -88,6 +88,30 @@ describe('the circuit breaker', () => {
     );
   });
 
+  it('drops outcomes of other epochs: a story with them is the same story without', () => {
+    expect.hasAssertions();
+    const stale = fc.record({
+      type: fc.constantFrom('succeed' as const, 'fail' as const),
+      age: fc.constantFrom(1, 2, 3, -1),
+    });
+    const story = fc.array(fc.tuple(circuitCommand, fc.array(stale, { maxLength: 3 })), { maxLength: 60 });
+    fc.assert(
+      fc.property(circuitSettings, story, (settings, list) => {
+        const [disturbed, calm] = [aBreaker(settings), aBreaker(settings)];
+        for (const [command, outcomes] of list) {
+          for (const outcome of outcomes) disturbed.apply(outcome);
+          for (const breaker of [disturbed, calm]) breaker.apply(command);
+          expect(disturbed.actor.getSnapshot().value).toBe(calm.actor.getSnapshot().value);
+          expect(circuitGateOf(disturbed.actor.getSnapshot())).toEqual(
+            circuitGateOf(calm.actor.getSnapshot()),
+          );
+        }
+        expect(disturbed.told).toEqual(calm.told);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
   it('stays open for its time exactly, however many connections fail meanwhile', () => {
     expect.hasAssertions();
     const failures = fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 8, maxLength: 8 });

@@ -6,9 +6,9 @@ export const backendMutations = mutationGroup(
   'backend',
   'src/machines/backend.ts',
   [
-    'examples/property-tests/backend.test.ts',
     'test/machines/backend.test.ts',
     'test/machines/backend-down.test.ts',
+    'examples/property-tests/backend.test.ts',
   ],
   [
     ['a changed timeout begins anew', 'Math.max(0, sinceMs + drainTimeoutMs - now())', 'drainTimeoutMs'],

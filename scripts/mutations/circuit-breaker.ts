@@ -6,9 +6,9 @@ export const circuitBreakerMutations = mutationGroup(
   'circuitBreaker',
   'src/machines/circuit-breaker.ts',
   [
-    'examples/property-tests/circuit-breaker.test.ts',
     'test/machines/circuit-breaker.test.ts',
     'test/machines/circuit-breaker-half-open.test.ts',
+    'examples/property-tests/circuit-breaker.test.ts',
   ],
   [
     ['opens a failure late', 'context.failures >= context', 'context.failures > context'],

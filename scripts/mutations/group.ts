@@ -11,7 +11,7 @@ export interface Mutation {
 
 export interface MutationGroup {
   readonly machine: string;
-  /** Test files, of which one must fail. */
+  /** Test files, of which one must fail; they run in this order, so those that take longest come last. */
   readonly tests: readonly string[];
   readonly mutations: readonly Mutation[];
 }

@@ -4,9 +4,9 @@ export const healthCheckerMutations = mutationGroup(
   'healthChecker',
   'src/machines/health-checker.ts',
   [
-    'examples/property-tests/health-checker.test.ts',
     'test/machines/health-checker.test.ts',
     'test/machines/health-checker-beat.test.ts',
+    'examples/property-tests/health-checker.test.ts',
   ],
   [
     [

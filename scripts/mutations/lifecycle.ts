@@ -3,7 +3,7 @@ import { mutationGroup } from './group.ts';
 export const lifecycleMutations = mutationGroup(
   'lifecycle',
   'src/machines/lifecycle.ts',
-  ['test/machines/lifecycle.test.ts'],
+  ['test/machines/lifecycle.test.ts', 'examples/property-tests/lifecycle.test.ts'],
   [
     ['cannot be stopped while it starts', "on: { STOP_REQUESTED: 'closing' },", ''],
     ['does not drain', "on: { STOP_REQUESTED: 'draining' }", "on: { STOP_REQUESTED: 'closing' }"],

@@ -3,7 +3,7 @@ import { mutationGroup } from './group.ts';
 export const postgresSubscriptionMutations = mutationGroup(
   'postgresSubscription',
   'src/machines/postgres-subscription.ts',
-  ['test/machines/postgres-subscription.test.ts'],
+  ['test/machines/postgres-subscription.test.ts', 'examples/property-tests/subscription.test.ts'],
   [
     ['gives no hint after LISTEN', "entry: ['announceChange', 'beat']", "entry: ['beat']"],
     ['sends no first heartbeat', "entry: ['announceChange', 'beat']", "entry: ['announceChange']"],

@@ -14,7 +14,7 @@ import {
 } from '../machines/circuit-breaker.ts';
 import { type healthCheckerMachine, healthStatusOf } from '../machines/health-checker.ts';
 
-type Clock = NonNullable<ActorOptions<AnyActorLogic>['clock']>;
+export type Clock = NonNullable<ActorOptions<AnyActorLogic>['clock']>;
 
 /** What a family needs to live; machines are the provided ones, shared by all families. */
 export interface FamilyOptions {

@@ -5,10 +5,15 @@ import type { Outcome } from '../domain/outcome.ts';
 import { type LimitedLog, limitedWarning } from '../domain/limited-log.ts';
 import type { FleetReport, Logger } from '../domain/ports.ts';
 import type { MemberChange } from '../streams/eligible-backends.ts';
-import { BackendFamily, type FamilyEvents, type FamilyOptions } from './backend-family.ts';
+import { BackendFamily, type Clock, type FamilyEvents, type FamilyOptions } from './backend-family.ts';
 
 /** How often draining backends are looked at for their last connection to have ended. */
 const IDLE_CHECK_MS = 250;
+
+const SYSTEM_CLOCK: Clock = {
+  setTimeout: (act, ms) => setTimeout(act, ms),
+  clearTimeout: (id: NodeJS.Timeout) => clearTimeout(id),
+};
 
 /** `not_made`: this machine lacked what a probe needs. */
 export type ProbeOutcome = 'ok' | 'failed' | 'not_made';
@@ -46,10 +51,12 @@ export class Fleet {
   readonly #warnFailed: LimitedLog;
   /** Incarnations whose connections end as soon as no new ones can come. */
   readonly #pendingCuts = new Set<string>();
-  #idleCheck: NodeJS.Timeout | undefined;
+  readonly #clock: Clock;
+  #idleCheck: unknown;
 
   constructor(options: FleetOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
     this.#warnFailed = limitedWarning(options.logger, 'backends fail clients', options.now);
     this.#warnNotProbed = limitedWarning(options.logger, 'cannot probe, the trouble is local', options.now);
   }
@@ -144,7 +151,7 @@ export class Fleet {
   }
 
   stop(): void {
-    clearInterval(this.#idleCheck);
+    this.#clock.clearTimeout(this.#idleCheck);
     for (const family of this.#families.values()) family.stop();
     this.#changes$.complete();
   }
@@ -159,7 +166,14 @@ export class Fleet {
 
   #drain(family: BackendFamily): void {
     family.remove();
-    this.#idleCheck ??= setInterval(() => this.#checkIdle(), IDLE_CHECK_MS);
+    if (this.#idleCheck === undefined) this.#checkIdleLater();
+  }
+
+  #checkIdleLater(): void {
+    this.#idleCheck = this.#clock.setTimeout(() => {
+      this.#checkIdleLater();
+      this.#checkIdle();
+    }, IDLE_CHECK_MS);
   }
 
   #checkIdle(): void {
@@ -169,7 +183,7 @@ export class Fleet {
     );
     if (idle.length > 0) this.#asOne(() => idle.forEach((family) => family.becameIdle()));
     if (draining.length > idle.length) return;
-    clearInterval(this.#idleCheck);
+    this.#clock.clearTimeout(this.#idleCheck);
     this.#idleCheck = undefined;
   }
 

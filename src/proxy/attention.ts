@@ -1,5 +1,3 @@
-import { MAX_SLOTS, sharedInts } from './shared-columns.ts';
-
 /**
  * Which backends have failed of late, so that a success is worth a message.
  *
@@ -14,7 +12,8 @@ export class Attention {
   /** Failures that the owner has read since the slot had attention last. */
   readonly #read = new Map<number, number>();
 
-  constructor(memory = sharedInts(MAX_SLOTS)) {
+  /** @param memory one cell a slot */
+  constructor(memory: Int32Array<SharedArrayBuffer>) {
     this.memory = memory;
   }
 

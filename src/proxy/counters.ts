@@ -1,5 +1,5 @@
 import { REFUSAL_REASONS, type RefusalReason } from '../domain/outcome.ts';
-import { MAX_SLOTS, sharedInts, sharedNumbers } from './shared-columns.ts';
+import { sharedInts, sharedNumbers } from './shared-columns.ts';
 
 /** Upper bounds in seconds of the connect-time histogram; a last bucket without a bound follows. */
 export const RTT_BUCKETS_SECONDS = [
@@ -23,15 +23,15 @@ export interface CountersMemory {
   readonly totals: Float64Array<SharedArrayBuffer>;
 }
 
-function newMemory(): CountersMemory {
+export function newCountersMemory(maxSlots: number): CountersMemory {
   return {
-    active: sharedInts(MAX_SLOTS),
-    connections: sharedNumbers(MAX_SLOTS),
-    errors: sharedNumbers(MAX_SLOTS),
-    bytesSent: sharedNumbers(MAX_SLOTS),
-    bytesReceived: sharedNumbers(MAX_SLOTS),
-    rttSumSeconds: sharedNumbers(MAX_SLOTS),
-    rttCells: sharedNumbers(MAX_SLOTS * RTT_CELLS),
+    active: sharedInts(maxSlots),
+    connections: sharedNumbers(maxSlots),
+    errors: sharedNumbers(maxSlots),
+    bytesSent: sharedNumbers(maxSlots),
+    bytesReceived: sharedNumbers(maxSlots),
+    rttSumSeconds: sharedNumbers(maxSlots),
+    rttCells: sharedNumbers(maxSlots * RTT_CELLS),
     totals: sharedNumbers(TOTALS.refused + REFUSAL_REASONS.length),
   };
 }
@@ -58,7 +58,7 @@ export class Counters {
   readonly #rttCells: Float64Array;
   readonly #totals: Float64Array;
 
-  constructor(memory: CountersMemory = newMemory()) {
+  constructor(memory: CountersMemory) {
     this.memory = memory;
     this.active = memory.active;
     this.connections = memory.connections;

@@ -1,5 +1,5 @@
 import { type CircuitGate, OPEN_GATE } from '../domain/eligibility.ts';
-import { MAX_SLOTS, sharedInts } from './shared-columns.ts';
+import { sharedInts } from './shared-columns.ts';
 
 /** Permits are kept plus one, so that fresh memory lets everybody in. */
 const UNLIMITED = 0;
@@ -31,7 +31,7 @@ export class Gates {
   readonly #permits: Int32Array;
   readonly #grants: Int32Array;
 
-  constructor(memory: GatesMemory = newMemory()) {
+  constructor(memory: GatesMemory) {
     this.memory = memory;
     this.#epochs = memory.epochs;
     this.#permits = memory.permits;
@@ -94,10 +94,10 @@ function cellOf(permits: number | undefined): number {
   return permits === undefined ? UNLIMITED : Math.min(permits, MOST_TAKEN) + 1;
 }
 
-function newMemory(): GatesMemory {
+export function newGatesMemory(maxSlots: number): GatesMemory {
   return {
-    epochs: sharedInts(MAX_SLOTS),
-    permits: sharedInts(MAX_SLOTS),
-    grants: sharedInts(MAX_SLOTS),
+    epochs: sharedInts(maxSlots),
+    permits: sharedInts(maxSlots),
+    grants: sharedInts(maxSlots),
   };
 }

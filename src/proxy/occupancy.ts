@@ -1,5 +1,3 @@
-import { MAX_SLOTS, sharedInts } from './shared-columns.ts';
-
 /**
  * How many places are taken at every backend, connecting and connected, by all threads together: what hard limits
  * bound, exactly.
@@ -7,8 +5,13 @@ import { MAX_SLOTS, sharedInts } from './shared-columns.ts';
 export class Occupancy {
   readonly memory: Int32Array<SharedArrayBuffer>;
 
-  constructor(memory = sharedInts(MAX_SLOTS)) {
+  /** @param memory one cell a slot */
+  constructor(memory: Int32Array<SharedArrayBuffer>) {
     this.memory = memory;
+  }
+
+  get maxSlots(): number {
+    return this.memory.length;
   }
 
   of(slot: number): number {

@@ -8,7 +8,6 @@ import type { IpAddress } from './ip-address.ts';
 import type { Occupancy } from './occupancy.ts';
 import type { RouteTable } from './routes.ts';
 import type { ScoreNews } from './score-news.ts';
-import { MAX_SLOTS } from './shared-columns.ts';
 import { slotOfTenancy } from './slot-table.ts';
 
 export interface RouterOptions {
@@ -76,12 +75,13 @@ export class Router {
 
   readonly #options: RouterOptions;
   /** Plus one; 0 is none. */
-  readonly #rows = new Int32Array(MAX_SLOTS);
+  readonly #rows: Int32Array;
   readonly #tried: number[] = [];
   #routes: Routes = { table: EMPTY_TABLE, candidates: [], picker: new BackendPicker([], '', () => Infinity) };
 
   constructor(options: RouterOptions) {
     this.#options = options;
+    this.#rows = new Int32Array(options.occupancy.maxSlots);
   }
 
   get table(): RouteTable {

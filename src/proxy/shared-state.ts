@@ -1,9 +1,10 @@
 import { type AffinityMemory, newAffinityMemory } from './affinity.ts';
 import { Attention } from './attention.ts';
-import { Counters, type CountersMemory } from './counters.ts';
-import { Gates, type GatesMemory } from './gates.ts';
+import { Counters, type CountersMemory, newCountersMemory } from './counters.ts';
+import { Gates, type GatesMemory, newGatesMemory } from './gates.ts';
 import { Occupancy } from './occupancy.ts';
 import { newNewsMemory, type NewsMemory, ScoreNews } from './score-news.ts';
+import { MAX_SLOTS, sharedInts } from './shared-columns.ts';
 
 /** All that the threads of an engine share, as plain shared memory: may be sent to a thread. */
 export interface SharedMemory {
@@ -27,16 +28,25 @@ export interface SharedState {
   readonly counters: readonly Counters[];
 }
 
-/** @param maxBindings clients that affinity remembers at most */
-export function newSharedState(threads: number, maxBindings?: number): SharedState {
+export interface SharedSizes {
+  /** Backends that have connections or series at one time, at most, up to `MAX_SLOTS`. */
+  readonly maxSlots?: number;
+  /** Clients that affinity remembers at most. */
+  readonly maxBindings?: number;
+}
+
+export function newSharedState(
+  threads: number,
+  { maxSlots = MAX_SLOTS, maxBindings }: SharedSizes = {},
+): SharedState {
   const list = <T>(make: () => T): readonly T[] => Array.from({ length: threads }, make);
   return openSharedState({
-    occupancy: new Occupancy().memory,
-    gates: new Gates().memory,
-    attention: new Attention().memory,
+    occupancy: sharedInts(maxSlots),
+    gates: newGatesMemory(maxSlots),
+    attention: sharedInts(maxSlots),
     affinity: newAffinityMemory(maxBindings),
     news: [...list(newNewsMemory), newNewsMemory()],
-    counters: list(() => new Counters().memory),
+    counters: list(() => newCountersMemory(maxSlots)),
   });
 }
 

@@ -109,8 +109,9 @@ export class SlotTable {
       tenant.backend = backend;
       return true;
     }
-    if (this.#free.length === 0 && this.#nextUnused === MAX_SLOTS) this.#sweep(() => true);
-    const slot = this.#free.pop() ?? (this.#nextUnused < MAX_SLOTS ? this.#nextUnused++ : undefined);
+    const { maxSlots } = this.#occupancy;
+    if (this.#free.length === 0 && this.#nextUnused === maxSlots) this.#sweep(() => true);
+    const slot = this.#free.pop() ?? (this.#nextUnused < maxSlots ? this.#nextUnused++ : undefined);
     if (slot === undefined) return false;
     onAssigned(slot);
     const generation = ++this.#generations[slot]!;

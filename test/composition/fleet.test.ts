@@ -1,6 +1,4 @@
-import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Backend } from '../../src/domain/backend.ts';
 import { incarnationOf } from '../../src/domain/backend.ts';
 import { aBackend } from '../support/backends.ts';
 import { aFleet, CIRCUIT, settle } from '../support/fleet.ts';
@@ -217,90 +215,5 @@ describe('until a set is in force', () => {
     await test.advance(CIRCUIT.leaseMs);
     expect(test.set().version).toBe(version + 1);
     test.fleet.stop();
-  });
-});
-
-describe('a fleet under any interleaving', () => {
-  const shape = fc.record({
-    id: fc.constantFrom('a', 'b', 'c'),
-    port: fc.constantFrom(1, 2, 3),
-    adminUp: fc.boolean(),
-  });
-  const step = fc.oneof(
-    {
-      weight: 2,
-      arbitrary: fc
-        .uniqueArray(shape, { selector: ({ id }) => id })
-        .map((rows) => ({ do: 'rows' as const, rows })),
-    },
-    { weight: 8, arbitrary: fc.nat(3).map((client) => ({ do: 'enter' as const, client })) },
-    {
-      weight: 8,
-      arbitrary: fc.record({
-        do: fc.constantFrom('failure' as const, 'success' as const, 'leave' as const),
-        which: fc.nat(),
-      }),
-    },
-    { weight: 2, arbitrary: fc.constantFrom(1, 2, 3).map((port) => ({ do: 'sicken' as const, port })) },
-    {
-      weight: 4,
-      arbitrary: fc.constantFrom(1_000, 5_000, 10_000).map((ms) => ({ do: 'wait' as const, ms })),
-    },
-  );
-
-  it('lets in only what every authority lets in, holds the permits, and converges', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
-        const test = aFleet();
-        const held: Place[] = [];
-        const reported = new Set<Place>();
-        let rows: readonly Backend[] = [];
-        for (const action of steps) {
-          if (action.do === 'rows') {
-            rows = action.rows.map((fields) => aBackend(fields));
-            test.fleet.update(rows);
-          } else if (action.do === 'sicken') {
-            if (!test.sick.delete(action.port)) test.sick.add(action.port);
-          } else if (action.do === 'wait') await test.advance(action.ms);
-          else if (action.do === 'enter') {
-            const place = test.enter(`10.0.0.${action.client}`);
-            if (typeof place === 'string') continue;
-            held.push(place);
-            const family = test.fleet.families.get(incarnationOf(place.backend));
-            expect(family?.isDraining).toBe(false);
-            expect(rows).toContainEqual(place.backend);
-            expect(place.backend.adminUp).toBe(true);
-            expect(family?.health?.verdict).not.toBe('unhealthy');
-            expect(family?.circuitState).not.toBe('open');
-            const trials = held.filter(
-              ({ slot, permit }) => slot === place.slot && permit !== undefined && permit === place.permit,
-            );
-            expect(trials.length).toBeLessThanOrEqual(CIRCUIT.successThreshold);
-          } else if (held.length > 0) {
-            const place = held[action.which % held.length]!;
-            if (action.do === 'leave') {
-              held.splice(held.indexOf(place), 1);
-              test.router.leave(place);
-            } else if (!reported.has(place)) {
-              reported.add(place);
-              await test.report(place, action.do);
-            }
-          }
-          await settle();
-        }
-        for (const place of held) test.router.leave(place);
-        test.sick.clear();
-        await test.advance(60_000);
-        expect(test.eligibleIds()).toEqual(
-          rows
-            .filter(({ adminUp }) => adminUp)
-            .map(({ id }) => id)
-            .toSorted(),
-        );
-        for (const family of test.fleet.families.values()) expect(family.circuitState).not.toBe('open');
-        test.fleet.stop();
-      }),
-      { numRuns: 200 },
-    );
   });
 });

@@ -89,11 +89,17 @@ describe('deriveEligibleSet', () => {
     );
   });
 
-  it('depends on the members alone, not on their order', () => {
+  it('is a function of the members and the policy: neither their order nor what was before matters', () => {
+    const inTwoOrders = members.chain((all) =>
+      fc.tuple(fc.constant(all), fc.shuffledSubarray(all, { minLength: all.length, maxLength: all.length })),
+    );
     fc.assert(
-      fc.property(members, policies, (all, policy) => {
-        expect(deriveEligibleSet(all.toReversed(), 1, policy)).toEqual(deriveEligibleSet(all, 1, policy));
+      fc.property(inTwoOrders, members, policies, ([all, shuffled], others, policy) => {
+        const set = deriveEligibleSet(all, 1, policy);
+        deriveEligibleSet(others, 2, policy);
+        expect(deriveEligibleSet(shuffled, 1, policy)).toEqual(set);
       }),
+      { numRuns: 1_000 },
     );
   });
 

@@ -67,6 +67,17 @@ describe('the beat', () => {
     expect(beganAtMs).toEqual([1, 8_000]);
   });
 
+  it('takes over an interval changed during a probe from the beat of that probe on', async () => {
+    const { pass, passes, change, beganAtMs } = aChecker();
+    pass(1);
+    await passes();
+    pass(5_000);
+    change({ intervalMs: 8_000 });
+    await passes();
+    pass(20_000);
+    expect(beganAtMs).toEqual([1, 5_000, 13_000]);
+  });
+
   it('takes over a shorter interval at once', async () => {
     const { pass, passes, change, beganAtMs } = aChecker();
     pass(1);

@@ -262,7 +262,7 @@ describe('any order of events', () => {
         world.notify();
         expect(world.told.slice(before)).toEqual([expect.stringMatching(/^CHANGED/)]);
       }),
-      { numRuns: 500 },
+      { numRuns: 1_000 },
     );
   });
 
@@ -276,7 +276,7 @@ describe('any order of events', () => {
         const story = world.told.map((text) => text.split(' ')[0] ?? '').join(' ');
         expect(`${story} `).toMatch(/^(LOST |LISTEN (CHANGED )+(LIVE (CHANGED )*)?(LOST |$))*$/);
       }),
-      { numRuns: 500 },
+      { numRuns: 1_000 },
     );
   });
 
@@ -291,7 +291,7 @@ describe('any order of events', () => {
         expect(world.isStopped()).toBe(true);
         expect(world.openSessions()).toBe(0);
       }),
-      { numRuns: 500 },
+      { numRuns: 1_000 },
     );
   });
 });

@@ -114,7 +114,12 @@ describe('Router', () => {
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
-        const { router, apply, counters } = aRouter({ bindingTtlMs: 1_000, now: () => 0, random: () => 0.5 });
+        const { router, apply, counters } = aRouter({
+          bindingTtlMs: 1_000,
+          now: () => 0,
+          random: () => 0.5,
+          maxSlots: 64,
+        });
         const held: Place[] = [];
         let backends: readonly Backend[] = [];
         for (const action of steps) {
@@ -143,7 +148,7 @@ describe('Router', () => {
         for (const place of held) router.leave(place);
         expect(counters.active.every((active) => active === 0)).toBe(true);
       }),
-      { numRuns: 300 },
+      { numRuns: 1_000 },
     );
   });
 });

@@ -402,7 +402,7 @@ describe('any interleaving of commits, hints, failures and slow reads', () => {
         expect(backends).toEqual(world.table.rows.backends);
         expect(world.subscription.closed).toBe(false);
       }),
-      { numRuns: 300 },
+      { numRuns: 1_000 },
     );
   });
 
@@ -426,7 +426,7 @@ describe('any interleaving of commits, hints, failures and slow reads', () => {
           expect(world.updates.at(-1)?.backends).toEqual(world.table.rows.backends);
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 1_000 },
     );
   });
 });

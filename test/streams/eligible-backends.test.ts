@@ -1,6 +1,7 @@
+import * as fc from 'fast-check';
 import { Subject } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { EligibleSet } from '../../src/domain/eligibility.ts';
+import { deriveEligibleSet, type EligibleSet, type Member } from '../../src/domain/eligibility.ts';
 import { eligibleBackends$, type MemberChange } from '../../src/streams/eligible-backends.ts';
 import { aMember } from '../support/backends.ts';
 
@@ -68,5 +69,50 @@ describe('eligibleBackends$', () => {
     sets$.subscribe((set) => second.push(set));
     changes$.next([change('c')]);
     expect(weights(second.at(-1))).toEqual({ c: 1 });
+  });
+});
+
+describe('any interleaving of changes and time', () => {
+  const id = fc.constantFrom('a', 'b', 'c');
+  const verdict = fc.constantFrom('unknown' as const, 'healthy' as const, 'unhealthy' as const);
+  const fields = fc.record({ weight: fc.nat(2), adminUp: fc.boolean() });
+  const memberChange = fc.oneof(
+    { weight: 3, arbitrary: fc.tuple(id, fields, fc.record({ verdict, isDraining: fc.boolean() })) },
+    { weight: 1, arbitrary: fc.tuple(id) },
+  );
+  const step = fc.oneof(
+    { weight: 2, arbitrary: fc.array(memberChange, { minLength: 1, maxLength: 3 }) },
+    { weight: 1, arbitrary: fc.integer({ min: 1, max: 2 * GAP_MS }) },
+  );
+
+  it('converges: a gap after the last change the set is what the members are, whatever came before', () => {
+    expect.hasAssertions();
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30, size: 'large' }), (steps) => {
+        const { changes$, sets, subscription } = watch();
+        const members = new Map<string, Member>();
+        for (const one of steps) {
+          if (typeof one === 'number') vi.advanceTimersByTime(one);
+          else {
+            const changes = one.map(([name, row, state]) => ({
+              incarnation: name,
+              member: row && aMember({ id: name, ...row }, state),
+            }));
+            for (const { incarnation, member } of changes) {
+              if (member === undefined) members.delete(incarnation);
+              else members.set(incarnation, member);
+            }
+            changes$.next(changes);
+          }
+        }
+        vi.advanceTimersByTime(GAP_MS);
+        const last = sets.at(-1)!;
+        const byId = [...members.values()].toSorted((a, b) => (a.backend.id < b.backend.id ? -1 : 1));
+        expect(last).toEqual(deriveEligibleSet(byId, last.version, POLICY));
+        expect(sets.map(({ version }) => version)).toEqual(sets.map((_, index) => index));
+        subscription.unsubscribe();
+      }),
+      { numRuns: 1_000 },
+    );
   });
 });

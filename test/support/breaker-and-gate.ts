@@ -5,9 +5,10 @@ import {
   type CircuitBreakerSettings,
   circuitGateOf,
 } from '../../src/machines/circuit-breaker.ts';
-import { Gates, SHUT } from '../../src/proxy/gates.ts';
+import { Gates, newGatesMemory, SHUT } from '../../src/proxy/gates.ts';
+import { MAX_SLOTS } from '../../src/proxy/shared-columns.ts';
 
-export const gates = new Gates();
+export const gates = new Gates(newGatesMemory(MAX_SLOTS));
 /** Each pair uses a slot of its own, as backends do. */
 let lastSlot = 0;
 export const nextSlot = (): number => ++lastSlot;

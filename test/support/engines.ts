@@ -60,7 +60,7 @@ const MAX_BINDINGS = 1_000;
 
 /** What both engines stand on, and what a test sees of them. */
 function aBase(threads: number, options: EngineOptions) {
-  const state = newSharedState(threads, MAX_BINDINGS);
+  const state = newSharedState(threads, { maxBindings: MAX_BINDINGS });
   const { counters, occupancy, memory } = state;
   const directory = new Directory(state, options.logger);
   const affinity = new Affinity({

@@ -16,6 +16,9 @@ export const CHECK = {
   unhealthyThreshold: 3,
 } as const;
 
+/** Tests make thousands of fleets, and counters for all the slots of a daemon are what costs them most. */
+const MAX_SLOTS = 64;
+
 /** Lets promises and microtasks that are due run. */
 export async function settle(): Promise<void> {
   await new Promise(setImmediate);
@@ -31,7 +34,11 @@ export function aFleet({
 }: Partial<FleetOptions> & { readonly appliesLate?: boolean } = {}) {
   const clock = new SimulatedClock();
   const now = (): number => clock.now();
-  const { router, counters, slots, directory, applySet } = aRouter({ now, random: () => 0.5 });
+  const { router, counters, slots, directory, applySet } = aRouter({
+    now,
+    random: () => 0.5,
+    maxSlots: MAX_SLOTS,
+  });
   const sick = new Set<number>();
   const cuts: string[] = [];
   const transitions: string[] = [];

@@ -10,6 +10,7 @@ import { NO_PERMIT } from '../../src/proxy/gates.ts';
 import { IpAddress } from '../../src/proxy/ip-address.ts';
 import type { RouteTable } from '../../src/proxy/routes.ts';
 import { refusalOf, Router } from '../../src/proxy/router.ts';
+import { MAX_SLOTS } from '../../src/proxy/shared-columns.ts';
 import { newSharedState, newsOf, type SharedState } from '../../src/proxy/shared-state.ts';
 import type { Occupant, SlotTable } from '../../src/proxy/slot-table.ts';
 import { createTrafficSource } from '../../src/proxy/traffic.ts';
@@ -24,6 +25,7 @@ export interface TestRouterOptions {
   readonly now?: () => number;
   readonly random?: () => number;
   readonly geo?: Readonly<Record<string, ClientGeo>>;
+  readonly maxSlots?: number;
 }
 
 /** A place at a backend, as an engine keeps it. */
@@ -106,7 +108,8 @@ export interface TestThreads {
 
 /** The routers of several threads over one shared state, in region `sa`, affinity off unless said otherwise. */
 export function aRouterOfEachThread(threads: number, options: TestRouterOptions = {}): TestThreads {
-  const state = newSharedState(threads, MAX_BINDINGS);
+  const { maxSlots = MAX_SLOTS } = options;
+  const state = newSharedState(threads, { maxBindings: MAX_BINDINGS, maxSlots });
   const directory = new Directory(state, silentLogger);
   const { slots } = directory;
   const routers = Array.from(
