@@ -7,9 +7,11 @@ import { fileURLToPath } from 'node:url';
 import api from 'node-api-headers';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const output = process.argv[2] ?? join(here, 'build', 'sys.node');
+const isPrebuilt = process.argv.includes('--prebuilt');
+const folder = isPrebuilt ? join('prebuilt', `linux-${process.arch}`) : 'build';
+const output = join(here, folder, 'sys.node');
 const compiler = process.env.CC ?? 'cc';
-const isRequired = process.argv.includes('--required');
+const isRequired = isPrebuilt || process.argv.includes('--required');
 
 function skip(reason) {
   console.log(`edgeproxy: the native addon was not built: ${reason}`);

@@ -8,10 +8,11 @@ import { type BackendSource, staticBackends } from './composition/backend-source
 import { createFleet } from './composition/create-fleet.ts';
 import { postgresBackends } from './composition/postgres-backends.ts';
 import { createProxy } from './composition/proxy.ts';
+import { SetsInForce } from './composition/sets-in-force.ts';
 import { systemNow as now } from './composition/system-clock.ts';
 import type { Settings } from './config/schema.ts';
 import { parseListenAddress } from './config/setting-types.ts';
-import { deriveEligibleSet, EMPTY_SET, type EligibleSet } from './domain/eligibility.ts';
+import { deriveEligibleSet } from './domain/eligibility.ts';
 import type { ListenAddress, Logger, ProxyEngine } from './domain/ports.ts';
 import { type CloseInput, lifecycleMachine } from './machines/lifecycle.ts';
 import { RTT_BUCKETS_SECONDS } from './proxy/counters.ts';
@@ -53,9 +54,6 @@ export interface Daemon {
   readonly stopped: Promise<Ending>;
 }
 
-/** Milliseconds to the microsecond, for a log line. */
-const microseconds = (ms: number): number => Math.round(ms * 1000) / 1000;
-
 /** Composes the daemon from its layers: the only place that knows them all. Fails with `ERR_ENGINE`. */
 export async function createDaemon({ settings, logger, version }: DaemonOptions): Promise<Daemon> {
   const proxy = await createProxy({
@@ -63,7 +61,7 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
     logger,
     now,
     onOutcomes: (batch) => fleet.report(batch),
-    onInForce: () => fleet.applied(),
+    onInForce: (setVersion) => sets.inForce(setVersion),
     isAtEase: (incarnation) => fleet.isAtEase(incarnation),
   });
   const metrics = createMetrics(
@@ -87,9 +85,14 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
   const source: BackendSource = settings.postgres.enabled
     ? postgresBackends(settings, logger, metrics)
     : staticBackends(settings);
-  let current: EligibleSet = EMPTY_SET;
-  let lastDeriveMs = 0;
-  let lastApplyMs = 0;
+  const sets = new SetsInForce({
+    logger,
+    now,
+    onInForce(set) {
+      metrics.setApplied(set);
+      fleet.applied();
+    },
+  });
   let engine: ProxyEngine | undefined;
   let ops: OpsServer | undefined;
   let admin: AdminServer | undefined;
@@ -111,9 +114,9 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
         excludesUnchecked: settings.health_check.initial === 'unhealthy',
         panicThresholdPercent: settings.panic_threshold_percent,
       },
-      gapMs: () => Math.max(MIN_SET_GAP_MS, (lastDeriveMs + lastApplyMs) * SET_GAP_FACTOR),
-      derive,
-    }).subscribe((set) => apply(sockets, set));
+      gapMs: () => Math.max(MIN_SET_GAP_MS, sets.lastCostMs * SET_GAP_FACTOR),
+      derive: (...input) => sets.derive(() => deriveEligibleSet(...input)),
+    }).subscribe((set) => sets.apply(set, (next) => sockets.apply(next)));
     source.backends$.subscribe((backends) => fleet.update(backends));
     await source.start();
     if (!settings.postgres.enabled && settings.backends.length === 0) {
@@ -136,43 +139,10 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
     });
   }
 
-  function derive(...input: Parameters<typeof deriveEligibleSet>): EligibleSet {
-    const startedMs = now();
-    const set = deriveEligibleSet(...input);
-    lastDeriveMs = now() - startedMs;
-    return set;
-  }
-
-  function apply(sockets: ProxyEngine, set: EligibleSet): void {
-    const startedMs = now();
-    sockets.apply(set);
-    metrics.setApplied(set);
-    lastApplyMs = now() - startedMs;
-    logSet(set);
-    current = set;
-  }
-
-  /** A set that changes how many backends serve is news; the others come as often as a fleet is restless. */
-  function logSet(set: EligibleSet): void {
-    const { version: setVersion, isPanic } = set;
-    const [eligible, excluded] = [set.eligible.length, set.excluded.length];
-    const isNews = eligible !== current.eligible.length || excluded !== current.excluded.length;
-    const timings = { deriveMs: microseconds(lastDeriveMs), applyMs: microseconds(lastApplyMs) };
-    const line = { setVersion, eligible, excluded, ...timings };
-    if (setVersion === 0) return;
-    if (isNews) logger.info(line, 'backends applied');
-    else logger.debug(line, 'backends applied');
-    if (isNews && eligible === 0) logger.error({ excluded }, 'no backend is eligible, clients are refused');
-    if (isPanic === current.isPanic) return;
-    if (isPanic)
-      logger.warn({ eligible, excluded }, 'too few backends work, health and breakers are disregarded');
-    else logger.info({ eligible, excluded }, 'enough backends work, health and breakers count again');
-  }
-
   function notReady(): string | undefined {
     const state = lifecycle.getSnapshot().value;
     if (state !== 'running') return typeof state === 'string' ? state : 'closing';
-    return current.eligible.length === 0 ? 'no eligible backend' : undefined;
+    return sets.current.eligible.length === 0 ? 'no eligible backend' : undefined;
   }
 
   async function close({ atOnce }: CloseInput): Promise<void> {

@@ -21,7 +21,7 @@ export interface ProxyOptions {
   /** The same in every thread. */
   readonly now: MonotonicClock;
   readonly onOutcomes: OutcomeSink;
-  readonly onInForce: () => void;
+  readonly onInForce: (setVersion: number) => void;
   readonly isAtEase: (incarnation: string) => boolean;
 }
 

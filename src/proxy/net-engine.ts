@@ -21,8 +21,8 @@ export interface NetEngineOptions {
   readonly logger: Logger;
   readonly now: MonotonicClock;
   readonly onOutcomes: OutcomeSink;
-  /** The set that was applied last is in force. */
-  readonly onInForce: () => void;
+  /** New clients are routed by this set from now on. */
+  readonly onInForce: (setVersion: number) => void;
   readonly connectTimeoutMs: number;
   readonly connectAttempts: number;
   /** A connection that is silent both ways for this long is closed; 0 is never. */
@@ -99,7 +99,7 @@ export class NetEngine implements ProxyEngine {
     const { directory, router, onInForce } = this.#options;
     router.apply(directory.publish(set));
     directory.slots.inForce();
-    queueMicrotask(onInForce);
+    queueMicrotask(() => onInForce(set.version));
   }
 
   cut(incarnation: string): void {

@@ -78,7 +78,7 @@ function aBase(threads: number, options: EngineOptions) {
     affinity,
     outcomes,
     onOutcomes: (batch: readonly Outcome[]) => void outcomes.push(...batch),
-    onInForce: () => (inForce = version),
+    onInForce: (setVersion: number) => void (inForce = setVersion),
     async run(engine: RunningEngine['engine'], backends: readonly Backend[]): Promise<RunningEngine> {
       const apply = (next: readonly Backend[]): void => {
         engine.apply(aSet(next, ++version));

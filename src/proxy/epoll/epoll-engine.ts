@@ -23,7 +23,8 @@ export interface EpollEngineOptions
   readonly news: ScoreNews;
   readonly logger: Logger;
   readonly onOutcomes: OutcomeSink;
-  readonly onInForce: () => void;
+  /** New clients are routed by this set, or a newer one, from now on; by no thread by an older one. */
+  readonly onInForce: (setVersion: number) => void;
   /** Whether a success would tell the breaker of an incarnation nothing. */
   readonly isAtEase: (incarnation: string) => boolean;
 }
@@ -251,7 +252,8 @@ export class EpollEngine implements ProxyEngine {
     if (left.length === this.#tables.length && !isAllInForce) return;
     this.#tables = left;
     if (isAllInForce) this.#options.directory.slots.inForce();
-    queueMicrotask(this.#options.onInForce);
+    const version = left[0]!.version;
+    queueMicrotask(() => this.#options.onInForce(version));
   }
 }
 
