@@ -14,7 +14,7 @@ const compiler = process.env.CC ?? 'cc';
 const isRequired = isPrebuilt || process.argv.includes('--required');
 
 function skip(reason) {
-  console.log(`edgeproxy: the native addon was not built: ${reason}`);
+  process.stderr.write(`edgeproxy: the native addon was not built: ${reason}\n`);
   process.exit(isRequired ? 1 : 0);
 }
 

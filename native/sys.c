@@ -55,6 +55,15 @@ static int64_t name_at(int fd, void *address) {
   return getsockname(fd, address, &length);
 }
 
+// One read and one write for the price of one call. What was sent, or -errno, is left behind the buffer.
+static int64_t transfer(int from, int to, char *buffer, int64_t size, int flags) {
+  int64_t received = recv(from, buffer, size, 0);
+  if (received <= 0) return received;
+  int64_t sent = send(to, buffer, received, MSG_NOSIGNAL | (received < size ? flags : 0));
+  *(int32_t *)(buffer + size) = sent < 0 ? -errno : sent;
+  return received;
+}
+
 // The events carry the descriptor in the low half of their data, the generation in the high one.
 static int64_t watch(int epoll, int operation, int fd, uint32_t events, uint32_t generation) {
   struct epoll_event event = {events, {.u64 = (uint64_t)generation << 32 | (uint32_t)fd}};
@@ -82,6 +91,7 @@ CALL(setPipeSize, fcntl(a[0], F_SETPIPE_SZ, a[1]))
 CALL(shutdownWrite, shutdown(a[0], SHUT_WR))
 CALL(socket, socket(a[0], SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0))
 CALL(splice, splice(a[0], NULL, a[1], NULL, a[2], SPLICE_F_MOVE | SPLICE_F_NONBLOCK))
+CALL(transfer, transfer(a[0], a[1], POINTER(2), a[3], a[4]))
 CALL(write, write(a[0], POINTER(1), a[2]))
 
 static napi_value address_of(napi_env env, napi_callback_info info) {
@@ -108,6 +118,6 @@ NAPI_MODULE_INIT() {
   EXPORT(accept) EXPORT(bind) EXPORT(close) EXPORT(connect) EXPORT(epollControl) EXPORT(epollCreate)
   EXPORT(epollWait) EXPORT(eventfd) EXPORT(getOption) EXPORT(getSocketName) EXPORT(listen) EXPORT(pipe)
   EXPORT(read) EXPORT(recv) EXPORT(send) EXPORT(setOption) EXPORT(setOptionAt) EXPORT(setPipeSize)
-  EXPORT(shutdownWrite) EXPORT(socket) EXPORT(splice) EXPORT(write)
+  EXPORT(shutdownWrite) EXPORT(socket) EXPORT(splice) EXPORT(transfer) EXPORT(write)
   return exports;
 }

@@ -351,9 +351,7 @@ describe.each(ENGINES)('$name engine', ({ start }) => {
       const idle = await tcpConnect(port);
       const busy = await tcpConnect(port);
       const ending = endingOf(idle);
-      let hasEnded = false;
-      void ending.then(() => (hasEnded = true));
-      while (!hasEnded) {
+      while (!idle.closed) {
         busy.write('y');
         await once(busy, 'data');
       }

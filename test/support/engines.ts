@@ -79,7 +79,11 @@ function aBase(threads: number, options: EngineOptions) {
     outcomes,
     onOutcomes: (batch: readonly Outcome[]) => void outcomes.push(...batch),
     onInForce: (setVersion: number) => void (inForce = setVersion),
-    async run(engine: RunningEngine['engine'], backends: readonly Backend[]): Promise<RunningEngine> {
+    async run(
+      this: void,
+      engine: RunningEngine['engine'],
+      backends: readonly Backend[],
+    ): Promise<RunningEngine> {
       const apply = (next: readonly Backend[]): void => {
         engine.apply(aSet(next, ++version));
         // Successes are told of backends that have failed: here of all.

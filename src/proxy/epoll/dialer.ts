@@ -81,11 +81,36 @@ export class Dialer {
     this.#dial(client, []);
   }
 
-  /** The kernel has something to say about a connect. */
-  answered(backend: number): void {
+  /** A connect has failed; the kernel knows why. */
+  refused(backend: number): void {
     const error = this.#options.sys.getOption(backend, SOL.SOCKET, SO.ERROR);
-    if (error === 0) this.#connected(backend);
+    if (error === 0) this.connected(backend);
     else this.#failed(backend, error > 0 ? -error : error);
+  }
+
+  /** A backend has answered: its client is relayed to it from now on. */
+  connected(backend: number): void {
+    const { sockets, router, counters, relay, clock, tuning } = this.#options;
+    const table = this.#table;
+    const client = table.peers[backend]!;
+    this.#dials.remove(backend);
+    this.#tried.delete(client);
+    const tenancy = table.tenancies[backend]!;
+    this.#readAddress(client);
+    router.connected(this.#address, tenancy);
+    counters.connected(slotOfTenancy(tenancy), clock.microsSince(table.startedUs[backend]!) / US_PER_SECOND);
+    table.since[client] = clock.tick;
+    table.flags[backend]! &= ~FLAG.CONNECTING;
+    if (this.#options.logsConnections) this.#log(tenancy, 'client connected to backend');
+    if (sockets.watchReads(client) < 0) return sockets.closeBoth(client, true);
+    // It has had the time of the connect to send something.
+    table.flags[client]! |= FLAG.READABLE;
+    const generation = table.generations[backend];
+    relay.pump(client);
+    if (table.generations[backend] !== generation) return;
+    // No data of the client carries the last segment of the handshake: a backend that speaks first waits for it.
+    if (!table.has(backend, FLAG.ASKED)) tuning.acknowledge(backend);
+    if (table.has(backend, FLAG.READABLE)) relay.pump(backend);
   }
 
   /** Leaves the backend of a client that is not connected yet, for another one. */
@@ -146,34 +171,10 @@ export class Dialer {
     table.startedUs[backend] = clock.micros();
     tuning.ofBackend(backend);
     const result = sys.connect(backend, this.#endpoint.pointer, this.#endpoint.length);
-    const watched = result === 0 || result === IN_PROGRESS ? sockets.watch(backend) : result;
+    const watched = result === 0 || result === IN_PROGRESS ? sockets.watchAll(backend) : result;
     this.#dials.insert(backend);
     if (watched < 0) this.#failed(backend, watched);
-    else if (result === 0) this.#connected(backend);
-  }
-
-  #connected(backend: number): void {
-    const { sockets, router, counters, relay, clock, tuning } = this.#options;
-    const table = this.#table;
-    const client = table.peers[backend]!;
-    this.#dials.remove(backend);
-    this.#tried.delete(client);
-    const tenancy = table.tenancies[backend]!;
-    this.#readAddress(client);
-    router.connected(this.#address, tenancy);
-    counters.connected(slotOfTenancy(tenancy), clock.microsSince(table.startedUs[backend]!) / US_PER_SECOND);
-    table.since[client] = clock.tick;
-    table.flags[backend]! &= ~FLAG.CONNECTING;
-    if (this.#options.logsConnections) this.#log(tenancy, 'client connected to backend');
-    if (sockets.watch(client) < 0) return sockets.closeBoth(client, true);
-    // It has had the time of the connect to send something.
-    table.flags[client]! |= FLAG.READABLE;
-    const generation = table.generations[backend];
-    relay.pump(client);
-    if (table.generations[backend] !== generation) return;
-    // No data of the client carries the last segment of the handshake: a backend that speaks first waits for it.
-    if (!table.has(backend, FLAG.ASKED)) tuning.acknowledge(backend);
-    if (table.has(backend, FLAG.READABLE)) relay.pump(backend);
+    else if (result === 0) this.connected(backend);
   }
 
   #failed(backend: number, error: number): void {

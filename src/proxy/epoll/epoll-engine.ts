@@ -88,7 +88,7 @@ export class EpollEngine implements ProxyEngine {
     try {
       await engine.#allReady.promise;
     } catch (error) {
-      await Promise.all(engine.#threads.map(({ handle }) => handle?.stop()));
+      await engine.#stopThreads();
       throw error;
     }
     engine.#isStarted = true;
@@ -135,7 +135,11 @@ export class EpollEngine implements ProxyEngine {
     this.#closing = { spreadMs };
     this.#stopAccepting({ type: 'close', spreadMs });
     await this.#allDrained.promise;
-    await Promise.all(this.#threads.map(({ handle }) => handle?.stop()));
+    await this.#stopThreads();
+  }
+
+  async #stopThreads(): Promise<void> {
+    await Promise.all(this.#threads.flatMap(({ handle }) => handle?.stop() ?? []));
   }
 
   #stopAccepting(command: Command): void {

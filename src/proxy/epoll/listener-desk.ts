@@ -66,10 +66,9 @@ export class ListenerDesk {
   }
 
   #assign(entry: Entry): void {
-    const isReady = ({ isReady: ready }: Acceptor): boolean => ready;
     const acceptor =
-      this.#acceptors.find(({ index, isReady: ready }) => ready && index === entry.owner) ??
-      this.#acceptors.find(isReady);
+      this.#acceptors.find(({ index, isReady }) => isReady && index === entry.owner) ??
+      this.#acceptors.find(({ isReady }) => isReady);
     if (acceptor === undefined) return;
     entry.holder = acceptor;
     acceptor.tell({ type: 'adopt', listener: entry.fd });

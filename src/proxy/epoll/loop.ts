@@ -84,10 +84,12 @@ export class Loop {
   #connection(fd: number, events: number): void {
     const { table, dialer, relay } = this.#options;
     const { flags, peers } = table;
-    if ((events & (EPOLL.READ_HANG_UP | EPOLL.HANG_UP)) !== 0) flags[fd]! |= FLAG.HUNG_UP | FLAG.READABLE;
-    if ((events & EPOLL.IN) !== 0) flags[fd]! |= FLAG.READABLE;
+    if ((events & (EPOLL.IN | EPOLL.READ_HANG_UP | EPOLL.HANG_UP)) !== 0) flags[fd]! |= FLAG.READABLE;
+    // A reset hangs up as well, and is no FIN.
+    if ((events & (EPOLL.READ_HANG_UP | EPOLL.ERROR)) === EPOLL.READ_HANG_UP) flags[fd]! |= FLAG.HUNG_UP;
     if ((flags[fd]! & FLAG.CONNECTING) !== 0) {
-      if ((events & (EPOLL.OUT | EPOLL.ERROR | EPOLL.HANG_UP)) !== 0) dialer.answered(fd);
+      if ((events & (EPOLL.ERROR | EPOLL.HANG_UP)) !== 0) dialer.refused(fd);
+      else if ((events & EPOLL.OUT) !== 0) dialer.connected(fd);
       return;
     }
     const generation = table.generations[fd]!;
@@ -105,9 +107,9 @@ export class Loop {
     this.#isWoken = false;
     sys.read(wakeFd, this.#wakeAt, WAKE_BYTES);
     for (;;) {
-      const received = receiveMessageOnPort(port) as { readonly message: Command } | undefined;
+      const received = receiveMessageOnPort(port);
       if (received === undefined) return;
-      onCommand(received.message);
+      onCommand(received.message as Command);
     }
   }
 }

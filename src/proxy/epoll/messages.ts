@@ -69,6 +69,7 @@ export class Outbox {
   }
 
   tell(report: Report): void {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
     this.#port.postMessage(report);
   }
 

@@ -13,6 +13,8 @@ import type { Tuning } from './tuning.ts';
 /** What is read in one go. A read that fills it says that there is more. */
 export const READ_BYTES = 65_536;
 
+const SENT_BYTES = 4;
+
 /** Reads of one source before the others get their turn. */
 const READS_PER_TURN = 8;
 
@@ -53,7 +55,10 @@ export class Relay {
   readonly #options: RelayOptions;
   readonly #table: SocketTable;
   readonly #sys: Sys;
-  readonly #bytes = new Uint8Array(new ArrayBuffer(READ_BYTES));
+  readonly #memory = new ArrayBuffer(READ_BYTES + SENT_BYTES);
+  readonly #bytes = new Uint8Array(this.#memory, 0, READ_BYTES);
+  /** What the last write of a transfer has returned. */
+  readonly #sent = new Int32Array(this.#memory, READ_BYTES, 1);
   readonly #buffer: Pointer;
   #queue: number[] = [];
 
@@ -61,7 +66,7 @@ export class Relay {
     this.#options = options;
     this.#table = options.table;
     this.#sys = options.sys;
-    this.#buffer = options.sys.addressOf(this.#bytes.buffer);
+    this.#buffer = options.sys.addressOf(this.#memory);
   }
 
   /** Sources wait for another turn. */
@@ -106,34 +111,34 @@ export class Relay {
     const { flags } = this.#table;
     const isClientBlocked = (flags[fd]! & (FLAG.CLIENT | FLAG.BLOCKED)) === (FLAG.CLIENT | FLAG.BLOCKED);
     if (isClientBlocked || (flags[fd]! & FLAG.READ_ENDED) !== 0) this.#options.sockets.closeBoth(fd, true);
-    else flags[fd]! |= FLAG.READABLE;
+    else flags[fd]! |= FLAG.BROKEN | FLAG.READABLE;
   }
 
   /** One read and one write; false when there is no more to do for now. */
   #copy(source: number, sink: number): boolean {
     const { flags, fullReads } = this.#table;
-    const read = this.#sys.recv(source, this.#buffer, READ_BYTES);
+    const hasHungUp = (flags[source]! & FLAG.HUNG_UP) !== 0;
+    const more = hasHungUp && this.#options.corksEnds ? MSG_MORE : 0;
+    const read = this.#sys.transfer(source, sink, this.#buffer, READ_BYTES, more);
     if (read <= 0) return this.#notRead(source, sink, read);
     this.#hasRead(source, sink);
-    const isLast = (flags[source]! & FLAG.HUNG_UP) !== 0 && read < READ_BYTES;
-    const more = isLast && this.#options.corksEnds ? MSG_MORE : 0;
-    const sent = this.#sys.send(sink, this.#buffer, 0, read, more);
+    const sent = this.#sent[0]!;
     if (sent > 0) this.#count(source, sent);
     if (sent < read) {
       if (sent < 0 && sent !== AGAIN) return this.#sinkBroke(source, sink);
       this.#table.parked[source] =
         this.#options.parking.park(this.#bytes.subarray(Math.max(0, sent), read)) + 1;
-      flags[source]! |= FLAG.BLOCKED;
-      return false;
+      return this.#block(source, sink);
     }
     if (read === READ_BYTES) {
       if (this.#options.splices && ++fullReads[source]! >= FULL_READS) this.#beginSplicing(source);
       return true;
     }
     fullReads[source] = 0;
-    // Short of a FIN, a read that does not fill the buffer has emptied the socket: the next edge is to come.
-    if (isLast) return true;
-    flags[source]! &= ~FLAG.READABLE;
+    // A read that does not fill the buffer has emptied the socket: of what came before the FIN, or until the next edge.
+    if ((flags[source]! & FLAG.BROKEN) !== 0) return true;
+    if (hasHungUp) this.#readEnded(source, sink);
+    else flags[source]! &= ~FLAG.READABLE;
     return false;
   }
 
@@ -147,11 +152,16 @@ export class Relay {
     if (sent > 0) this.#count(source, sent);
     if (sent < read) {
       if (sent < 0 && sent !== AGAIN) return this.#sinkBroke(source, sink);
-      this.#table.flags[source]! |= FLAG.BLOCKED;
-      return false;
+      return this.#block(source, sink);
     }
     this.#considerCopying(source, read);
     return true;
+  }
+
+  #block(source: number, sink: number): false {
+    this.#table.flags[source]! |= FLAG.BLOCKED;
+    this.#options.sockets.awaitRoom(sink);
+    return false;
   }
 
   #beginSplicing(source: number): void {
@@ -196,9 +206,19 @@ export class Relay {
 
   #hasRead(source: number, sink: number): void {
     const { flags } = this.#table;
-    if ((flags[source]! & FLAG.CLIENT) !== 0) flags[sink]! |= FLAG.ASKED;
+    if ((flags[source]! & FLAG.CLIENT) !== 0) this.#asked(sink);
     else if ((flags[source]! & FLAG.SETTLED) === 0) this.#options.sockets.succeeded(source);
     this.#touch(source);
+  }
+
+  /** A backend that is asked once is sent one segment, which leaves at once anyway: one call less a connection. */
+  #asked(backend: number): void {
+    const { flags } = this.#table;
+    if ((flags[backend]! & (FLAG.ASKED | FLAG.PROMPT)) === FLAG.ASKED) {
+      flags[backend]! |= FLAG.PROMPT;
+      this.#options.tuning.sendAtOnce(backend);
+    }
+    flags[backend]! |= FLAG.ASKED;
   }
 
   #touch(fd: number): void {

@@ -19,12 +19,16 @@ export const FLAG = {
   ASKED: 0x100,
   /** Backend's side: what it says about the backend has been told. */
   SETTLED: 0x200,
-  /** A write to it has failed: what it still says is read, then both sides are reset. */
+  /** It is in error, or a write to it has failed: what it still says is read, then both sides are reset. */
   BROKEN: 0x400,
   /** A pipe or an epoll instance: nothing but to be closed. */
   HELPER: 0x800,
   /** Backend's side: the kernel probes it for life. */
   KEPT_ALIVE: 0x1000,
+  /** It is told when there is room to write again. */
+  TELLS_ROOM: 0x2000,
+  /** Backend's side: small segments leave at once. */
+  PROMPT: 0x4000,
 } as const;
 
 /** One row a descriptor. In shared memory, so that the descriptors of a thread that died can be closed. */

@@ -11,8 +11,9 @@ import type { Pipes } from './pipes.ts';
 import { Resetter } from './resetter.ts';
 import { FLAG, type SocketTable } from './socket-table.ts';
 
-/** Everything that may happen to a socket, told once an edge. */
-const EDGES = EPOLL.EDGE | EPOLL.IN | EPOLL.OUT | EPOLL.READ_HANG_UP;
+/** What may happen to a socket, told once an edge: that there is something to read, and that there is room to write. */
+const READS = EPOLL.EDGE | EPOLL.IN | EPOLL.READ_HANG_UP;
+const ALL = READS | EPOLL.OUT;
 
 export interface SocketsOptions {
   readonly sys: Sys;
@@ -43,10 +44,26 @@ export class Sockets {
     this.#resetter = new Resetter(options.sys);
   }
 
-  /** Has its edges told from now on; below zero when the kernel has no room for that. */
-  watch(fd: number): number {
-    const { sys, epoll, table } = this.#options;
-    return sys.epollControl(epoll, EPOLL.ADD, fd, EDGES, table.generations[fd]!);
+  /** Has all its edges told from now on; below zero when the kernel has no room for that. */
+  watchAll(fd: number): number {
+    this.#options.table.flags[fd]! |= FLAG.TELLS_ROOM;
+    return this.#control(EPOLL.ADD, fd, ALL);
+  }
+
+  /**
+   * Has only those edges told that say of something to read. A socket that has just come to be has room, and an
+   * edge that says so would wake the thread for nothing.
+   */
+  watchReads(fd: number): number {
+    return this.#control(EPOLL.ADD, fd, READS);
+  }
+
+  /** Has it told when there is room to write again. */
+  awaitRoom(fd: number): void {
+    const { flags } = this.#options.table;
+    if ((flags[fd]! & FLAG.TELLS_ROOM) !== 0) return;
+    flags[fd]! |= FLAG.TELLS_ROOM;
+    this.#control(EPOLL.MODIFY, fd, ALL);
   }
 
   /** Takes a client over that has been accepted. */
@@ -87,6 +104,11 @@ export class Sockets {
   leave(slot: number, permit: number): void {
     this.#options.router.settle(slot, permit, 'none');
     this.#options.router.leave(slot);
+  }
+
+  #control(operation: number, fd: number, events: number): number {
+    const { sys, epoll, table } = this.#options;
+    return sys.epollControl(epoll, operation, fd, events, table.generations[fd]!);
   }
 
   close(fd: number, isReset: boolean): void {

@@ -51,6 +51,7 @@ export class ThreadHandle {
   }
 
   tell(command: Command): void {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
     this.#worker.postMessage(command);
     this.#wake();
   }

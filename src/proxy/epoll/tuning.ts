@@ -49,9 +49,13 @@ export class Tuning {
 
   /** Before it connects. */
   ofBackend(fd: number): void {
-    if (this.#settings.noDelay) this.#sys.setOption(fd, SOL.TCP, TCP.NODELAY, 1);
     if (this.#settings.delaysAcks) this.#sys.setOption(fd, SOL.TCP, TCP.QUICKACK, 0);
     if (this.#backendCongestion !== undefined) this.#setCongestion(fd, this.#backendCongestion);
+  }
+
+  /** A backend's side that is sent more than one segment. */
+  sendAtOnce(fd: number): void {
+    if (this.#settings.noDelay) this.#sys.setOption(fd, SOL.TCP, TCP.NODELAY, 1);
   }
 
   /** A backend's side that has lived for a while. */

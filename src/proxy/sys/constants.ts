@@ -5,6 +5,7 @@ export const AF = { INET: 2, INET6: 10 } as const;
 export const EPOLL = {
   ADD: 1,
   DELETE: 2,
+  MODIFY: 3,
   IN: 0x1,
   OUT: 0x4,
   ERROR: 0x8,

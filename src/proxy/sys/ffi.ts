@@ -43,6 +43,11 @@ const SIGNATURES = {
   write: [INT, POINTER, SIZE],
 } as const;
 
+/** FFI takes pointers as BigInts; one that is already right is not made anew. */
+function at(pointer: Pointer, offset: number): bigint {
+  return offset === 0 && typeof pointer === 'bigint' ? pointer : BigInt(pointer) + BigInt(offset);
+}
+
 /** The C library's names of the calls, through `node:ffi`: nothing to compile, about 0.2 us a call slower. */
 export async function loadFfi(): Promise<Sys> {
   const { default: ffi } = await import('node:ffi');
@@ -69,8 +74,6 @@ export async function loadFfi(): Promise<Sys> {
   const numberAt = addressOf(number.buffer);
   const lengthAt = addressOf(length.buffer);
   const eventAt = addressOf(event.buffer);
-  const at = (pointer: Pointer, offset: number): bigint =>
-    offset === 0 && typeof pointer === 'bigint' ? pointer : BigInt(pointer) + BigInt(offset);
 
   return {
     addressOf,
@@ -112,6 +115,13 @@ export async function loadFfi(): Promise<Sys> {
     shutdownWrite: (fd) => result(c.shutdown(fd, SHUT_WR)),
     socket: (family) => result(c.socket(family, SOCK_STREAM | NON_BLOCKING | CLOSE_ON_EXEC, 0)),
     splice: (from, to, size) => result(c.splice(from, 0n, to, 0n, size, SPLICE_MOVE_NON_BLOCKING)),
+    transfer(from, to, buffer, size, flags) {
+      const received = result(c.recv(from, buffer, size, 0));
+      if (received <= 0) return received;
+      const sent = result(c.send(to, buffer, received, MSG_NOSIGNAL | (received < size ? flags : 0)));
+      ffi.setInt32(at(buffer, size), 0, sent);
+      return received;
+    },
     write: (fd, from, size) => result(c.write(fd, from, size)),
   };
 }

@@ -48,6 +48,7 @@ export async function findSys(
   const reasons: string[] = [];
   for (const way of ways) {
     try {
+      // oxlint-disable-next-line no-await-in-loop -- the next way is only of interest when this one has failed
       const sys = await loadSys(way);
       const epoll = sys.epollCreate();
       if (epoll < 0) throw new Error(`epoll_create1 failed with ${epoll}`);

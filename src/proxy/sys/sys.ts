@@ -36,6 +36,11 @@ export interface Sys {
   /** A TCP socket of a family (`AF`). */
   socket(family: number): number;
   splice(from: number, to: number, length: number): number;
+  /**
+   * Receives `length` bytes at most and sends them on at once, with `flags` unless the read was full. Returns what
+   * `recv` has; when that is above 0, what `send` has returned is the 32-bit number behind the `length` bytes.
+   */
+  transfer(from: number, to: number, buffer: Pointer, length: number, flags: number): number;
   write(fd: number, from: Pointer, length: number): number;
 }
 
@@ -63,5 +68,6 @@ export const SYS_CALLS = [
   'shutdownWrite',
   'socket',
   'splice',
+  'transfer',
   'write',
 ] as const satisfies readonly (keyof Sys)[];
