@@ -15,7 +15,7 @@ import { type Command, Outbox } from './messages.ts';
 import { Parking } from './parking.ts';
 import { Pipes } from './pipes.ts';
 import { READ_BYTES, Relay } from './relay.ts';
-import { FLAG, SocketTable, type SocketTableMemory } from './socket-table.ts';
+import { CELL, FLAG, SocketTable, type SocketTableMemory } from './socket-table.ts';
 import { Sockets } from './sockets.ts';
 import { Timers } from './timers.ts';
 import { Tuning, type TuningSettings } from './tuning.ts';
@@ -161,8 +161,8 @@ export function runDataThread(
 
   function cut(tenancy: number): void {
     for (const client of table.having(FLAG.OPEN | FLAG.CLIENT)) {
-      if (table.tenancies[client] !== tenancy) continue;
-      const backend = table.peers[client]!;
+      if (table.get(client, CELL.TENANCY) !== tenancy) continue;
+      const backend = table.peerOf(client);
       if (table.has(backend, FLAG.CONNECTING)) dialer.abandon(backend);
       else sockets.closeBoth(client, true);
     }

@@ -1,4 +1,4 @@
-import type { SocketTable } from './socket-table.ts';
+import { CELL, type SocketTable } from './socket-table.ts';
 
 const NONE = 0;
 
@@ -22,25 +22,23 @@ export class DialList {
 
   /** Nearly always to the end: only a retry may have less time than those that began before it. */
   insert(fd: number): void {
-    const { next, previous } = this.#table;
+    const table = this.#table;
     const own = this.#timeLeft(fd);
     let before = this.#last;
-    while (before !== NONE && this.#timeLeft(before - 1) > own) before = previous[before - 1]!;
-    const after = before === NONE ? this.#first : next[before - 1]!;
-    previous[fd] = before;
-    next[fd] = after;
-    if (before === NONE) this.#first = fd + 1;
-    else next[before - 1] = fd + 1;
-    if (after === NONE) this.#last = fd + 1;
-    else previous[after - 1] = fd + 1;
+    while (before !== NONE && this.#timeLeft(before - 1) > own) before = table.get(before - 1, CELL.PREVIOUS);
+    this.#join(fd + 1, before === NONE ? this.#first : table.get(before - 1, CELL.NEXT));
+    this.#join(before, fd + 1);
   }
 
   remove(fd: number): void {
-    const { next, previous } = this.#table;
-    const [after, before] = [next[fd]!, previous[fd]!];
+    this.#join(this.#table.get(fd, CELL.PREVIOUS), this.#table.get(fd, CELL.NEXT));
+  }
+
+  /** Makes two entries neighbours; each is a descriptor plus one, or an end of the list. */
+  #join(before: number, after: number): void {
     if (before === NONE) this.#first = after;
-    else next[before - 1] = after;
+    else this.#table.set(before - 1, CELL.NEXT, after);
     if (after === NONE) this.#last = before;
-    else previous[after - 1] = before;
+    else this.#table.set(after - 1, CELL.PREVIOUS, before);
   }
 }

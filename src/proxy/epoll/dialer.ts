@@ -13,7 +13,7 @@ import { errorNameOf, IN_PROGRESS, NO_DESCRIPTORS, TIMED_OUT } from './errno.ts'
 import type { Outbox } from './messages.ts';
 import type { Relay } from './relay.ts';
 import { SocketAddress } from './socket-address.ts';
-import { FLAG, type SocketTable } from './socket-table.ts';
+import { CELL, FLAG, type SocketTable } from './socket-table.ts';
 import type { Sockets } from './sockets.ts';
 import type { Tuning } from './tuning.ts';
 
@@ -75,9 +75,9 @@ export class Dialer {
       this.#refuse(client, 'local_error');
       return;
     }
-    this.#table.words.set(this.#address.words, client * 4);
-    this.#table.since[client] = clock.tick;
-    this.#table.peers[client] = -1;
+    this.#table.setAddress(client, this.#address.words);
+    this.#table.set(client, CELL.SINCE, clock.tick);
+    this.#table.set(client, CELL.PEER, -1);
     this.#dial(client, []);
   }
 
@@ -92,22 +92,25 @@ export class Dialer {
   connected(backend: number): void {
     const { sockets, router, counters, relay, clock, tuning } = this.#options;
     const table = this.#table;
-    const client = table.peers[backend]!;
+    const client = table.peerOf(backend);
     this.#dials.remove(backend);
     this.#tried.delete(client);
-    const tenancy = table.tenancies[backend]!;
+    const tenancy = table.get(backend, CELL.TENANCY);
     this.#readAddress(client);
     router.connected(this.#address, tenancy);
-    counters.connected(slotOfTenancy(tenancy), clock.microsSince(table.startedUs[backend]!) / US_PER_SECOND);
-    table.since[client] = clock.tick;
-    table.flags[backend]! &= ~FLAG.CONNECTING;
+    counters.connected(
+      slotOfTenancy(tenancy),
+      clock.microsSince(table.get(backend, CELL.STARTED_US)) / US_PER_SECOND,
+    );
+    table.set(client, CELL.SINCE, clock.tick);
+    table.unmark(backend, FLAG.CONNECTING);
     if (this.#options.logsConnections) this.#log(tenancy, 'client connected to backend');
     if (sockets.watchReads(client) < 0) return sockets.closeBoth(client, true);
     // It has had the time of the connect to send something.
-    table.flags[client]! |= FLAG.READABLE;
-    const generation = table.generations[backend];
+    table.mark(client, FLAG.READABLE);
+    const generation = table.get(backend, CELL.GENERATION);
     relay.pump(client);
-    if (table.generations[backend] !== generation) return;
+    if (table.get(backend, CELL.GENERATION) !== generation) return;
     // No data of the client carries the last segment of the handshake: a backend that speaks first waits for it.
     if (!table.has(backend, FLAG.ASKED)) tuning.acknowledge(backend);
     if (table.has(backend, FLAG.READABLE)) relay.pump(backend);
@@ -120,7 +123,7 @@ export class Dialer {
 
   /** Ends a client that is not connected yet. */
   giveUp(backend: number): void {
-    const client = this.#table.peers[backend]!;
+    const client = this.#table.peerOf(backend);
     this.#dials.remove(backend);
     this.#options.sockets.closeBackend(backend, false);
     this.#endClient(client);
@@ -140,9 +143,10 @@ export class Dialer {
 
   #timeLeft(backend: number): number {
     const { clock, connectTimeoutMs, connectAttempts } = this.#options;
-    const { since, peers } = this.#table;
-    const own = connectTimeoutMs - clock.since(since[backend]!);
-    const all = connectTimeoutMs * connectAttempts - clock.since(since[peers[backend]!]!);
+    const table = this.#table;
+    const own = connectTimeoutMs - clock.since(table.get(backend, CELL.SINCE));
+    const all =
+      connectTimeoutMs * connectAttempts - clock.since(table.get(table.peerOf(backend), CELL.SINCE));
     return Math.min(own, all);
   }
 
@@ -161,14 +165,14 @@ export class Dialer {
       sockets.leave(slot, permit);
       return this.#judge(client, tenancy, backend < 0 ? backend : NO_DESCRIPTORS);
     }
-    table.peers[client] = backend;
-    table.peers[backend] = client;
-    table.tenancies[client] = tenancy;
-    table.tenancies[backend] = tenancy;
-    table.epochs[backend] = epoch;
-    table.permits[backend] = permit;
-    table.since[backend] = clock.tick;
-    table.startedUs[backend] = clock.micros();
+    table.set(client, CELL.PEER, backend);
+    table.set(backend, CELL.PEER, client);
+    table.set(client, CELL.TENANCY, tenancy);
+    table.set(backend, CELL.TENANCY, tenancy);
+    table.set(backend, CELL.EPOCH, epoch);
+    table.set(backend, CELL.PERMIT, permit);
+    table.set(backend, CELL.SINCE, clock.tick);
+    table.set(backend, CELL.STARTED_US, clock.micros());
     tuning.ofBackend(backend);
     const result = sys.connect(backend, this.#endpoint.pointer, this.#endpoint.length);
     const watched = result === 0 || result === IN_PROGRESS ? sockets.watchAll(backend) : result;
@@ -179,9 +183,9 @@ export class Dialer {
 
   #failed(backend: number, error: number): void {
     const table = this.#table;
-    const client = table.peers[backend]!;
+    const client = table.peerOf(backend);
     this.#dials.remove(backend);
-    this.#judge(client, table.tenancies[backend]!, error, backend);
+    this.#judge(client, table.get(backend, CELL.TENANCY), error, backend);
   }
 
   /** Charges a failed attempt to whom it belongs, and goes on to the next backend when there may be one. */
@@ -195,7 +199,7 @@ export class Dialer {
     if (backend >= 0) sockets.closeBackend(backend, false);
     const tried = this.#tried.get(client) ?? [];
     tried.push(slotOfTenancy(tenancy));
-    const isInTime = clock.since(this.#table.since[client]!) < connectTimeoutMs * connectAttempts;
+    const isInTime = clock.since(this.#table.get(client, CELL.SINCE)) < connectTimeoutMs * connectAttempts;
     this.#readAddress(client);
     if (cause === 'exhausted' || tried.length >= connectAttempts || !isInTime)
       return this.#refuse(client, isLocal ? 'local_error' : 'connect_failed');
@@ -214,9 +218,7 @@ export class Dialer {
   }
 
   #readAddress(client: number): void {
-    const { words } = this.#table;
-    const at = client * 4;
-    this.#address.set(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!);
+    this.#table.readAddress(client, this.#address);
   }
 
   #log(tenancy: number, message: string): void {

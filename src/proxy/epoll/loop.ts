@@ -7,7 +7,7 @@ import { INTERRUPTED, must } from './errno.ts';
 import type { Listeners } from './listeners.ts';
 import type { Command, Outbox } from './messages.ts';
 import type { Relay } from './relay.ts';
-import { FLAG, type SocketTable } from './socket-table.ts';
+import { CELL, FLAG, type SocketTable } from './socket-table.ts';
 import type { Timers } from './timers.ts';
 
 const MOST_EVENTS = 512;
@@ -77,29 +77,29 @@ export class Loop {
     if (fd === wakeFd) this.#isWoken = true;
     else if (listeners.has(fd)) listeners.accept(fd);
     // An event of a descriptor that was closed earlier in the batch, and may be another connection by now.
-    else if (table.generations[fd] === this.#events[at + EPOLL_EVENT.generation] && table.has(fd, FLAG.OPEN))
+    else if (
+      table.get(fd, CELL.GENERATION) === this.#events[at + EPOLL_EVENT.generation] &&
+      table.has(fd, FLAG.OPEN)
+    )
       this.#connection(fd, events);
   }
 
   #connection(fd: number, events: number): void {
     const { table, dialer, relay } = this.#options;
-    const { flags, peers } = table;
-    if ((events & (EPOLL.IN | EPOLL.READ_HANG_UP | EPOLL.HANG_UP)) !== 0) flags[fd]! |= FLAG.READABLE;
+    if ((events & (EPOLL.IN | EPOLL.READ_HANG_UP | EPOLL.HANG_UP)) !== 0) table.mark(fd, FLAG.READABLE);
     // A reset hangs up as well, and is no FIN.
-    if ((events & (EPOLL.READ_HANG_UP | EPOLL.ERROR)) === EPOLL.READ_HANG_UP) flags[fd]! |= FLAG.HUNG_UP;
-    if ((flags[fd]! & FLAG.CONNECTING) !== 0) {
+    if ((events & (EPOLL.READ_HANG_UP | EPOLL.ERROR)) === EPOLL.READ_HANG_UP) table.mark(fd, FLAG.HUNG_UP);
+    if (table.has(fd, FLAG.CONNECTING)) {
       if ((events & (EPOLL.ERROR | EPOLL.HANG_UP)) !== 0) dialer.refused(fd);
       else if ((events & EPOLL.OUT) !== 0) dialer.connected(fd);
       return;
     }
-    const generation = table.generations[fd]!;
+    const generation = table.get(fd, CELL.GENERATION);
     if ((events & EPOLL.ERROR) !== 0) relay.errored(fd);
-    else if ((events & EPOLL.OUT) !== 0 && table.has(peers[fd]!, FLAG.BLOCKED)) relay.resume(peers[fd]!);
-    if (
-      generation === table.generations[fd] &&
-      (flags[fd]! & (FLAG.READABLE | FLAG.QUEUED)) === FLAG.READABLE
-    )
-      relay.pump(fd);
+    else if ((events & EPOLL.OUT) !== 0 && table.has(table.peerOf(fd), FLAG.BLOCKED))
+      relay.resume(table.peerOf(fd));
+    const isSame = generation === table.get(fd, CELL.GENERATION);
+    if (isSame && (table.flagsOf(fd) & (FLAG.READABLE | FLAG.QUEUED)) === FLAG.READABLE) relay.pump(fd);
   }
 
   #readCommands(): void {

@@ -6,7 +6,7 @@ import type { LoopClock } from './clock.ts';
 import { AGAIN } from './errno.ts';
 import type { Parking } from './parking.ts';
 import type { Pipes } from './pipes.ts';
-import { FLAG, type SocketTable } from './socket-table.ts';
+import { CELL, FLAG, type SocketTable } from './socket-table.ts';
 import type { Sockets } from './sockets.ts';
 import type { Tuning } from './tuning.ts';
 
@@ -81,23 +81,23 @@ export class Relay {
     for (const fd of queue) {
       // Closed meanwhile, and maybe another one now: then it is not queued.
       if (!this.#table.has(fd, FLAG.QUEUED)) continue;
-      this.#table.flags[fd]! &= ~FLAG.QUEUED;
+      this.#table.unmark(fd, FLAG.QUEUED);
       this.pump(fd);
     }
   }
 
   /** Reads a source as long as it has something, its sink takes it, and it is its turn. */
   pump(source: number): void {
-    const { flags, pipes, peers } = this.#table;
+    const table = this.#table;
     for (let turn = 0; turn < READS_PER_TURN; turn++) {
-      if ((flags[source]! & READ_STATE) !== MAY_READ) return;
-      const sink = peers[source]!;
-      if ((flags[sink]! & (FLAG.CONNECTING | FLAG.BROKEN)) !== 0) return;
-      const goesOn = pipes[source]! > 0 ? this.#splice(source, sink) : this.#copy(source, sink);
+      if ((this.#table.flagsOf(source) & READ_STATE) !== MAY_READ) return;
+      const sink = table.peerOf(source);
+      if (this.#table.has(sink, FLAG.CONNECTING | FLAG.BROKEN)) return;
+      const goesOn = table.get(source, CELL.PIPE) > 0 ? this.#splice(source, sink) : this.#copy(source, sink);
       if (!goesOn) return;
     }
-    if ((flags[source]! & (READ_STATE | FLAG.QUEUED)) !== MAY_READ) return;
-    flags[source]! |= FLAG.QUEUED;
+    if ((this.#table.flagsOf(source) & (READ_STATE | FLAG.QUEUED)) !== MAY_READ) return;
+    this.#table.mark(source, FLAG.QUEUED);
     this.#queue.push(source);
   }
 
@@ -108,16 +108,16 @@ export class Relay {
 
   /** One of the sides is in error: reads what it has still said, or gives up when nobody would take that. */
   errored(fd: number): void {
-    const { flags } = this.#table;
-    const isClientBlocked = (flags[fd]! & (FLAG.CLIENT | FLAG.BLOCKED)) === (FLAG.CLIENT | FLAG.BLOCKED);
-    if (isClientBlocked || (flags[fd]! & FLAG.READ_ENDED) !== 0) this.#options.sockets.closeBoth(fd, true);
-    else flags[fd]! |= FLAG.BROKEN | FLAG.READABLE;
+    const isClientBlocked =
+      (this.#table.flagsOf(fd) & (FLAG.CLIENT | FLAG.BLOCKED)) === (FLAG.CLIENT | FLAG.BLOCKED);
+    if (isClientBlocked || this.#table.has(fd, FLAG.READ_ENDED)) this.#options.sockets.closeBoth(fd, true);
+    else this.#table.mark(fd, FLAG.BROKEN | FLAG.READABLE);
   }
 
   /** One read and one write; false when there is no more to do for now. */
   #copy(source: number, sink: number): boolean {
-    const { flags, fullReads } = this.#table;
-    const hasHungUp = (flags[source]! & FLAG.HUNG_UP) !== 0;
+    const table = this.#table;
+    const hasHungUp = this.#table.has(source, FLAG.HUNG_UP);
     const more = hasHungUp && this.#options.corksEnds ? MSG_MORE : 0;
     const read = this.#sys.transfer(source, sink, this.#buffer, READ_BYTES, more);
     if (read <= 0) return this.#notRead(source, sink, read);
@@ -126,25 +126,27 @@ export class Relay {
     if (sent > 0) this.#count(source, sent);
     if (sent < read) {
       if (sent < 0 && sent !== AGAIN) return this.#sinkBroke(source, sink);
-      this.#table.parked[source] =
-        this.#options.parking.park(this.#bytes.subarray(Math.max(0, sent), read)) + 1;
+      const left = this.#bytes.subarray(Math.max(0, sent), read);
+      table.set(source, CELL.PARKED, this.#options.parking.park(left) + 1);
       return this.#block(source, sink);
     }
     if (read === READ_BYTES) {
-      if (this.#options.splices && ++fullReads[source]! >= FULL_READS) this.#beginSplicing(source);
+      const reads = table.get(source, CELL.READS) + 1;
+      table.set(source, CELL.READS, reads);
+      if (this.#options.splices && reads >= FULL_READS) this.#beginSplicing(source);
       return true;
     }
-    fullReads[source] = 0;
+    table.set(source, CELL.READS, 0);
     // A read that does not fill the buffer has emptied the socket: of what came before the FIN, or until the next edge.
-    if ((flags[source]! & FLAG.BROKEN) !== 0) return true;
+    if (this.#table.has(source, FLAG.BROKEN)) return true;
     if (hasHungUp) this.#readEnded(source, sink);
-    else flags[source]! &= ~FLAG.READABLE;
+    else this.#table.unmark(source, FLAG.READABLE);
     return false;
   }
 
   #splice(source: number, sink: number): boolean {
     const { pipes } = this.#options;
-    const pipe = this.#table.pipes[source]! - 1;
+    const pipe = this.#table.get(source, CELL.PIPE) - 1;
     const read = pipes.fill(pipe, source);
     if (read <= 0) return this.#notRead(source, sink, read);
     this.#hasRead(source, sink);
@@ -159,35 +161,35 @@ export class Relay {
   }
 
   #block(source: number, sink: number): false {
-    this.#table.flags[source]! |= FLAG.BLOCKED;
+    this.#table.mark(source, FLAG.BLOCKED);
     this.#options.sockets.awaitRoom(sink);
     return false;
   }
 
   #beginSplicing(source: number): void {
     const pipe = this.#options.pipes.take();
-    this.#table.pipes[source] = pipe + 1;
-    this.#table.fullReads[source] = pipe < 0 ? 0 : SMALL_READS;
+    this.#table.set(source, CELL.PIPE, pipe + 1);
+    this.#table.set(source, CELL.READS, pipe < 0 ? 0 : SMALL_READS);
     // The sender of bulk waits for acknowledgements.
     this.#options.tuning.acknowledge(source);
   }
 
   /** Gives the pipe back after a few small reads in a row. */
   #considerCopying(source: number, read: number): void {
-    const { fullReads, pipes } = this.#table;
-    if (read >= SMALL_BYTES) fullReads[source] = SMALL_READS;
-    else if (--fullReads[source]! === 0) {
-      this.#options.pipes.giveBack(pipes[source]! - 1);
-      pipes[source] = 0;
-    }
+    const table = this.#table;
+    const left = read >= SMALL_BYTES ? SMALL_READS : table.get(source, CELL.READS) - 1;
+    table.set(source, CELL.READS, left);
+    if (left > 0) return;
+    this.#options.pipes.giveBack(table.get(source, CELL.PIPE) - 1);
+    table.set(source, CELL.PIPE, 0);
   }
 
   /** True when nothing waits for the sink any more. */
   #flush(source: number): boolean {
     const { table, parking, pipes } = this.#options;
-    const sink = table.peers[source]!;
-    const lot = table.parked[source]! - 1;
-    const pipe = table.pipes[source]! - 1;
+    const sink = table.peerOf(source);
+    const lot = table.get(source, CELL.PARKED) - 1;
+    const pipe = table.get(source, CELL.PIPE) - 1;
     const sent = lot >= 0 ? parking.send(lot, sink) : pipes.empty(pipe, sink);
     if (sent < 0 && sent !== AGAIN) return this.#sinkBroke(source, sink);
     if (sent > 0) {
@@ -198,54 +200,52 @@ export class Relay {
     if (isLeft) return false;
     if (lot >= 0) {
       parking.free(lot);
-      table.parked[source] = 0;
+      table.set(source, CELL.PARKED, 0);
     }
-    table.flags[source]! &= ~FLAG.BLOCKED;
+    this.#table.unmark(source, FLAG.BLOCKED);
     return true;
   }
 
   #hasRead(source: number, sink: number): void {
-    const { flags } = this.#table;
-    if ((flags[source]! & FLAG.CLIENT) !== 0) this.#asked(sink);
-    else if ((flags[source]! & FLAG.SETTLED) === 0) this.#options.sockets.succeeded(source);
+    if (this.#table.has(source, FLAG.CLIENT)) this.#asked(sink);
+    else if ((this.#table.flagsOf(source) & FLAG.SETTLED) === 0) this.#options.sockets.succeeded(source);
     this.#touch(source);
   }
 
   /** A backend that is asked once is sent one segment, which leaves at once anyway: one call less a connection. */
   #asked(backend: number): void {
-    const { flags } = this.#table;
-    if ((flags[backend]! & (FLAG.ASKED | FLAG.PROMPT)) === FLAG.ASKED) {
-      flags[backend]! |= FLAG.PROMPT;
+    if ((this.#table.flagsOf(backend) & (FLAG.ASKED | FLAG.PROMPT)) === FLAG.ASKED) {
+      this.#table.mark(backend, FLAG.PROMPT);
       this.#options.tuning.sendAtOnce(backend);
     }
-    flags[backend]! |= FLAG.ASKED;
+    this.#table.mark(backend, FLAG.ASKED);
   }
 
   #touch(fd: number): void {
-    this.#table.since[this.#table.clientOf(fd)] = this.#options.clock.tick;
+    this.#table.set(this.#table.clientOf(fd), CELL.SINCE, this.#options.clock.tick);
   }
 
   #count(source: number, bytes: number): void {
     const { counters } = this.#options;
-    const slot = slotOfTenancy(this.#table.tenancies[source]!);
+    const slot = slotOfTenancy(this.#table.get(source, CELL.TENANCY));
     if (this.#table.has(source, FLAG.CLIENT)) counters.sent(slot, bytes);
     else counters.received(slot, bytes);
   }
 
   #notRead(source: number, sink: number, result: number): false {
     const isBroken = this.#table.has(source, FLAG.BROKEN);
-    if (result === AGAIN && !isBroken) this.#table.flags[source]! &= ~FLAG.READABLE;
+    if (result === AGAIN && !isBroken) this.#table.unmark(source, FLAG.READABLE);
     else if (result === 0 && !isBroken) this.#readEnded(source, sink);
     else this.#broke(source, result);
     return false;
   }
 
   #readEnded(source: number, sink: number): void {
-    const { flags } = this.#table;
-    flags[source]! &= ~FLAG.READABLE;
-    flags[source]! |= FLAG.READ_ENDED;
-    if ((flags[source]! & (FLAG.CLIENT | FLAG.SETTLED)) === 0) this.#endedUnsettled(source, sink);
-    if ((flags[sink]! & FLAG.READ_ENDED) !== 0) this.#options.sockets.closeBoth(source, false);
+    this.#table.unmark(source, FLAG.READABLE);
+    this.#table.mark(source, FLAG.READ_ENDED);
+    if ((this.#table.flagsOf(source) & (FLAG.CLIENT | FLAG.SETTLED)) === 0)
+      this.#endedUnsettled(source, sink);
+    if (this.#table.has(sink, FLAG.READ_ENDED)) this.#options.sockets.closeBoth(source, false);
     else this.#sys.shutdownWrite(sink);
   }
 
@@ -260,7 +260,7 @@ export class Relay {
   /** Its connection is gone, and all that it had said has been read. @param error below zero; 0 after a write that failed */
   #broke(source: number, error: number): void {
     const { sockets } = this.#options;
-    if ((this.#table.flags[source]! & (FLAG.CLIENT | FLAG.SETTLED)) === 0) {
+    if ((this.#table.flagsOf(source) & (FLAG.CLIENT | FLAG.SETTLED)) === 0) {
       if (this.#table.has(source, FLAG.ASKED)) sockets.failed(source, 'reset', error);
       else sockets.succeeded(source);
     }
@@ -268,9 +268,8 @@ export class Relay {
   }
 
   #sinkBroke(source: number, sink: number): false {
-    const { flags } = this.#table;
-    flags[sink]! |= FLAG.BROKEN | FLAG.READABLE;
-    if ((flags[sink]! & FLAG.READ_ENDED) !== 0 || (flags[sink]! & FLAG.CLIENT) !== 0)
+    this.#table.mark(sink, FLAG.BROKEN | FLAG.READABLE);
+    if (this.#table.has(sink, FLAG.READ_ENDED) || this.#table.has(sink, FLAG.CLIENT))
       this.#options.sockets.closeBoth(source, true);
     else this.pump(sink);
     return false;

@@ -1,3 +1,5 @@
+import type { IpAddress } from '../ip-address.ts';
+
 /** What is known of a descriptor; 0 is one that is not ours. */
 export const FLAG = {
   OPEN: 0x1,
@@ -31,126 +33,129 @@ export const FLAG = {
   PROMPT: 0x4000,
 } as const;
 
-/** One row a descriptor. In shared memory, so that the descriptors of a thread that died can be closed. */
-export interface SocketTableMemory {
-  readonly flags: Uint16Array<SharedArrayBuffer>;
-  readonly peers: Int32Array<SharedArrayBuffer>;
-  readonly generations: Int32Array<SharedArrayBuffer>;
-  readonly tenancies: Int32Array<SharedArrayBuffer>;
-  readonly epochs: Int32Array<SharedArrayBuffer>;
-  readonly permits: Int32Array<SharedArrayBuffer>;
-  readonly words: Int32Array<SharedArrayBuffer>;
-  readonly since: Int32Array<SharedArrayBuffer>;
-  readonly startedUs: Int32Array<SharedArrayBuffer>;
-  readonly pipes: Int32Array<SharedArrayBuffer>;
-  readonly parked: Int32Array<SharedArrayBuffer>;
-  readonly fullReads: Uint8Array<SharedArrayBuffer>;
-  readonly next: Int32Array<SharedArrayBuffer>;
-  readonly previous: Int32Array<SharedArrayBuffer>;
-}
+/** What a row holds. */
+export const CELL = {
+  FLAGS: 0,
+  /** The other side of the connection. */
+  PEER: 1,
+  /** How often the descriptor has been closed. */
+  GENERATION: 2,
+  /** Which backend. */
+  TENANCY: 3,
+  /** Backend's side: of its breaker, when it was connected to. */
+  EPOCH: 4,
+  /** Backend's side: the permit that it holds. */
+  PERMIT: 5,
+  /**
+   * Milliseconds on the loop's clock, wrapping around. Client's side: when it was accepted, then when a byte went
+   * through last. Backend's side: when the connect began.
+   */
+  SINCE: 6,
+  /** Backend's side: when the connect began, in microseconds, wrapping around: for how long it took. */
+  STARTED_US: 7,
+  /** The number of the pipe that what is read goes through, plus one; 0 is none. */
+  PIPE: 8,
+  /** The number of the parked buffer that holds what was read, plus one; 0 is none. */
+  PARKED: 9,
+  /** Reads in a row that were full; small ones that are allowed, once they go through a pipe. */
+  READS: 10,
+  /** Backend's side: the neighbours in the list of connects under way, plus one. Client's side: its address. */
+  NEXT: 11,
+  PREVIOUS: 12,
+  ADDRESS: 11,
+} as const;
 
-export function newSocketTableMemory(size: number): SocketTableMemory {
-  const ints = (perRow = 1) => new Int32Array(new SharedArrayBuffer(size * perRow * 4));
-  return {
-    flags: new Uint16Array(new SharedArrayBuffer(size * 2)),
-    peers: ints(),
-    generations: ints(),
-    tenancies: ints(),
-    epochs: ints(),
-    permits: ints(),
-    words: ints(4),
-    since: ints(),
-    startedUs: ints(),
-    pipes: ints(),
-    parked: ints(),
-    fullReads: new Uint8Array(new SharedArrayBuffer(size)),
-    next: ints(),
-    previous: ints(),
-  };
+const ROW_SHIFT = 4;
+const ADDRESS_WORDS = 4;
+
+export type SocketTableMemory = Int32Array<SharedArrayBuffer>;
+
+/** In shared memory, so that the descriptors of a thread that died can be closed. @param rows one a descriptor */
+export function newSocketTableMemory(rows: number): SocketTableMemory {
+  return new Int32Array(new SharedArrayBuffer(rows * (Int32Array.BYTES_PER_ELEMENT << ROW_SHIFT)));
 }
 
 /**
- * The state of every descriptor of one thread, in columns: no object, closure or timer a connection.
+ * The state of every descriptor of one thread: no object, closure or timer a connection, but a row of numbers that
+ * fills one line of the processor's cache.
  *
  * A descriptor number comes back as soon as it has been closed. Its generation tells an event of the old one from
  * an event of the new.
  */
 export class SocketTable {
-  readonly flags: Uint16Array;
-  readonly peers: Int32Array;
-  readonly generations: Int32Array;
-  /** Both sides: which backend. */
-  readonly tenancies: Int32Array;
-  /** Backend's side. */
-  readonly epochs: Int32Array;
-  /** Backend's side. */
-  readonly permits: Int32Array;
-  /** Client's side: its address, four cells a row. */
-  readonly words: Int32Array;
-  /**
-   * Milliseconds on the loop's clock, wrapping around. Client's side: when it was accepted, then when a byte went
-   * through last. Backend's side: when the connect began.
-   */
-  readonly since: Int32Array;
-  /** Backend's side: when the connect began, in microseconds, wrapping around: for how long it took. */
-  readonly startedUs: Int32Array;
-  /** The number of the pipe that what is read goes through, plus one; 0 is none. */
-  readonly pipes: Int32Array;
-  /** The number of the parked buffer that holds what was read, plus one; 0 is none. */
-  readonly parked: Int32Array;
-  /** How many reads in a row were full. */
-  readonly fullReads: Uint8Array;
-  /** Backend's side: the neighbours in the list of connects under way, plus one. */
-  readonly next: Int32Array;
-  readonly previous: Int32Array;
+  readonly #cells: SocketTableMemory;
   readonly size: number;
   /** No row above it was ever used. */
-  highest = 0;
+  #highest: number;
 
-  constructor(memory: SocketTableMemory) {
-    this.flags = memory.flags;
-    this.peers = memory.peers;
-    this.generations = memory.generations;
-    this.tenancies = memory.tenancies;
-    this.epochs = memory.epochs;
-    this.permits = memory.permits;
-    this.words = memory.words;
-    this.since = memory.since;
-    this.startedUs = memory.startedUs;
-    this.pipes = memory.pipes;
-    this.parked = memory.parked;
-    this.fullReads = memory.fullReads;
-    this.next = memory.next;
-    this.previous = memory.previous;
-    this.size = memory.flags.length;
+  /** @param highest the row up to which it has been used, when it is not new */
+  constructor(memory: SocketTableMemory, highest = 0) {
+    this.#cells = memory;
+    this.size = memory.length >> ROW_SHIFT;
+    this.#highest = highest;
+  }
+
+  get(fd: number, cell: number): number {
+    return this.#cells[(fd << ROW_SHIFT) + cell]!;
+  }
+
+  set(fd: number, cell: number, value: number): void {
+    this.#cells[(fd << ROW_SHIFT) + cell] = value;
+  }
+
+  peerOf(fd: number): number {
+    return this.#cells[(fd << ROW_SHIFT) + CELL.PEER]!;
+  }
+
+  flagsOf(fd: number): number {
+    return this.#cells[fd << ROW_SHIFT]!;
+  }
+
+  /** Whether it has any of these flags. */
+  has(fd: number, flags: number): boolean {
+    return (this.#cells[fd << ROW_SHIFT]! & flags) !== 0;
+  }
+
+  mark(fd: number, flags: number): void {
+    this.#cells[fd << ROW_SHIFT]! |= flags;
+  }
+
+  unmark(fd: number, flags: number): void {
+    this.#cells[fd << ROW_SHIFT]! &= ~flags;
   }
 
   /** Takes a descriptor over; false when its number is beyond the table. */
   open(fd: number, flags: number): boolean {
     if (fd >= this.size) return false;
-    if (fd > this.highest) this.highest = fd;
-    this.flags[fd] = flags;
+    if (fd > this.#highest) this.#highest = fd;
+    this.#cells[fd << ROW_SHIFT] = flags;
     return true;
   }
 
   /** Forgets a descriptor that has been, or is about to be, closed. */
   forget(fd: number): void {
-    this.flags[fd] = 0;
-    this.fullReads[fd] = 0;
-    this.generations[fd] = (this.generations[fd]! + 1) | 0;
+    const row = fd << ROW_SHIFT;
+    this.#cells[row] = 0;
+    this.#cells[row + CELL.READS] = 0;
+    this.#cells[row + CELL.GENERATION] = (this.#cells[row + CELL.GENERATION]! + 1) | 0;
   }
 
-  has(fd: number, flag: number): boolean {
-    return (this.flags[fd]! & flag) !== 0;
+  setAddress(client: number, words: ArrayLike<number>): void {
+    for (let word = 0; word < ADDRESS_WORDS; word++) this.set(client, CELL.ADDRESS + word, words[word]!);
+  }
+
+  readAddress(client: number, into: IpAddress): void {
+    const word = (number: number): number => this.get(client, CELL.ADDRESS + number);
+    into.set(word(0), word(1), word(2), word(3));
   }
 
   /** The client's descriptor of a connection, given either. */
   clientOf(fd: number): number {
-    return this.has(fd, FLAG.CLIENT) ? fd : this.peers[fd]!;
+    return this.has(fd, FLAG.CLIENT) ? fd : this.peerOf(fd);
   }
 
   /** Every descriptor with all of these flags; may be closed while it is walked through. */
   *having(flags: number): Generator<number> {
-    for (let fd = 0; fd <= this.highest; fd++) if ((this.flags[fd]! & flags) === flags) yield fd;
+    for (let fd = 0; fd <= this.#highest; fd++) if ((this.flagsOf(fd) & flags) === flags) yield fd;
   }
 }

@@ -9,7 +9,7 @@ import type { Outbox, OutcomeCode } from './messages.ts';
 import type { Parking } from './parking.ts';
 import type { Pipes } from './pipes.ts';
 import { Resetter } from './resetter.ts';
-import { FLAG, type SocketTable } from './socket-table.ts';
+import { CELL, FLAG, type SocketTable } from './socket-table.ts';
 
 /** What may happen to a socket, told once an edge: that there is something to read, and that there is room to write. */
 const READS = EPOLL.EDGE | EPOLL.IN | EPOLL.READ_HANG_UP;
@@ -46,7 +46,7 @@ export class Sockets {
 
   /** Has all its edges told from now on; below zero when the kernel has no room for that. */
   watchAll(fd: number): number {
-    this.#options.table.flags[fd]! |= FLAG.TELLS_ROOM;
+    this.#options.table.mark(fd, FLAG.TELLS_ROOM);
     return this.#control(EPOLL.ADD, fd, ALL);
   }
 
@@ -60,9 +60,9 @@ export class Sockets {
 
   /** Has it told when there is room to write again. */
   awaitRoom(fd: number): void {
-    const { flags } = this.#options.table;
-    if ((flags[fd]! & FLAG.TELLS_ROOM) !== 0) return;
-    flags[fd]! |= FLAG.TELLS_ROOM;
+    const { table } = this.#options;
+    if (table.has(fd, FLAG.TELLS_ROOM)) return;
+    table.mark(fd, FLAG.TELLS_ROOM);
     this.#control(EPOLL.MODIFY, fd, ALL);
   }
 
@@ -85,16 +85,16 @@ export class Sockets {
   /** Ends the backend's side and gives its place back. */
   closeBackend(fd: number, isReset: boolean): void {
     const { table } = this.#options;
-    const slot = slotOfTenancy(table.tenancies[fd]!);
+    const slot = slotOfTenancy(table.get(fd, CELL.TENANCY));
     this.close(fd, isReset);
-    this.leave(slot, table.permits[fd]!);
+    this.leave(slot, table.get(fd, CELL.PERMIT));
   }
 
   /** Ends both sides of a connection, given either. */
   closeBoth(fd: number, isReset: boolean): void {
     const { table } = this.#options;
     const client = table.clientOf(fd);
-    const backend = table.peers[client]!;
+    const backend = table.peerOf(client);
     // The place is free before its client can see the end and come again.
     this.closeBackend(backend, isReset);
     this.closeClient(client, isReset);
@@ -108,16 +108,16 @@ export class Sockets {
 
   #control(operation: number, fd: number, events: number): number {
     const { sys, epoll, table } = this.#options;
-    return sys.epollControl(epoll, operation, fd, events, table.generations[fd]!);
+    return sys.epollControl(epoll, operation, fd, events, table.get(fd, CELL.GENERATION));
   }
 
   close(fd: number, isReset: boolean): void {
     const { sys, table, parking, pipes } = this.#options;
     if (isReset) this.#resetter.prepare(fd);
-    if (table.parked[fd]! > 0) parking.free(table.parked[fd]! - 1);
-    if (table.pipes[fd]! > 0) pipes.giveBack(table.pipes[fd]! - 1);
-    table.parked[fd] = 0;
-    table.pipes[fd] = 0;
+    if (table.get(fd, CELL.PARKED) > 0) parking.free(table.get(fd, CELL.PARKED) - 1);
+    if (table.get(fd, CELL.PIPE) > 0) pipes.giveBack(table.get(fd, CELL.PIPE) - 1);
+    table.set(fd, CELL.PARKED, 0);
+    table.set(fd, CELL.PIPE, 0);
     table.forget(fd);
     sys.close(fd);
   }
@@ -125,26 +125,26 @@ export class Sockets {
   /** The backend has done what it is there for; told when somebody listens. */
   succeeded(backend: number): void {
     const { table, router, attention, outbox } = this.#options;
-    table.flags[backend]! |= FLAG.SETTLED;
-    const tenancy = table.tenancies[backend]!;
+    table.mark(backend, FLAG.SETTLED);
+    const tenancy = table.get(backend, CELL.TENANCY);
     const slot = slotOfTenancy(tenancy);
-    const permit = table.permits[backend]!;
+    const permit = table.get(backend, CELL.PERMIT);
     if (permit === NO_PERMIT && !attention.isOn(slot)) return;
     router.settle(slot, permit, 'success');
-    table.permits[backend] = NO_PERMIT;
-    outbox.outcome(tenancy, table.epochs[backend]!, 'success');
+    table.set(backend, CELL.PERMIT, NO_PERMIT);
+    outbox.outcome(tenancy, table.get(backend, CELL.EPOCH), 'success');
   }
 
   /** The backend has failed its client. */
   failed(backend: number, code: OutcomeCode, error = 0): void {
     const { table, router, counters, attention, outbox } = this.#options;
-    table.flags[backend]! |= FLAG.SETTLED;
-    const tenancy = table.tenancies[backend]!;
+    table.mark(backend, FLAG.SETTLED);
+    const tenancy = table.get(backend, CELL.TENANCY);
     const slot = slotOfTenancy(tenancy);
-    router.settle(slot, table.permits[backend]!, 'failure');
-    table.permits[backend] = NO_PERMIT;
+    router.settle(slot, table.get(backend, CELL.PERMIT), 'failure');
+    table.set(backend, CELL.PERMIT, NO_PERMIT);
     counters.errors[slot]!++;
     attention.failed(slot);
-    outbox.outcome(tenancy, table.epochs[backend]!, code, error);
+    outbox.outcome(tenancy, table.get(backend, CELL.EPOCH), code, error);
   }
 }

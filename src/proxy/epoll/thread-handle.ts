@@ -37,8 +37,7 @@ export class ThreadHandle {
     this.#options = options;
     const { sys, thread, mostDescriptors, module, moduleData, settings } = options;
     const sockets = newSocketTableMemory(mostDescriptors);
-    this.#table = new SocketTable(sockets);
-    this.#table.highest = mostDescriptors - 1;
+    this.#table = new SocketTable(sockets, mostDescriptors - 1);
     this.#oneAt = sys.addressOf(this.#one.buffer);
     this.#wakeFd = must(sys.eventfd(), 'eventfd');
     const own = { thread, sockets, stopFlag: this.#stopFlag, wakeFd: this.#wakeFd };

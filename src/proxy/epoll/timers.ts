@@ -1,7 +1,7 @@
 import type { LoopClock } from './clock.ts';
 import type { Dialer } from './dialer.ts';
 import type { Listeners } from './listeners.ts';
-import { FLAG, type SocketTable } from './socket-table.ts';
+import { CELL, FLAG, type SocketTable } from './socket-table.ts';
 import type { Sockets } from './sockets.ts';
 import type { Tuning } from './tuning.ts';
 
@@ -70,12 +70,12 @@ export class Timers {
     const { table, sockets, clock, tuning, idleTimeoutMs } = this.#options;
     this.#sweptAt = clock.tick;
     for (const client of table.having(FLAG.OPEN | FLAG.CLIENT)) {
-      const backend = table.peers[client]!;
+      const backend = table.peerOf(client);
       if (table.has(backend, FLAG.CONNECTING)) continue;
-      if (idleTimeoutMs > 0 && clock.since(table.since[client]!) >= idleTimeoutMs)
+      if (idleTimeoutMs > 0 && clock.since(table.get(client, CELL.SINCE)) >= idleTimeoutMs)
         sockets.closeBoth(client, true);
       else if (!table.has(backend, FLAG.KEPT_ALIVE)) {
-        table.flags[backend]! |= FLAG.KEPT_ALIVE;
+        table.mark(backend, FLAG.KEPT_ALIVE);
         tuning.keepAlive(backend);
       }
     }
@@ -98,7 +98,7 @@ export class Timers {
   #end(client: number): void {
     const { table, sockets, dialer } = this.#options;
     if (!table.has(client, FLAG.CLIENT)) return;
-    const backend = table.peers[client]!;
+    const backend = table.peerOf(client);
     if (table.has(backend, FLAG.CONNECTING)) dialer.giveUp(backend);
     else sockets.closeBoth(client, true);
   }
