@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { messageOf } from '../../src/errors.ts';
 import { endAllChildren } from './proxies/children.ts';
-import { type Contestant, type Threads, unknownVariables } from './proxies/contestants.ts';
+import type { Contestant, Threads } from './proxies/contestants.ts';
 import { allowedCpus, moveToCpu, planCpus } from './proxies/cpus.ts';
 import { progressHead, progressLine, rowsOf } from './proxies/figures.ts';
 import { compileLoad, type Load } from './proxies/load.ts';
@@ -38,17 +38,11 @@ function print(text = ''): void {
 }
 
 function entriesOf({ contestants, threads }: Options): readonly Entry[] {
-  const entries = threads.flatMap((count) =>
+  return threads.flatMap((count) =>
     contestants
       .filter((contestant) => contestant.threads.includes(count))
       .map((contestant) => ({ contestant, threads: count })),
   );
-  return entries.filter((entry) => {
-    const unknown = unknownVariables(entry.contestant, entry.threads);
-    if (unknown.length === 0) return true;
-    print(`left out: ${entry.contestant.name}, ${entry.threads}: this version has no ${unknown.join(', ')}`);
-    return false;
-  });
 }
 
 async function takeRound(

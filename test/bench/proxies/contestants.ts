@@ -1,4 +1,3 @@
-import { ENVIRONMENT_NAMES } from '../../../src/config/environment.ts';
 import type { Env } from '../../support/daemon.ts';
 
 export type Threads = 1 | 2;
@@ -22,19 +21,12 @@ export type ProxySetup =
   | { readonly kind: 'nginx'; readonly bufferKib: number }
   | { readonly kind: 'edgeproxy'; readonly features: 'off' | 'on'; readonly env: Env };
 
-const ENGINE = 'EDGEPROXY_ENGINE';
-const THREADS = 'EDGEPROXY_THREADS';
-const epoll = { [ENGINE]: 'epoll' };
+const epoll = { EDGEPROXY_ENGINE: 'epoll' };
+const net = { EDGEPROXY_ENGINE: 'net' };
 
-/** A version that cannot choose has the portable engine alone. */
-const net = ENVIRONMENT_NAMES.includes(ENGINE) ? { [ENGINE]: 'net' } : {};
-
-/**
- * Larger buffers than the 16 KiB of both halve the cost of bulk and cost the others nothing: who tunes sets them.
- * With them, to splice always gains little for bulk, and makes small exchanges half as costly again.
- */
-const TUNED_KIB = 64;
+/** Of both as they come; and larger ones, which halve the cost of bulk and cost the others nothing. */
 const STOCK_KIB = 16;
+const TUNED_KIB = 64;
 
 /** The first one is what ratios refer to. */
 export const CONTESTANTS: readonly Contestant[] = [
@@ -42,28 +34,27 @@ export const CONTESTANTS: readonly Contestant[] = [
     key: 'haproxy',
     name: 'HAProxy',
     threads: [1, 2],
+    proxy: { kind: 'haproxy', bufferKib: STOCK_KIB, splice: 'auto' },
+  },
+  {
+    key: 'haproxy-tuned',
+    name: 'HAProxy, 64 KiB buffers',
+    threads: [1],
     proxy: { kind: 'haproxy', bufferKib: TUNED_KIB, splice: 'auto' },
   },
   {
     key: 'haproxy-splice',
-    name: 'HAProxy, splice always',
+    name: 'HAProxy, 64 KiB buffers, splice always',
     threads: [1, 2],
     proxy: { kind: 'haproxy', bufferKib: TUNED_KIB, splice: 'always' },
     isOptional: true,
   },
+  { key: 'nginx', name: 'nginx', threads: [1, 2], proxy: { kind: 'nginx', bufferKib: STOCK_KIB } },
   {
-    key: 'haproxy-stock',
-    name: 'HAProxy, 16 KiB buffers',
+    key: 'nginx-tuned',
+    name: 'nginx, 64 KiB buffers',
     threads: [1, 2],
-    proxy: { kind: 'haproxy', bufferKib: STOCK_KIB, splice: 'auto' },
-    isOptional: true,
-  },
-  { key: 'nginx', name: 'nginx', threads: [1, 2], proxy: { kind: 'nginx', bufferKib: TUNED_KIB } },
-  {
-    key: 'nginx-stock',
-    name: 'nginx, 16 KiB buffers',
-    threads: [1, 2],
-    proxy: { kind: 'nginx', bufferKib: STOCK_KIB },
+    proxy: { kind: 'nginx', bufferKib: TUNED_KIB },
     isOptional: true,
   },
   {
@@ -107,15 +98,7 @@ export const CONTESTANTS: readonly Contestant[] = [
   },
 ];
 
-/** The environment of a proxy on so many threads. A version of edgeproxy that cannot be told their number has one. */
+/** The environment of a proxy on so many threads. */
 export function environmentOf({ proxy }: Contestant, threads: Threads): Env {
-  if (proxy.kind !== 'edgeproxy') return {};
-  const isTold = threads > 1 || ENVIRONMENT_NAMES.includes(THREADS);
-  return isTold ? { ...proxy.env, [THREADS]: String(threads) } : proxy.env;
-}
-
-/** The variables of a contestant that this version of edgeproxy does not know: with any, it cannot take part. */
-export function unknownVariables(contestant: Contestant, threads: Threads): readonly string[] {
-  const names = Object.keys(environmentOf(contestant, threads));
-  return names.filter((name) => !ENVIRONMENT_NAMES.includes(name));
+  return proxy.kind === 'edgeproxy' ? { ...proxy.env, EDGEPROXY_THREADS: String(threads) } : {};
 }

@@ -77,7 +77,7 @@ export interface Effort {
 
 export const FULL: Effort = {
   rounds: 5,
-  warmUp: { kept: 12_000, short: 4_000 },
+  warmUp: { kept: 50_000, short: 25_000 },
   measuredMs: 700,
   warmUpBytes: 150e6,
   measuredBytes: 750e6,
@@ -85,7 +85,7 @@ export const FULL: Effort = {
 
 export const QUICK: Effort = {
   rounds: 1,
-  warmUp: { kept: 8_000, short: 3_000 },
+  warmUp: { kept: 50_000, short: 25_000 },
   measuredMs: 400,
   warmUpBytes: 100e6,
   measuredBytes: 500e6,
