@@ -317,6 +317,23 @@ describe.each(ENGINES)('$name engine', ({ start }) => {
     });
   });
 
+  it('relays over IPv6 on both sides', async () => {
+    const backend = await startTcpBackend(echo, { host: '::1', allowHalfOpen: true });
+    cleanups.push(() => backend.close());
+    const { port } = await anEngine([at(backend, { host: '::1' })], { address: { host: '::1', port: 0 } });
+    const client = await tcpConnect(port, '::1', { allowHalfOpen: true });
+    client.end('ping');
+    expect((await readAll(client)).toString()).toBe('ping');
+  });
+
+  it('takes IPv4 clients on the IPv6 address that stands for all', async () => {
+    const backend = await aTcpBackend(echo);
+    const { port } = await anEngine([at(backend)], { address: { host: '::', port: 0 } });
+    const client = await tcpConnect(port, '127.0.0.1', { allowHalfOpen: true });
+    client.end('ping');
+    expect((await readAll(client)).toString()).toBe('ping');
+  });
+
   describe('life of the engine', () => {
     it('drains: refuses new clients, lets live ones finish, then resolves', async () => {
       const backend = await aTcpBackend(echo);

@@ -90,14 +90,15 @@ export class Relay {
   pump(source: number): void {
     const table = this.#table;
     for (let turn = 0; turn < READS_PER_TURN; turn++) {
-      if ((this.#table.flagsOf(source) & READ_STATE) !== MAY_READ) return;
+      if ((table.flagsOf(source) & READ_STATE) !== MAY_READ) return;
       const sink = table.peerOf(source);
-      if (this.#table.has(sink, FLAG.CONNECTING | FLAG.BROKEN)) return;
+      if (table.has(sink, FLAG.CONNECTING)) return;
+      if (table.has(sink, FLAG.BROKEN)) return this.#considerEnding(source);
       const goesOn = table.get(source, CELL.PIPE) > 0 ? this.#splice(source, sink) : this.#copy(source, sink);
       if (!goesOn) return;
     }
-    if ((this.#table.flagsOf(source) & (READ_STATE | FLAG.QUEUED)) !== MAY_READ) return;
-    this.#table.mark(source, FLAG.QUEUED);
+    if ((table.flagsOf(source) & (READ_STATE | FLAG.QUEUED)) !== MAY_READ) return;
+    table.mark(source, FLAG.QUEUED);
     this.#queue.push(source);
   }
 
@@ -112,6 +113,11 @@ export class Relay {
       (this.#table.flagsOf(fd) & (FLAG.CLIENT | FLAG.BLOCKED)) === (FLAG.CLIENT | FLAG.BLOCKED);
     if (isClientBlocked || this.#table.has(fd, FLAG.READ_ENDED)) this.#options.sockets.closeBoth(fd, true);
     else this.#table.mark(fd, FLAG.BROKEN | FLAG.READABLE);
+  }
+
+  /** Nobody takes what this source says. When it is broken as well, nothing is left to wait for. */
+  #considerEnding(source: number): void {
+    if (this.#table.has(source, FLAG.BROKEN)) this.#options.sockets.closeBoth(source, true);
   }
 
   /** One read and one write; false when there is no more to do for now. */
