@@ -1,4 +1,4 @@
-import type { RefusalReason } from '../../domain/outcome.ts';
+import type { FailureCause, RefusalReason } from '../../domain/outcome.ts';
 import { classifyConnectError } from '../connect-error.ts';
 import type { Counters } from '../counters.ts';
 import { NO_PERMIT } from '../gates.ts';
@@ -9,7 +9,7 @@ import { SO, SOL } from '../sys/constants.ts';
 import type { Sys } from '../sys/sys.ts';
 import type { LoopClock } from './clock.ts';
 import { DialList } from './dial-list.ts';
-import { errorNameOf, IN_PROGRESS, NO_DESCRIPTORS, TIMED_OUT } from './errno.ts';
+import { errorNameOf, NO_DESCRIPTORS, TIMED_OUT } from './errno.ts';
 import type { Outbox } from './messages.ts';
 import type { Relay } from './relay.ts';
 import { SocketAddress } from './socket-address.ts';
@@ -38,6 +38,8 @@ export interface DialerOptions {
 
 /** Why a connect has ended without a connection: an error of the kernel, or that the backend is to be left. */
 const ABANDONED = 1;
+
+type AttemptCause = ReturnType<typeof classifyConnectError> | 'abandoned';
 
 const US_PER_SECOND = 1_000_000;
 
@@ -96,7 +98,7 @@ export class Dialer {
     this.#dials.remove(backend);
     this.#tried.delete(client);
     const tenancy = table.get(backend, CELL.TENANCY);
-    this.#readAddress(client);
+    table.readAddress(client, this.#address);
     router.connected(this.#address, tenancy);
     counters.connected(
       slotOfTenancy(tenancy),
@@ -159,11 +161,15 @@ export class Dialer {
     const tenancy = router.table.tenancies[row]!;
     if (permit !== NO_PERMIT) outbox.outcome(tenancy, epoch, 'trial');
     this.#endpoint.writeEndpoint(router.table.endpoints, row);
-    const backend = sys.socket(this.#endpoint.family);
+    const { pointer, length, family } = this.#endpoint;
+    const backend = sys.dial(family, pointer, length, tuning.delaysAcks);
     if (backend < 0 || !table.open(backend, FLAG.OPEN | FLAG.CONNECTING)) {
       if (backend >= 0) sys.close(backend);
-      sockets.leave(slot, permit);
-      return this.#judge(client, tenancy, backend < 0 ? backend : NO_DESCRIPTORS);
+      const error = backend < 0 ? backend : NO_DESCRIPTORS;
+      const cause = this.#causeOf(tenancy, error);
+      if (isCharged(cause)) sockets.charge(tenancy, epoch, permit, cause, error);
+      sockets.leave(slot, isCharged(cause) ? NO_PERMIT : permit);
+      return this.#tryNext(client, tenancy, cause);
     }
     table.set(client, CELL.PEER, backend);
     table.set(backend, CELL.PEER, client);
@@ -174,35 +180,42 @@ export class Dialer {
     table.set(backend, CELL.SINCE, clock.tick);
     table.set(backend, CELL.STARTED_US, clock.micros());
     tuning.ofBackend(backend);
-    const result = sys.connect(backend, this.#endpoint.pointer, this.#endpoint.length);
-    const watched = result === 0 || result === IN_PROGRESS ? sockets.watchAll(backend) : result;
     this.#dials.insert(backend);
+    const watched = sockets.watchAll(backend);
     if (watched < 0) this.#failed(backend, watched);
-    else if (result === 0) this.connected(backend);
   }
 
   #failed(backend: number, error: number): void {
-    const table = this.#table;
-    const client = table.peerOf(backend);
+    const { sockets } = this.#options;
+    const tenancy = this.#table.get(backend, CELL.TENANCY);
+    const client = this.#table.peerOf(backend);
+    const cause = this.#causeOf(tenancy, error);
+    if (isCharged(cause)) sockets.failed(backend, cause, error);
     this.#dials.remove(backend);
-    this.#judge(client, table.get(backend, CELL.TENANCY), error, backend);
+    sockets.closeBackend(backend, false);
+    this.#tryNext(client, tenancy, cause);
   }
 
-  /** Charges a failed attempt to whom it belongs, and goes on to the next backend when there may be one. */
-  #judge(client: number, tenancy: number, error: number, backend = -1): void {
-    const { sockets, connectAttempts, connectTimeoutMs, clock, onLocalTrouble } = this.#options;
-    const name = error === ABANDONED ? undefined : errorNameOf(error);
-    const cause = name === undefined ? 'abandoned' : classifyConnectError(name);
-    const isLocal = cause === 'exhausted' || cause === 'local';
-    if (isLocal) onLocalTrouble(tenancy, name!);
-    else if (cause !== 'abandoned') sockets.failed(backend, cause, error);
-    if (backend >= 0) sockets.closeBackend(backend, false);
+  /** Whom a failed attempt is to be charged to; trouble of this machine is told. */
+  #causeOf(tenancy: number, error: number): AttemptCause {
+    if (error === ABANDONED) return 'abandoned';
+    const name = errorNameOf(error);
+    const cause = classifyConnectError(name);
+    if (cause === 'exhausted' || cause === 'local') this.#options.onLocalTrouble(tenancy, name);
+    return cause;
+  }
+
+  /** Goes on to the next backend, when another one may do better and there is time. */
+  #tryNext(client: number, tenancy: number, cause: AttemptCause): void {
+    const { connectAttempts, connectTimeoutMs, clock } = this.#options;
     const tried = this.#tried.get(client) ?? [];
     tried.push(slotOfTenancy(tenancy));
+    this.#table.readAddress(client, this.#address);
     const isInTime = clock.since(this.#table.get(client, CELL.SINCE)) < connectTimeoutMs * connectAttempts;
-    this.#readAddress(client);
-    if (cause === 'exhausted' || tried.length >= connectAttempts || !isInTime)
+    if (cause === 'exhausted' || tried.length >= connectAttempts || !isInTime) {
+      const isLocal = cause === 'exhausted' || cause === 'local';
       return this.#refuse(client, isLocal ? 'local_error' : 'connect_failed');
+    }
     this.#tried.set(client, tried);
     this.#dial(client, tried);
   }
@@ -217,11 +230,12 @@ export class Dialer {
     this.#options.sockets.closeClient(client, false);
   }
 
-  #readAddress(client: number): void {
-    this.#table.readAddress(client, this.#address);
-  }
-
   #log(tenancy: number, message: string): void {
     this.#options.outbox.log('debug', { client: this.#address.text, tenancy }, message);
   }
+}
+
+/** What is the backend's fault, and nobody else's. */
+function isCharged(cause: AttemptCause): cause is FailureCause {
+  return cause !== 'exhausted' && cause !== 'local' && cause !== 'abandoned';
 }

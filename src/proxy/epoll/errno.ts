@@ -1,11 +1,10 @@
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 
-const { EAGAIN, ECONNABORTED, EINPROGRESS, EINTR, EMFILE, ETIMEDOUT } = constants.errno;
+const { EAGAIN, ECONNABORTED, EINTR, EMFILE, ETIMEDOUT } = constants.errno;
 
 /** What `Sys` returns for the conditions that are no failures, or need an answer of their own. */
 export const AGAIN = -EAGAIN;
-export const IN_PROGRESS = -EINPROGRESS;
 export const INTERRUPTED = -EINTR;
 export const ABORTED = -ECONNABORTED;
 export const NO_DESCRIPTORS = -EMFILE;

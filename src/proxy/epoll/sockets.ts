@@ -137,14 +137,20 @@ export class Sockets {
 
   /** The backend has failed its client. */
   failed(backend: number, code: OutcomeCode, error = 0): void {
-    const { table, router, counters, attention, outbox } = this.#options;
+    const { table } = this.#options;
     table.mark(backend, FLAG.SETTLED);
-    const tenancy = table.get(backend, CELL.TENANCY);
-    const slot = slotOfTenancy(tenancy);
-    router.settle(slot, table.get(backend, CELL.PERMIT), 'failure');
+    const permit = table.get(backend, CELL.PERMIT);
     table.set(backend, CELL.PERMIT, NO_PERMIT);
+    this.charge(table.get(backend, CELL.TENANCY), table.get(backend, CELL.EPOCH), permit, code, error);
+  }
+
+  /** Counts a failure against a backend, and voids the permit that was held. */
+  charge(tenancy: number, epoch: number, permit: number, code: OutcomeCode, error: number): void {
+    const { router, counters, attention, outbox } = this.#options;
+    const slot = slotOfTenancy(tenancy);
+    router.settle(slot, permit, 'failure');
     counters.errors[slot]!++;
     attention.failed(slot);
-    outbox.outcome(tenancy, table.get(backend, CELL.EPOCH), code, error);
+    outbox.outcome(tenancy, epoch, code, error);
   }
 }

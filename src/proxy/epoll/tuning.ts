@@ -47,9 +47,13 @@ export class Tuning {
     return Math.min(...results);
   }
 
-  /** Before it connects. */
+  /** Whether acknowledgements to backends wait for data. */
+  get delaysAcks(): boolean {
+    return this.#settings.delaysAcks;
+  }
+
+  /** While it connects. */
   ofBackend(fd: number): void {
-    if (this.#settings.delaysAcks) this.#sys.setOption(fd, SOL.TCP, TCP.QUICKACK, 0);
     if (this.#backendCongestion !== undefined) this.#setCongestion(fd, this.#backendCongestion);
   }
 

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import type { Pointer, Sys } from './sys.ts';
-import { EPOLL_EVENT } from './constants.ts';
+import { EPOLL_EVENT, SOL, TCP } from './constants.ts';
 
 type Call = (...values: readonly (number | bigint)[]) => number;
 
@@ -14,6 +14,7 @@ const NON_BLOCKING = constants.O_NONBLOCK;
 const CLOSE_ON_EXEC = 0x8_0000;
 const SOCK_STREAM = 1;
 const SHUT_WR = 1;
+const IN_PROGRESS = -115;
 const F_SETPIPE_SZ = 1031;
 const MSG_NOSIGNAL = 0x4000;
 const SPLICE_MOVE_NON_BLOCKING = 3;
@@ -83,7 +84,16 @@ export async function loadFfi(): Promise<Sys> {
     },
     bind: (fd, address, size) => result(c.bind(fd, address, size)),
     close: (fd) => result(c.close(fd)),
-    connect: (fd, address, size) => result(c.connect(fd, address, size)),
+    dial(family, address, size, delaysAcks) {
+      const fd = result(c.socket(family, SOCK_STREAM | NON_BLOCKING | CLOSE_ON_EXEC, 0));
+      if (fd < 0) return fd;
+      number[0] = 0;
+      if (delaysAcks) c.setsockopt(fd, SOL.TCP, TCP.QUICKACK, numberAt, number.byteLength);
+      const connected = result(c.connect(fd, address, size));
+      if (connected === 0 || connected === IN_PROGRESS) return fd;
+      c.close(fd);
+      return connected;
+    },
     epollControl(epoll, operation, fd, events, generation) {
       event[0] = events;
       event[EPOLL_EVENT.descriptor] = fd;

@@ -13,7 +13,11 @@ export interface Sys {
   accept(fd: number, address: Pointer): number;
   bind(fd: number, address: Pointer, length: number): number;
   close(fd: number): number;
-  connect(fd: number, address: Pointer, length: number): number;
+  /**
+   * A TCP socket of a family (`AF`) that has begun to connect, or why it cannot. With `delaysAcks` its
+   * acknowledgements wait for data that carries them, from that of the handshake on.
+   */
+  dial(family: number, address: Pointer, length: number, delaysAcks: boolean): number;
   /** The event's data carries the descriptor in its low half and `generation` in its high one. */
   epollControl(epoll: number, operation: number, fd: number, events: number, generation: number): number;
   epollCreate(): number;
@@ -50,7 +54,7 @@ export const SYS_CALLS = [
   'accept',
   'bind',
   'close',
-  'connect',
+  'dial',
   'epollControl',
   'epollCreate',
   'epollWait',
