@@ -3,9 +3,10 @@ import type { AdminServer } from './adapters/http/admin-server.ts';
 import { type OpsServer, startOpsServer } from './adapters/http/ops-server.ts';
 import { createProbe } from './adapters/probes/probe.ts';
 import { createMetrics } from './adapters/prometheus/metrics.ts';
-import { liveActors, startAdmin } from './composition/admin.ts';
+import { startAdmin } from './composition/admin.ts';
 import { type BackendSource, staticBackends } from './composition/backend-source.ts';
 import { createFleet } from './composition/create-fleet.ts';
+import { liveActors } from './composition/live-actors.ts';
 import { postgresBackends } from './composition/postgres-backends.ts';
 import { createProxy } from './composition/proxy.ts';
 import { SetsInForce } from './composition/sets-in-force.ts';
@@ -104,7 +105,7 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
     if (settings.metrics.enabled) ops = await startOps();
     if (settings.admin.enabled) {
       const own = { lifecycle, subscription: source.subscription };
-      admin = await startAdmin(settings, () => liveActors(own, fleet), logger);
+      admin = await startAdmin(settings, liveActors(own, fleet), logger);
     }
     const sockets = await proxy.startEngine();
     engine = sockets;

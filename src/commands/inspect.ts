@@ -1,14 +1,22 @@
+import { adminTokenPath } from '../adapters/file/admin-token.ts';
+import { defaultStateDir } from '../adapters/file/state-dir.ts';
 import { isLoopback } from '../adapters/http/admin-guard.ts';
 import type { Environment } from '../config/environment.ts';
 import { parseListenAddress } from '../config/setting-types.ts';
+import { normalizeAddress, parseAddress } from '../domain/address.ts';
 import { EdgeProxyError } from '../errors.ts';
 import { readSettings } from './settings.ts';
 
-const ANY_ADDRESS: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
+/** Where a listener on this address is reached from its own machine: any address is every one of them. */
+function reachable(host: string): string {
+  const address = parseAddress(host);
+  if (address === undefined || Number(address.value) !== 0) return normalizeAddress(host);
+  return address.family === 4 ? '127.0.0.1' : '::1';
+}
 
 /** Where a daemon with these settings shows its live statecharts. */
 export async function inspect(configPath: string | undefined, env: Environment): Promise<string> {
-  const { admin } = (await readSettings(env, configPath)).settings;
+  const { admin, state_dir: stateDir } = (await readSettings(env, configPath)).settings;
   if (!admin.enabled) {
     throw new EdgeProxyError(
       'ERR_SETTINGS_INVALID',
@@ -16,10 +24,12 @@ export async function inspect(configPath: string | undefined, env: Environment):
     );
   }
   const { host, port } = parseListenAddress(admin.listen_addr)!;
-  const reachable = ANY_ADDRESS[host] ?? host;
-  const url = `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}/inspect`;
-  if (admin.token === undefined && isLoopback(host)) return url;
-  const source =
-    admin.token === undefined ? 'the file that the daemon logs as "admin token"' : 'EDGEPROXY_ADMIN_TOKEN';
-  return `${url}#token=TOKEN\nTOKEN is that of ${source}.`;
+  const name = reachable(host);
+  const url = `http://${name.includes(':') ? `[${name}]` : name}:${port}/inspect`;
+  if (admin.token !== undefined) return `${url}#token=TOKEN\nTOKEN is that of EDGEPROXY_ADMIN_TOKEN.`;
+  if (isLoopback(host)) return url;
+  const path = adminTokenPath(stateDir ?? defaultStateDir());
+  return stateDir === undefined
+    ? `${url}#token=TOKEN\nTOKEN is in ${path}, if the daemon runs as this user; its log names the file as "admin token".`
+    : `${url}#token=TOKEN\nTOKEN is in ${path}.`;
 }

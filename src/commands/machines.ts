@@ -19,8 +19,8 @@ export interface MachinesOptions {
 
 const DEFAULT_FORMAT: ChartFormat = 'mermaid';
 
-/** How many letters a name may be off to be offered as what was meant. */
-const NEAR = 3;
+/** How many letters of a name may be off for it to be offered as what was meant: a third. */
+const NEAR = 1 / 3;
 
 const isFormat = (text: string): text is ChartFormat => CHART_FORMATS.some((format) => format === text);
 
@@ -43,21 +43,29 @@ function find(wanted: string): RegisteredMachine {
   if (found !== undefined) return found;
   const names = MACHINES.map(({ name }) => name);
   const near = names
-    .filter((name) => offBy(name, wanted) <= Math.min(NEAR, wanted.length - 1))
+    .filter((name) => offBy(name, wanted) <= plain(wanted).length * NEAR)
     .toSorted((a, b) => offBy(a, wanted) - offBy(b, wanted));
   const hint = near.length > 0 ? `did you mean ${near.join(' or ')}?` : `there are ${names.join(', ')}`;
   throw new EdgeProxyError('ERR_USAGE', `no machine ${JSON.stringify(wanted)}: ${hint}`);
 }
 
 /** Prints the list of machines, or the chart of one. Fails with `ERR_USAGE` for a name or format that is not known. */
-export async function machines({ name, format = DEFAULT_FORMAT }: MachinesOptions): Promise<string> {
+export async function machines({ name, format: asked }: MachinesOptions): Promise<string> {
+  const format = asked ?? DEFAULT_FORMAT;
   if (!isFormat(format)) {
     throw new EdgeProxyError(
       'ERR_USAGE',
       `--format ${JSON.stringify(format)}: expected one of ${CHART_FORMATS.join(', ')}`,
     );
   }
-  if (name === undefined) return list();
+  if (name === undefined) {
+    if (asked === undefined) return list();
+    const names = MACHINES.map((one) => one.name).join(', ');
+    throw new EdgeProxyError(
+      'ERR_USAGE',
+      `--format ${format} prints one machine: edgeproxy machines NAME --format ${format}, where NAME is one of ${names}`,
+    );
+  }
   const { machine } = find(name);
   switch (format) {
     case 'json':

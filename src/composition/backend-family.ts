@@ -35,6 +35,8 @@ export interface FamilyOptions {
 export interface FamilyEvents {
   /** `member` is another one than before. */
   readonly onChanged: (family: BackendFamily) => void;
+  /** It has other actors than before, or is no longer the one that goes by the id of its backend. */
+  readonly onActorsChanged: () => void;
   readonly onRemoved: (family: BackendFamily) => void;
   readonly onCut: (family: BackendFamily) => void;
   readonly onTransition: (family: BackendFamily, to: CircuitState, cause: TransitionCause) => void;
@@ -142,6 +144,7 @@ export class BackendFamily {
       this.life.send({ type: 'RESTORED' });
       this.#checker = this.#createChecker();
       this.#checker?.start();
+      this.#events.onActorsChanged();
     } else {
       this.#checker?.send({ type: 'SETTINGS_CHANGED', settings: this.#options.checkSettingsOf(backend) });
     }
@@ -153,6 +156,7 @@ export class BackendFamily {
     this.#checker?.stop();
     this.#checker = undefined;
     this.life.send({ type: 'REMOVED' });
+    this.#events.onActorsChanged();
   }
 
   /** Its last connection has ended. */
@@ -198,6 +202,7 @@ export class BackendFamily {
       else this.#events.onChanged(this);
     });
     life.on('CUT', () => this.#events.onCut(this));
+    this.#events.onActorsChanged();
     return life.start();
   }
 

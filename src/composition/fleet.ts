@@ -47,6 +47,7 @@ export class Fleet {
   #gathered: MemberChange[] | undefined;
   /** Of the breakers of new families. */
   #firstEpoch = 1;
+  #actorsVersion = 0;
   readonly #warnNotProbed: LimitedLog;
   readonly #warnFailed: LimitedLog;
   /** Incarnations whose connections end as soon as no new ones can come. */
@@ -63,6 +64,11 @@ export class Fleet {
 
   get changes$(): Observable<readonly MemberChange[]> {
     return this.#changes$;
+  }
+
+  /** Another number when an actor of a family has come, gone, or belongs under another name. */
+  get actorsVersion(): number {
+    return this.#actorsVersion;
   }
 
   get families(): ReadonlyMap<string, BackendFamily> {
@@ -159,6 +165,7 @@ export class Fleet {
   #create(backend: Backend): void {
     const family = new BackendFamily(backend, this.#firstEpoch, this.#options, this.#events);
     this.#families.set(family.incarnation, family);
+    this.#actorsVersion += 1;
     this.#pendingCuts.delete(family.incarnation);
     this.#change(family);
     family.start();
@@ -219,8 +226,10 @@ export class Fleet {
 
   readonly #events: FamilyEvents = {
     onChanged: (family) => this.#change(family),
+    onActorsChanged: () => (this.#actorsVersion += 1),
     onRemoved: (family) => {
       this.#families.delete(family.incarnation);
+      this.#actorsVersion += 1;
       this.#firstEpoch = Math.max(this.#firstEpoch, family.nextEpoch);
       family.stop();
       this.#emitTombstone(family.incarnation);

@@ -6,7 +6,7 @@ import type { SettingMeta } from './setting-types.ts';
 export interface Setting extends SettingMeta {
   /** Dotted key of the TOML file, such as `postgres.url`. */
   readonly key: string;
-  readonly type: 'boolean' | 'integer' | 'string' | 'table';
+  readonly type: 'boolean' | 'integer' | 'string' | 'list' | 'table';
   /** What is accepted, in words that follow "expected". */
   readonly accepted: string;
   /** `undefined` where the setting has none. */
@@ -19,6 +19,7 @@ interface JsonLeaf {
   readonly minimum?: number;
   readonly maximum?: number;
   readonly default?: unknown;
+  readonly items?: { readonly type?: string };
 }
 
 function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
@@ -29,10 +30,12 @@ function acceptedBy({ type, enum: values, minimum, maximum }: JsonLeaf): string 
   if (values !== undefined) return `one of ${values.join(', ')}`;
   if (type === 'integer') return `a whole number from ${minimum} to ${maximum}`;
   if (type === 'boolean') return 'true or false';
-  return type === 'string' ? 'text that is not empty' : 'a table';
+  if (type === 'string') return 'text that is not empty';
+  return type === 'array' ? 'a list' : 'a table';
 }
 
-function typeOf({ type }: JsonLeaf): Setting['type'] {
+function typeOf({ type, items }: JsonLeaf): Setting['type'] {
+  if (type === 'array' && items?.type === 'string') return 'list';
   return type === 'boolean' || type === 'integer' || type === 'string' ? type : 'table';
 }
 

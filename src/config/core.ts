@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseCidr } from '../domain/address.ts';
+import { BEARER_TOKEN, BEARER_TOKEN_RULE } from '../domain/bearer-token.ts';
 import { DEFAULT_COUNTRY_REGIONS } from '../domain/geo.ts';
 import { amount, listenAddress, RELOADABLE, seconds, STATIC, switchOff, text } from './setting-types.ts';
 
@@ -16,6 +17,15 @@ const cidr = z.string().superRefine((value, context) => {
   const parsed = parseCidr(value);
   if (!parsed.ok) context.addIssue({ code: 'custom', message: parsed.problem });
 });
+
+/** What stands in the `Host` header of a request, in the form that URLs give it. */
+const hostName = z
+  .string()
+  .toLowerCase()
+  .refine((name) => {
+    const url = URL.parse(`http://${name}`);
+    return url !== null && /^[\w.:[\]-]+$/.test(name) && [url.host, `${url.host}:80`].includes(name);
+  }, 'expected a host name such as edge.example, or edge.example:8443');
 
 export const binding = z
   .strictObject({
@@ -120,10 +130,18 @@ export const admin = z
       '127.0.0.1:8082',
       'Address of the admin listener; any but a loopback address demands the token.',
     ),
-    token: text(
-      'EDGEPROXY_ADMIN_TOKEN',
-      'Bearer token of the admin listener; without one on another address, one is made and kept in the state folder.',
-      { secret: true },
-    ),
+    token: z.string().regex(BEARER_TOKEN, `expected ${BEARER_TOKEN_RULE}`).optional().meta({
+      env: 'EDGEPROXY_ADMIN_TOKEN',
+      reload: STATIC,
+      secret: true,
+      description:
+        'Bearer token of the admin listener; without one on another address, one is made and kept in the state folder.',
+    }),
+    hosts: z.array(hostName).default([]).meta({
+      env: 'EDGEPROXY_ADMIN_HOSTS',
+      reload: STATIC,
+      description:
+        'Names under which the admin listener may be asked, `NAME` or `NAME:PORT`, beside its own addresses: of DNS, of a port forward.',
+    }),
   })
   .prefault({});

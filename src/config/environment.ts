@@ -41,6 +41,7 @@ function typed({ type }: Setting, text: string): unknown {
   const word = text.trim().toLowerCase();
   if (type === 'boolean')
     return word === 'true' || word === '1' ? true : word === 'false' || word === '0' ? false : text;
+  if (type === 'list') return word === '' ? [] : text.split(',').map((item) => item.trim());
   if (type === 'integer') return /^-?\d{1,15}$/.test(word) ? Number(word) : text;
   return text;
 }

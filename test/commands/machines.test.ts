@@ -39,6 +39,7 @@ describe('edgeproxy machines', () => {
     ['circut', 'did you mean circuitBreaker?'],
     ['Postgres', 'did you mean postgresSubscription?'],
     ['er', 'did you mean circuitBreaker or healthChecker?'],
+    ['foo', 'there are lifecycle, backend, circuitBreaker, healthChecker, postgresSubscription'],
     ['zzzzzzzz', 'there are lifecycle, backend, circuitBreaker, healthChecker, postgresSubscription'],
   ])('refuses %s, and says what is near', async (name, hint) => {
     await expect(run(name)).rejects.toMatchObject({
@@ -46,6 +47,18 @@ describe('edgeproxy machines', () => {
       message: `no machine "${name}": ${hint}`,
     });
   });
+
+  it.each(['svg', 'json', 'mermaid'])(
+    'refuses to print all machines as %s, and says how to print one',
+    async (format) => {
+      await expect(run(undefined, format)).rejects.toMatchObject({
+        code: 'ERR_USAGE',
+        message:
+          `--format ${format} prints one machine: edgeproxy machines NAME --format ${format}, where NAME is one of ` +
+          'lifecycle, backend, circuitBreaker, healthChecker, postgresSubscription',
+      });
+    },
+  );
 
   it('refuses a format that it does not know, without a name too', async () => {
     const error = { code: 'ERR_USAGE', message: '--format "png": expected one of json, mermaid, svg' };

@@ -48,7 +48,7 @@ describe('precedence and origins', () => {
       SETTINGS.flatMap(({ env: name, standard }) =>
         name === undefined || standard === undefined
           ? []
-          : [[name, JSON.stringify(standard).replaceAll('"', '')]],
+          : [[name, JSON.stringify(standard).replaceAll(/["[\]]/g, '')]],
       ),
     );
     expect(loadSettings(env).settings).toEqual(loadSettings({}).settings);
@@ -57,6 +57,25 @@ describe('precedence and origins', () => {
   it.each(['true', '1', 'TRUE'])('reads %j as true', (text) => {
     expect(loadSettings({ EDGEPROXY_METRICS_ENABLED: text }).settings.metrics.enabled).toBe(true);
   });
+
+  it.each([
+    ['', []],
+    ['edge.example', ['edge.example']],
+    ['Edge.example:8443 ,[2001:db8::1], tunnel', ['edge.example:8443', '[2001:db8::1]', 'tunnel']],
+  ])('reads %j as a list', (text, hosts) => {
+    expect(loadSettings({ EDGEPROXY_ADMIN_HOSTS: text }).settings.admin.hosts).toEqual(hosts);
+    const content = `[admin]\nhosts = ${JSON.stringify(text === '' ? [] : text.split(',').map((one) => one.trim()))}\n`;
+    expect(loadSettings({}, file(content)).settings.admin.hosts).toEqual(hosts);
+  });
+
+  it.each(['a,,b', 'http://edge.example', 'user@edge.example', 'edge.example/', 'two words', '*'])(
+    'refuses the host names %j',
+    (text) => {
+      const { code, lines } = failure({ EDGEPROXY_ADMIN_HOSTS: text });
+      expect([code, lines.length]).toEqual(['ERR_SETTINGS_INVALID', 1]);
+      expect(lines[0]).toMatch(/^EDGEPROXY_ADMIN_HOSTS = ".*": expected a host name such as edge\.example/);
+    },
+  );
 
   it.each(['0.0.0.0:8080', '127.0.0.1:0', '[::]:8080', '[::1]:65535'])(
     'accepts the address %s',
@@ -153,6 +172,20 @@ weigth = 3
     expect(lines.join('\n')).toContain('api.token = ***');
     expect(lines.join('\n')).not.toContain('hush');
   });
+
+  it.each(['short', 'hush but with words that are many', 'hush-hush-hush-hush-hush"', ''])(
+    'refuses the admin token %j, as the token file is refused, without showing it',
+    (token) => {
+      const rule = '***: expected at least 20 letters, digits or -._~+/ in one line';
+      const content = `[admin]\ntoken = ${JSON.stringify(token)}\n`;
+      for (const [env, text, name] of [
+        [{ EDGEPROXY_ADMIN_TOKEN: token }, '', 'EDGEPROXY_ADMIN_TOKEN'],
+        [{}, content, 'edge.toml:2: admin.token'],
+      ] as const) {
+        expect(failure(env, text)).toEqual({ code: 'ERR_SETTINGS_INVALID', lines: [`${name} = ${rule}`] });
+      }
+    },
+  );
 
   it('refuses features that are not there, by the name that switched them on', () => {
     expect(failure({ EDGEPROXY_TLS_ENABLED: '1' }, '[pool]\nenabled = true\n')).toEqual({

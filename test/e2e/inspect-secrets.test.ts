@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ChartDrawing } from '../../src/adapters/inspect/machine-catalog.ts';
+import type { ChartDrawing } from '../../src/domain/chart-drawing.ts';
 import type { InspectionMessage } from '../../src/adapters/inspect/messages.ts';
 import { SETTINGS } from '../../src/config/catalogue.ts';
 import type { DaemonAddresses } from '../../src/daemon.ts';

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import { parse } from 'smol-toml';
 import { describe, expect, it } from 'vitest';
 import { SETTINGS } from '../../src/config/catalogue.ts';
@@ -32,7 +33,7 @@ describe('examples/edgeproxy.toml', () => {
   it('gives every key with a default just that', () => {
     const { settings } = loadSettings({}, { path, content });
     const wrong = SETTINGS.filter(({ type, standard }) => type !== 'table' && standard !== undefined).filter(
-      ({ key, standard }) => valueOf(settings, key) !== standard,
+      ({ key, standard }) => !isDeepStrictEqual(valueOf(settings, key), standard),
     );
     expect(wrong.map(({ key }) => key)).toEqual([]);
   });

@@ -1,8 +1,14 @@
 import { type AnyActorRef, createActor, fromPromise, SimulatedClock } from 'xstate';
 import { drawMachine } from '../../src/adapters/charts/machine-drawing.ts';
-import { type AdminServer, startAdminServer } from '../../src/adapters/http/admin-server.ts';
+import { machineJsonOf } from '../../src/adapters/charts/studio-json.ts';
+import {
+  type AdminLimits,
+  type AdminServer,
+  startAdminServer,
+} from '../../src/adapters/http/admin-server.ts';
 import { inspectRoutes } from '../../src/adapters/http/inspect-routes.ts';
-import { createInspector } from '../../src/adapters/inspect/inspector.ts';
+import { createInspector, type LiveActors } from '../../src/adapters/inspect/inspector.ts';
+import { sanitize } from '../../src/adapters/inspect/sanitize.ts';
 import type { ListenAddress, Logger } from '../../src/domain/ports.ts';
 import { circuitBreakerMachine } from '../../src/machines/circuit-breaker.ts';
 import { lifecycleMachine } from '../../src/machines/lifecycle.ts';
@@ -20,6 +26,8 @@ export interface InspectionOptions {
   readonly maxActors?: number;
   readonly maxStreams?: number;
   readonly beatMs?: number;
+  readonly limits?: Partial<AdminLimits>;
+  readonly logger?: Logger;
   /** Backends with a breaker each. Default 3. */
   readonly backends?: number;
 }
@@ -27,6 +35,17 @@ export interface InspectionOptions {
 const silent: Logger = { error() {}, warn() {}, info() {}, debug() {} };
 
 const forever = <T, I>() => fromPromise<T, I>(() => new Promise(() => {}));
+
+/** Actors that a test may add and take away as it likes. */
+export function liveActorsOf(actors: ReadonlyMap<string, AnyActorRef>): LiveActors {
+  let version = 0;
+  return {
+    get version() {
+      return (version += 1);
+    },
+    [Symbol.iterator]: () => actors.entries(),
+  };
+}
 
 function startActors(backends: number) {
   const clock = new SimulatedClock();
@@ -60,12 +79,19 @@ function startActors(backends: number) {
 
 /** An admin listener that shows a life cycle and some circuit breakers, on a simulated clock. */
 export async function startInspection(options: InspectionOptions = {}) {
-  const { token, hosts, address = { host: '127.0.0.1', port: 0 }, maxActors = 100, backends = 3 } = options;
-  const { inspectorUrl, maxStreams, beatMs } = options;
+  const {
+    token,
+    hosts = [],
+    address = { host: '127.0.0.1', port: 0 },
+    maxActors = 100,
+    backends = 3,
+  } = options;
+  const { inspectorUrl, maxStreams, beatMs, limits = {}, logger = silent } = options;
   const parts = startActors(backends);
   const inspector = createInspector({
-    actors: () => parts.actors,
+    actors: liveActorsOf(parts.actors),
     draw: drawMachine,
+    describe: (machine) => JSON.stringify(machineJsonOf(machine, sanitize)),
     maxActors,
     wallClock: () => Date.now(),
     rescanMs: 20,
@@ -74,6 +100,7 @@ export async function startInspection(options: InspectionOptions = {}) {
   const routes = await inspectRoutes({
     inspector,
     inspectorUrl,
+    logger,
     ...(maxStreams === undefined ? {} : { maxStreams }),
     ...(beatMs === undefined ? {} : { beatMs }),
   });
@@ -81,9 +108,12 @@ export async function startInspection(options: InspectionOptions = {}) {
     startAdminServer({
       address: at,
       addressSetting: 'EDGEPROXY_ADMIN_LISTEN_ADDR',
-      auth: { token, ...(hosts === undefined ? {} : { hosts }) },
+      token,
+      hosts: { names: hosts, setting: 'EDGEPROXY_ADMIN_HOSTS' },
       routes,
-      logger: silent,
+      logger,
+      now: () => performance.now(),
+      limits,
     });
   let server = await start(address);
   const bound = server.address;

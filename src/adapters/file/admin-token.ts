@@ -1,7 +1,8 @@
 import { constants } from 'node:fs';
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, rm } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { BEARER_TOKEN, BEARER_TOKEN_RULE } from '../../domain/bearer-token.ts';
 import { EdgeProxyError, messageOf } from '../../errors.ts';
 
 /** The token of the admin listener, and where it is kept. */
@@ -17,9 +18,6 @@ const TOKEN_BYTES = 32;
 const MAX_FILE_BYTES = 4_096;
 const OTHERS = 0o077;
 
-/** RFC 6750, section 2.1, and long enough not to be guessed. */
-const TOKEN = /^[\w.~+/-]{20,}=*$/;
-
 const isCode = (thrown: unknown, code: string): boolean =>
   thrown instanceof Error && 'code' in thrown && thrown.code === code;
 
@@ -29,40 +27,48 @@ function unusable(path: string, problem: string, cause?: unknown): EdgeProxyErro
   });
 }
 
-/** Reads the token; `undefined` when there is no file. Never follows a link, and looks at what it has opened. */
-async function readToken(path: string): Promise<string | undefined> {
-  let file;
+/** Never follows a link, and does not wait for whoever may write into a FIFO; `undefined` when there is nothing. */
+async function openToken(path: string): Promise<FileHandle | undefined> {
   try {
-    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (thrown) {
     if (isCode(thrown, 'ENOENT')) return undefined;
     throw unusable(path, isCode(thrown, 'ELOOP') ? 'it is a symbolic link' : messageOf(thrown), thrown);
   }
+}
+
+/** Reads what has been opened; throws why it is no token that only this user knows. */
+async function readOpen(path: string, file: FileHandle): Promise<string> {
+  const stats = await file.stat();
+  if (!stats.isFile()) throw unusable(path, 'it is no regular file; remove it for a new one');
+  const { mode, uid, size } = stats;
+  const self = process.getuid?.();
+  if (self !== undefined && uid !== self && uid !== 0) {
+    throw unusable(path, `it belongs to the user ${uid}, who could replace it; give it to the user ${self}`);
+  }
+  if (self !== undefined && (mode & OTHERS) !== 0) {
+    const shown = (mode & 0o777).toString(8).padStart(4, '0');
+    throw unusable(
+      path,
+      `its mode is ${shown}, so others may have read it; remove it for a new one, or chmod 600`,
+    );
+  }
+  if (size > MAX_FILE_BYTES) throw unusable(path, 'it is too large to be a token');
+  const token = (await file.readFile('utf8')).trim();
+  if (!BEARER_TOKEN.test(token)) {
+    throw unusable(path, `expected ${BEARER_TOKEN_RULE}; remove it for a new one`);
+  }
+  return token;
+}
+
+/** Reads the token; `undefined` when there is no file. */
+async function readToken(path: string): Promise<string | undefined> {
+  const file = await openToken(path);
+  if (file === undefined) return undefined;
   try {
-    const { mode, uid, size } = await file.stat();
-    const self = process.getuid?.();
-    if (self !== undefined && uid !== self && uid !== 0) {
-      throw unusable(
-        path,
-        `it belongs to the user ${uid}, who could replace it; give it to the user ${self}`,
-      );
-    }
-    if (self !== undefined && (mode & OTHERS) !== 0) {
-      const shown = (mode & 0o777).toString(8).padStart(4, '0');
-      throw unusable(
-        path,
-        `its mode is ${shown}, so others may have read it; remove it for a new one, or chmod 600`,
-      );
-    }
-    if (size > MAX_FILE_BYTES) throw unusable(path, 'it is too large to be a token');
-    const token = (await file.readFile('utf8')).trim();
-    if (!TOKEN.test(token)) {
-      throw unusable(
-        path,
-        'expected at least 20 letters, digits or -._~+/ in one line; remove it for a new one',
-      );
-    }
-    return token;
+    return await readOpen(path, file);
+  } catch (thrown) {
+    throw thrown instanceof EdgeProxyError ? thrown : unusable(path, messageOf(thrown), thrown);
   } finally {
     await file.close();
   }
@@ -89,6 +95,9 @@ async function writeToken(path: string, token: string): Promise<boolean> {
   }
 }
 
+/** Where the token of a state folder is kept. */
+export const adminTokenPath = (folder: string): string => join(folder, FILE_NAME);
+
 /**
  * The token of the admin listener, made at the first start and kept in the state folder for this user alone.
  *
@@ -96,7 +105,7 @@ async function writeToken(path: string, token: string): Promise<boolean> {
  * written. Several daemons that start at one time end up with one token. Log the path, never the token.
  */
 export async function loadAdminToken(folder: string): Promise<AdminToken> {
-  const path = join(folder, FILE_NAME);
+  const path = adminTokenPath(folder);
   const known = await readToken(path);
   if (known !== undefined) return { token: known, path, isNew: false };
   const token = randomBytes(TOKEN_BYTES).toString('base64url');

@@ -6,9 +6,21 @@ import type { ListenAddress } from '../../domain/ports.ts';
 export interface RequestOrigin {
   readonly host: string | undefined;
   readonly fetchSite: string | undefined;
+  readonly fetchMode: string | undefined;
+  readonly fetchDest: string | undefined;
   readonly origin: string | undefined;
+  /** It reads a file without a secret. */
+  readonly isPage: boolean;
   /** The address and port of this machine that the request came in on. */
   readonly local: ListenAddress;
+}
+
+/** The names that a listener may be asked under beside its own addresses, and where they are set. */
+export interface ServedHosts {
+  /** `NAME` or `NAME:PORT`, lower case. */
+  readonly names: readonly string[];
+  /** Name of the variable that they come from. */
+  readonly setting: string;
 }
 
 const LOOPBACK_FIRST_OCTET = 127;
@@ -20,29 +32,39 @@ export function isLoopback(host: string): boolean {
   return address.family === 4 ? address.value >>> 24 === LOOPBACK_FIRST_OCTET : address.value === 1n;
 }
 
-function isAllowedHost(header: string, { host, port }: ListenAddress, hosts: readonly string[]): boolean {
+function isAllowedHost(header: string, { host, port }: ListenAddress, names: readonly string[]): boolean {
   const given = header.toLowerCase();
   const url = URL.parse(`http://${given}`);
-  if (url === null || url.host !== given.replace(/:80$/, '')) return false;
-  if (hosts.some((allowed) => allowed === given || allowed === url.hostname)) return true;
-  if (Number(url.port || 80) !== port) return false;
-  const local = normalizeAddress(host);
+  if (url === null || ![url.host, `${url.host}:80`].includes(given)) return false;
+  if (names.some((name) => name === url.hostname || name.replace(/:80$/, '') === url.host)) return true;
   const name = normalizeAddress(url.hostname.replace(/^\[(.*)\]$/, '$1'));
-  return name === local || (name === 'localhost' && isLoopback(local));
+  // A tunnel or a port forward ends here under a port of its own. To rebind a name, a page needs a name.
+  if (isLoopback(host)) return name === 'localhost' || isLoopback(name);
+  return name === normalizeAddress(host) && Number(url.port || 80) === port;
+}
+
+function hostRefusal({ host }: ListenAddress, { names, setting }: ServedHosts): string {
+  const own = isLoopback(host) ? 'localhost and loopback addresses' : normalizeAddress(host);
+  return `this host name is not served here, only ${[own, ...names].join(', ')}; ${setting} adds others`;
+}
+
+/** Somebody follows a link: the page is shown, and whoever made the link sees nothing of it. */
+function isLinkToPage({ fetchMode, fetchDest, isPage }: RequestOrigin): boolean {
+  return isPage && fetchMode === 'navigate' && fetchDest === 'document';
 }
 
 /**
  * Why a request is refused because of where it comes from; `undefined` when it may pass.
  *
- * The `Host` header has to name the address that the request came in on, or one of `hosts` (`NAME` or `NAME:PORT`,
- * lower case): a page that has rebound its own name to this address names itself. A browser must send the request
- * for our own page, or for nobody's (typed, bookmarked). Source: Fetch Metadata (W3C), DNS rebinding.
+ * The `Host` header has to name the address that the request came in on, or one of `hosts`: a page that has rebound
+ * its own name to this address names itself. A browser must send the request for our own page, or for nobody's
+ * (typed, bookmarked), or because of a link to a page. Source: Fetch Metadata (W3C), DNS rebinding.
  */
-export function refusalOf(request: RequestOrigin, hosts: readonly string[]): string | undefined {
+export function refusalOf(request: RequestOrigin, hosts: ServedHosts): string | undefined {
   const { host, fetchSite, origin, local } = request;
-  if (host === undefined || !isAllowedHost(host, local, hosts)) return 'this host name is not served here';
+  if (host === undefined || !isAllowedHost(host, local, hosts.names)) return hostRefusal(local, hosts);
   if (fetchSite !== undefined && fetchSite !== 'same-origin' && fetchSite !== 'none') {
-    return 'requests of other sites are not served';
+    if (!isLinkToPage(request)) return 'requests of other sites are not served';
   }
   if (origin !== undefined && URL.parse(origin)?.host !== URL.parse(`http://${host}`)?.host) {
     return 'requests of other origins are not served';

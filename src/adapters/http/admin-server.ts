@@ -1,38 +1,34 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { getRequestListener, type HttpBindings } from '@hono/node-server';
-import { type Context, Hono } from 'hono';
+import { getRequestListener } from '@hono/node-server';
+import { normalizeAddress } from '../../domain/address.ts';
+import { limitedWarning } from '../../domain/limited-log.ts';
 import { listenError } from '../../domain/listen-error.ts';
-import type { ListenAddress, Logger } from '../../domain/ports.ts';
+import type { ListenAddress, Logger, MonotonicClock } from '../../domain/ports.ts';
 import { EdgeProxyError } from '../../errors.ts';
-import { hasToken, isLoopback, refusalOf } from './admin-guard.ts';
+import { type AdminRoute, createAdminApp } from './admin-app.ts';
+import { isLoopback, type ServedHosts } from './admin-guard.ts';
+import { ConnectionPlaces, type PlaceLimits } from './connection-places.ts';
 
-/** What a route gets: a Hono context on Node. */
-export type AdminContext = Context<{ Bindings: HttpBindings }>;
-
-/** One thing that the admin listener serves. */
-export interface AdminRoute {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  readonly path: string;
-  /** `page` is for files without a secret, which a browser has to load before it can send a token. */
-  readonly access: 'token' | 'page';
-  readonly handle: (context: AdminContext) => Response | Promise<Response>;
-}
-
-export interface AdminAuth {
-  /** Asked for on every route but pages; may be absent on a loopback address only. */
-  readonly token: string | undefined;
-  /** `NAME` or `NAME:PORT` under which the listener may be asked, beside its own addresses; lower case. */
-  readonly hosts?: readonly string[];
+export interface AdminLimits extends PlaceLimits {
+  /** Time for a complete request head, also when nothing of it comes. */
+  readonly headMs: number;
+  /** Time in which a client has to take something of what it is sent. */
+  readonly stallMs: number;
 }
 
 export interface AdminServerOptions {
   readonly address: ListenAddress;
   /** Name of the variable that the address comes from. */
   readonly addressSetting: string;
-  readonly auth: AdminAuth;
+  /** Asked for on every route but pages; may be absent on a loopback address only. */
+  readonly token: string | undefined;
+  readonly hosts: ServedHosts;
   readonly routes: readonly AdminRoute[];
   readonly logger: Logger;
+  readonly now: MonotonicClock;
+  /** Default: 64 connections, 32 of them of one address; 5 s for a head, 30 s to take something. */
+  readonly limits?: Partial<AdminLimits>;
 }
 
 export interface AdminServer {
@@ -41,85 +37,73 @@ export interface AdminServer {
   close(): Promise<void>;
 }
 
-const MAX_CONNECTIONS = 64;
+const LIMITS: AdminLimits = { maxConnections: 64, maxPerAddress: 32, headMs: 5_000, stallMs: 30_000 };
 
-const SECURITY_HEADERS: Readonly<Record<string, string>> = {
-  'cache-control': 'no-store',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-  'cross-origin-opener-policy': 'same-origin',
-  'cross-origin-resource-policy': 'same-origin',
-  'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff',
-  'x-frame-options': 'DENY',
-};
+const REQUEST_MS = 10_000;
+
+/** How often connections without a complete head are looked for, at least. */
+const CHECK_MS = 1_000;
+
+const KEEP_ALIVE_MS = 30_000;
 
 /**
  * Serves the admin routes, guarded against other sites, against rebound names, and by a token.
  *
  * Rejects with `ERR_LISTEN`, and with `ERR_SETTINGS_INVALID` for an address that other machines reach without a
- * token. There is no CORS: no other origin may read anything.
+ * token.
  */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
-  const { address, addressSetting, auth, routes, logger } = options;
-  if (auth.token === undefined && !isLoopback(address.host)) {
+  const { address, addressSetting, token, hosts, routes, logger, now } = options;
+  if (token === undefined && !isLoopback(address.host)) {
     throw new EdgeProxyError(
       'ERR_SETTINGS_INVALID',
       `${addressSetting}: other machines reach ${address.host}, so the admin listener needs a token there`,
     );
   }
-  const answer = getRequestListener(createApp(auth, routes, logger).fetch, { overrideGlobalObjects: false });
+  const { headMs, stallMs, ...placeLimits } = { ...LIMITS, ...options.limits };
+  const places = new ConnectionPlaces(placeLimits);
+  const full = limitedWarning(logger, 'admin listener has no place for a connection', now);
+  const app = createAdminApp({
+    token,
+    hosts,
+    routes,
+    logger,
+    now,
+    onLetIn: ({ incoming, outgoing }) => places.hold(incoming.socket, outgoing),
+  });
+  const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   const server = createServer(
-    { requestTimeout: 10_000, headersTimeout: 5_000 },
+    {
+      headersTimeout: headMs,
+      requestTimeout: Math.max(headMs, REQUEST_MS),
+      connectionsCheckingInterval: Math.min(headMs, CHECK_MS),
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_MS,
+    },
     (request, response) => void answer(request, response),
   );
-  server.maxConnections = MAX_CONNECTIONS;
-  return { address: await listen(server, address, addressSetting), close: () => close(server) };
+  server.setTimeout(stallMs);
+  server.on('connection', (socket) => {
+    if (places.enter(socket)) return;
+    full.warn({ address: normalizeAddress(socket.remoteAddress ?? '') });
+    socket.destroy();
+  });
+  return { address: await listen(server, address, addressSetting, logger), close: () => close(server) };
 }
 
-function createApp({ token, hosts = [] }: AdminAuth, routes: readonly AdminRoute[], logger: Logger) {
-  const app = new Hono<{ Bindings: HttpBindings }>();
-  app.use(async (context, next) => {
-    const { localAddress = '', localPort = 0 } = context.env.incoming.socket;
-    const refusal = refusalOf(
-      {
-        host: context.req.header('host'),
-        fetchSite: context.req.header('sec-fetch-site'),
-        origin: context.req.header('origin'),
-        local: { host: localAddress, port: localPort },
-      },
-      hosts,
-    );
-    if (refusal === undefined) await next();
-    else {
-      logger.debug({ path: context.req.path, refusal }, 'admin request refused');
-      context.res = context.text(`${refusal}\n`, 403);
-    }
-    for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
-      if (!context.res.headers.has(name)) context.res.headers.set(name, value);
-    }
-  });
-  for (const { method, path, access, handle } of routes) {
-    app.on(method, path, (context) => {
-      if (access === 'page' || token === undefined || hasToken(context.req.header('authorization'), token)) {
-        return handle(context);
-      }
-      return context.text('send the admin token as Authorization: Bearer TOKEN\n', 401, {
-        'www-authenticate': 'Bearer realm="edgeproxy admin"',
-      });
-    });
-  }
-  app.notFound((context) => context.text('nothing is served here\n', 404));
-  app.onError((error, context) => {
-    logger.error({ error: error.message, path: context.req.path }, 'admin listener failed to answer');
-    return context.text('internal error\n', 500);
-  });
-  return app;
-}
-
-function listen(server: Server, { host, port }: ListenAddress, setting: string): Promise<ListenAddress> {
+function listen(
+  server: Server,
+  { host, port }: ListenAddress,
+  setting: string,
+  logger: Logger,
+): Promise<ListenAddress> {
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(listenError(setting, { host, port }, error)));
     server.listen(port, host, () => {
+      server.removeAllListeners('error');
+      server.on('error', (error) =>
+        logger.error({ error: error.message }, 'admin listener reported an error'),
+      );
       const { address, port: bound } = server.address() as AddressInfo;
       resolve({ host: address, port: bound });
     });

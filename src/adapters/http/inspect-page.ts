@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { AdminRoute } from './admin-server.ts';
+import type { AdminRoute } from './admin-app.ts';
 
 /** The same depth below the root for the sources and for the published build. */
 const ASSETS = new URL('../../../assets/inspect/', import.meta.url);

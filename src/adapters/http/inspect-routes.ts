@@ -1,4 +1,6 @@
-import type { AdminContext, AdminRoute } from './admin-server.ts';
+import type { Logger } from '../../domain/ports.ts';
+import { messageOf } from '../../errors.ts';
+import type { AdminContext, AdminRoute } from './admin-app.ts';
 import { eventStream, type EventSourceFeed } from './event-stream.ts';
 import { inspectPageRoutes } from './inspect-page.ts';
 
@@ -12,6 +14,7 @@ export interface ActorInspector {
 
 export interface InspectRoutesOptions {
   readonly inspector: ActorInspector;
+  readonly logger: Logger;
   /** Page of the Stately inspector, `undefined` for none. Default: the public one. */
   readonly inspectorUrl?: URL | undefined;
   /** Streams at one time. Default 8. */
@@ -24,6 +27,9 @@ export interface InspectRoutesOptions {
 export const STATELY_INSPECTOR_URL = new URL('https://stately.ai/inspect');
 
 const MAX_PATTERN = 200;
+
+/** What people type: the page is at one address. */
+const ROUNDABOUT_PATHS = ['/', '/inspect/'];
 
 /** The pattern of a request; `undefined` when it is too long to be one. */
 function patternOf(context: AdminContext): string | undefined {
@@ -39,7 +45,7 @@ const refuse = (context: AdminContext): Response =>
  * `/inspect/charts/ID` (a drawn machine).
  */
 export async function inspectRoutes(options: InspectRoutesOptions): Promise<readonly AdminRoute[]> {
-  const { inspector, maxStreams = 8, beatMs = 15_000 } = options;
+  const { inspector, logger, maxStreams = 8, beatMs = 15_000 } = options;
   const inspectorUrl = 'inspectorUrl' in options ? options.inspectorUrl : STATELY_INSPECTOR_URL;
   let streams = 0;
 
@@ -57,8 +63,17 @@ export async function inspectRoutes(options: InspectRoutesOptions): Promise<read
     };
   }
 
+  const onFailed = (thrown: unknown): void =>
+    logger.error({ error: messageOf(thrown) }, 'stream of live actors failed');
+
   return [
     ...(await inspectPageRoutes(inspectorUrl)),
+    ...ROUNDABOUT_PATHS.map((path): AdminRoute => ({
+      method: 'GET',
+      path,
+      access: 'page',
+      handle: (context) => context.redirect('/inspect'),
+    })),
     {
       method: 'GET',
       path: '/inspect/actors',
@@ -89,7 +104,9 @@ export async function inspectRoutes(options: InspectRoutesOptions): Promise<read
         // A HEAD has no body that could be cancelled.
         if (context.req.method === 'HEAD')
           return context.body(null, 200, { 'content-type': 'text/event-stream' });
-        return context.body(eventStream(open(pattern), beatMs), 200, { 'content-type': 'text/event-stream' });
+        return context.body(eventStream(open(pattern), { beatMs, onFailed }), 200, {
+          'content-type': 'text/event-stream',
+        });
       },
     },
   ];

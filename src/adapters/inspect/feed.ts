@@ -93,7 +93,8 @@ export function createFeedQueue(options: FeedQueueOptions): FeedQueue {
       if (isClosed) return;
       if (skipped > 0 || pushed >= maxQueued) {
         skipped += pushed + 1;
-        entries = entries.filter(({ isAnnounced }) => isAnnounced);
+        // Once only: this runs for every event, within the actor's transition.
+        if (pushed > 0) entries = entries.filter(({ isAnnounced }) => isAnnounced);
         pushed = 0;
       } else {
         entries.push({ pending, isAnnounced: false });

@@ -1,16 +1,20 @@
-import type { AnyActorRef, AnyStateMachine, InspectionEvent } from 'xstate';
+import type { AnyActorRef, InspectionEvent } from 'xstate';
+import type { ChartDrawing } from '../../domain/chart-drawing.ts';
 import { createFeedQueue, type FeedQueue, type InspectionFeed, type Pending } from './feed.ts';
-import { type ChartDrawing, MachineCatalog } from './machine-catalog.ts';
+import { MachineCatalog, type MachineViews } from './machine-catalog.ts';
 import { type InspectionMessage, PROTOCOL_VERSION } from './messages.ts';
 import { type NameFilter, parsePattern } from './pattern.ts';
 import { sanitize } from './sanitize.ts';
 import { describeSnapshot } from './snapshot.ts';
 
-export interface InspectorOptions {
-  /** The live actors by name, such as `lifecycle`, `backend:sa-1`; asked again while somebody looks. */
-  readonly actors: () => ReadonlyMap<string, AnyActorRef>;
-  /** Draws a machine; asked once for all actors of it, and only when somebody wants to see its chart. */
-  readonly draw: (machine: AnyStateMachine) => Promise<ChartDrawing>;
+/** The live actors by name, such as `lifecycle`, `backend:sa-1`: each name once. */
+export interface LiveActors extends Iterable<readonly [name: string, actor: AnyActorRef]> {
+  /** Another number when an actor has come, gone, or got another name; there may be many, and nobody walks in vain. */
+  readonly version: number;
+}
+
+export interface InspectorOptions extends MachineViews {
+  readonly actors: LiveActors;
   /** Actors that one looker follows at most. */
   readonly maxActors: number;
   /** Unix time in milliseconds. */
@@ -58,9 +62,12 @@ class Look {
   readonly #pattern: string;
   readonly #isWanted: NameFilter;
   readonly #followed = new Map<string, Followed>();
+  /** Actors that are followed or once were. */
+  readonly #met = new WeakSet<AnyActorRef>();
   readonly #rescan: NodeJS.Timeout;
   #messages = 0;
   #scope = '';
+  #version: number | undefined;
 
   constructor(options: InspectorOptions, machines: MachineCatalog, pattern: string) {
     const { maxQueued = 2_000, collectMs = 40, rescanMs = 1_000 } = options;
@@ -92,25 +99,29 @@ class Look {
 
   /** Follows actors that are new, and leaves those that are gone. */
   #scan(): void {
-    const actors = this.#options.actors();
-    for (const [name, { actor }] of this.#followed) if (actors.get(name) !== actor) this.#leave(name);
+    const { actors, maxActors } = this.#options;
+    const { version } = actors;
+    if (version === this.#version) return;
+    this.#version = version;
     let matched = 0;
-    const found: [string, AnyActorRef][] = [];
+    const present = new Set<string>();
+    const found: (readonly [string, AnyActorRef])[] = [];
     for (const [name, actor] of actors) {
       if (!this.#isWanted(name)) continue;
       matched += 1;
-      if (this.#followed.size + found.length < this.#options.maxActors && !this.#followed.has(name)) {
-        found.push([name, actor]);
-      }
+      // The actor first: names are made anew at every walk, and to look one up costs more than to make it.
+      if (this.#met.has(actor) && this.#followed.get(name)?.actor === actor) present.add(name);
+      else if (found.length < maxActors) found.push([name, actor]);
     }
-    const followed = this.#followed.size + found.length;
+    for (const name of this.#followed.keys()) if (!present.has(name)) this.#leave(name);
+    const followed = Math.min(maxActors, present.size + found.length);
     const scope = `${matched} ${followed}`;
     if (scope !== this.#scope) {
       this.#scope = scope;
       const counts = { matched, followed, leftOut: matched - followed };
       this.#announce({ type: 'edgeproxy.scope', pattern: this.#pattern, ...counts });
     }
-    for (const [name, actor] of found) this.#follow(name, actor);
+    for (const [name, actor] of found.slice(0, followed - present.size)) this.#follow(name, actor);
   }
 
   #follow(name: string, actor: AnyActorRef): void {
@@ -130,6 +141,7 @@ class Look {
     const inspection = actor.system.inspect((event) => {
       if (event.actorRef === actor) this.#tell(actor, event);
     });
+    this.#met.add(actor);
     this.#followed.set(name, { actor, detach: () => inspection.unsubscribe() });
   }
 
@@ -189,12 +201,18 @@ class Look {
 
 /** Creates the bridge between live actors and whoever looks at them. */
 export function createInspector(options: InspectorOptions): Inspector {
-  const machines = new MachineCatalog(options.draw);
+  const machines = new MachineCatalog(options);
   return {
     names(pattern) {
       const isWanted = parsePattern(pattern);
-      const names = [...options.actors().keys()].filter((name) => isWanted(name));
-      return { names: names.slice(0, MAX_NAMES), leftOut: Math.max(0, names.length - MAX_NAMES) };
+      const names: string[] = [];
+      let leftOut = 0;
+      for (const [name] of options.actors) {
+        if (!isWanted(name)) continue;
+        if (names.length < MAX_NAMES) names.push(name);
+        else leftOut += 1;
+      }
+      return { names, leftOut };
     },
     open: (pattern) => new Look(options, machines, pattern).feed,
     chart: (chartId) => machines.ofChartId(chartId)?.drawing(),

@@ -1,17 +1,17 @@
 import { type AnyActorRef, type AnyStateMachine, StateMachine } from 'xstate';
-import { describeMachine } from './definition.ts';
+import type { ChartDrawing } from '../../domain/chart-drawing.ts';
 
-/** A drawn machine; in its SVG, states have the ids `state-PATH` and transitions `transition-INDEX`. */
-export interface ChartDrawing {
-  readonly svg: string;
-  /** Source and target are paths of states; `event` is a type as it comes with events, empty for none. */
-  readonly transitions: readonly { readonly from: string; readonly to: string; readonly event: string }[];
+/** What knows how to show a machine. */
+export interface MachineViews {
+  /** Draws a machine; asked once for all actors of it, and only when somebody wants to see its chart. */
+  readonly draw: (machine: AnyStateMachine) => Promise<ChartDrawing>;
+  /** The configuration of a machine, without a secret, as JSON text for the Stately inspector. */
+  readonly describe: (machine: AnyStateMachine) => string;
 }
 
 /** A machine as a looker gets it; one for all actors of it. What takes long is made at the first call. */
 export interface MachineDescription {
   readonly chartId: string;
-  /** JSON text for the Stately inspector. */
   readonly definition: () => string;
   readonly drawing: () => Promise<ChartDrawing>;
 }
@@ -38,12 +38,12 @@ function machineOf(actor: AnyActorRef): AnyStateMachine | undefined {
 
 /** The machines that lookers have met. */
 export class MachineCatalog {
-  readonly #draw: (machine: AnyStateMachine) => Promise<ChartDrawing>;
+  readonly #views: MachineViews;
   readonly #byConfig = new WeakMap<object, MachineDescription>();
   readonly #byChartId = new Map<string, MachineDescription>();
 
-  constructor(draw: (machine: AnyStateMachine) => Promise<ChartDrawing>) {
-    this.#draw = draw;
+  constructor(views: MachineViews) {
+    this.#views = views;
   }
 
   /** The machine that an actor runs; `undefined` when it runs something else, such as a promise. */
@@ -55,8 +55,8 @@ export class MachineCatalog {
     if (known !== undefined) return known;
     const description = {
       chartId: `${machine.id}-${this.#byChartId.size + 1}`,
-      definition: once(() => JSON.stringify(describeMachine(machine.config))),
-      drawing: onceDone(() => this.#draw(machine)),
+      definition: once(() => this.#views.describe(machine)),
+      drawing: onceDone(() => this.#views.draw(machine)),
     };
     this.#byConfig.set(machine.config, description);
     this.#byChartId.set(description.chartId, description);

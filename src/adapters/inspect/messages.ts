@@ -1,4 +1,4 @@
-import type { Json } from './sanitize.ts';
+import type { Json } from '../../domain/json.ts';
 
 /** The version of the protocol of `@statelyai/inspect` that these messages follow. */
 export const PROTOCOL_VERSION = '0.7.2';

@@ -1,35 +1,15 @@
+import type { Json } from '../../domain/json.ts';
 import { messageOf } from '../../errors.ts';
+import { looksSecret, MASK, maskText } from './secrets.ts';
 
-/** What may leave the process: plain data without functions, of bounded size. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
-
-const MASK = '***';
 const MAX_DEPTH = 8;
 const MAX_ENTRIES = 64;
 const MAX_TEXT = 500;
 const MAX_SEARCHED = 8 * MAX_TEXT;
 const MAX_VALUES = 1_500;
 
-const SECRET_PART =
-  /passw|passphrase|secret|token|credential|authorization|cookie|bearer|apikey|privatekey|accesskey|signingkey/;
-const SECRET_WORD: ReadonlySet<string> = new Set(['pass', 'pwd', 'auth', 'key', 'pem', 'dsn']);
-
-/** Whether what stands under this key is probably not for everybody's eyes. */
-export function looksSecret(key: string): boolean {
-  const lower = key.toLowerCase();
-  return SECRET_WORD.has(lower) || SECRET_PART.test(lower.replaceAll(/[^a-z0-9]/g, ''));
-}
-
-/** Text with what is commonly secret in it masked: users in URLs, bearer tokens, `password=…`. */
-export function maskText(text: string): string {
-  return text
-    .replaceAll(/:\/\/[^\s"'<>]*@/g, `://${MASK}@`)
-    .replaceAll(/\bbearer\s+[^\s"',;]+/gi, `Bearer ${MASK}`)
-    .replaceAll(
-      /\b([\w-]{0,40}(?:password|passwd|pwd|secret|token|apikey)[\w-]{0,40})(\s*[=:]\s*)[^\s&;,"']+/gi,
-      `$1$2${MASK}`,
-    );
-}
+/** What may be the name of a header or a field. */
+const NAME = /^[\w.:-]{1,64}$/;
 
 /** Masked, then cut; what is far behind the cut is not even searched. */
 function cleanText(text: string): string {
@@ -89,12 +69,15 @@ class Sanitizer {
 
   #list(values: Iterable<unknown>, size: number): Json {
     const list: Json[] = [];
+    let isNamedSecret = false;
     for (const value of values) {
       if (this.#isFull(list.length)) {
         list.push(`… ${size - list.length} more`);
         break;
       }
-      list.push(this.value(value) ?? null);
+      list.push(isNamedSecret ? MASK : (this.value(value) ?? null));
+      // Headers come as pairs, or as names and values in turn.
+      isNamedSecret = !isNamedSecret && typeof value === 'string' && NAME.test(value) && looksSecret(value);
     }
     return list;
   }

@@ -1,4 +1,5 @@
-import { type Json, sanitize } from './sanitize.ts';
+import type { Json } from '../../domain/json.ts';
+import { sanitize } from './sanitize.ts';
 
 const SHOWN = ['status', 'value', 'context', 'output', 'error'] as const;
 

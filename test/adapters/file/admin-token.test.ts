@@ -1,5 +1,7 @@
-import { chmod, chown, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { chmod, chown, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { loadAdminToken } from '../../../src/adapters/file/admin-token.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
@@ -69,6 +71,18 @@ describe('the admin token', () => {
     const folder = await temporaryFolder();
     await symlink(path, join(folder, 'admin-token'));
     await expect(loadAdminToken(folder)).rejects.toThrow('symbolic link');
+  });
+
+  it('is refused when it is a FIFO that nobody writes into, or a folder', async () => {
+    const [fifo, folder] = [await temporaryFolder(), await temporaryFolder()];
+    await promisify(execFile)('mkfifo', ['-m', '600', join(fifo, 'admin-token')]);
+    await mkdir(join(folder, 'admin-token'), { mode: 0o700 });
+    for (const stateDir of [fifo, folder]) {
+      await expect(loadAdminToken(stateDir)).rejects.toMatchObject({
+        code: 'ERR_STATE_DIR',
+        message: `the admin token in ${join(stateDir, 'admin-token')} cannot be used: it is no regular file; remove it for a new one`,
+      });
+    }
   });
 
   it.runIf(isRoot)('is refused when it belongs to somebody else', async () => {

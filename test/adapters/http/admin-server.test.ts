@@ -1,190 +1,19 @@
-import { request } from 'node:http';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { Server } from 'node:net';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startAdminServer } from '../../../src/adapters/http/admin-server.ts';
-import type { ChartDrawing } from '../../../src/adapters/inspect/machine-catalog.ts';
+import type { ChartDrawing } from '../../../src/domain/chart-drawing.ts';
 import type { InspectionMessage } from '../../../src/adapters/inspect/messages.ts';
-import { type InspectionOptions, OPEN_MS, startInspection } from '../../support/inspection.ts';
+import { anInspection } from '../../support/an-inspection.ts';
+import { OPEN_MS } from '../../support/inspection.ts';
 import { look } from '../../support/looker.ts';
 import { silentLogger } from '../../support/proxy.ts';
-import { readAll, tcpConnect } from '../../support/sockets.ts';
 import { until } from '../../support/until.ts';
 
 const TOKEN = 'a-token-of-the-tests-0123456789';
 
-async function anInspection(options: InspectionOptions = {}) {
-  const inspection = await startInspection(options);
-  onTestFinished(() => inspection.close());
-  const { port } = inspection.address;
-  /** One GET with these headers, to the end of its body. */
-  const get = (path: string, headers: Readonly<Record<string, string>> = {}) =>
-    new Promise<{ status: number; body: string; headers: NodeJS.Dict<string | string[]> }>(
-      (resolve, reject) => {
-        const ask = request(
-          { host: inspection.address.host, port, path, headers, agent: false },
-          (response) => {
-            let body = '';
-            response.setEncoding('utf8').on('data', (text: string) => (body += text));
-            response.once('end', () =>
-              resolve({ status: response.statusCode ?? 0, body, headers: response.headers }),
-            );
-          },
-        );
-        ask.once('error', reject).end();
-      },
-    );
-  return { ...inspection, port, get };
-}
+const NO_HOSTS = { names: [], setting: 'EDGEPROXY_ADMIN_HOSTS' };
 
 const isOf = (type: InspectionMessage['type']) => (message: InspectionMessage) => message.type === type;
-
-describe('the admin listener asked under a name', () => {
-  it.each([
-    ['127.0.0.1:PORT', 200],
-    ['localhost:PORT', 200],
-    ['LOCALHOST:PORT', 200],
-    ['127.0.0.1', 403],
-    ['127.0.0.1:1', 403],
-    ['127.0.0.2:PORT', 403],
-    ['[::1]:PORT', 403],
-    ['evil.example:PORT', 403],
-    ['127.0.0.1.evil.example:PORT', 403],
-    ['localhost.:PORT', 403],
-    ['user@127.0.0.1:PORT', 400],
-    ['admin.internal', 200],
-    ['admin.internal:9999', 200],
-    ['edge.internal:8443', 200],
-    ['edge.internal', 403],
-  ])('%s answers %i', async (host, status) => {
-    const { get, port } = await anInspection({ hosts: ['admin.internal', 'edge.internal:8443'] });
-    const answer = await get('/inspect', { host: host.replace('PORT', String(port)) });
-    expect(answer.status).toBe(status);
-    if (status !== 200) expect(answer.body).not.toContain('<');
-  });
-
-  it('that is missing answers an error', async () => {
-    const { port } = await anInspection();
-    const socket = await tcpConnect(port);
-    socket.write('GET /inspect HTTP/1.0\r\n\r\n');
-    expect(String(await readAll(socket))).toMatch(/^HTTP\/1\.1 40[03] /);
-  });
-
-  it('of its IPv6 address serves that one', async () => {
-    const { get, port } = await anInspection({ address: { host: '::1', port: 0 } });
-    expect((await get('/inspect', { host: `[::1]:${port}` })).status).toBe(200);
-    expect((await get('/inspect', { host: `localhost:${port}` })).status).toBe(200);
-    expect((await get('/inspect', { host: `127.0.0.1:${port}` })).status).toBe(403);
-  });
-});
-
-describe('the admin listener asked by a browser', () => {
-  it.each([
-    ['same-origin', 200],
-    ['none', 200],
-    ['same-site', 403],
-    ['cross-site', 403],
-    ['anything', 403],
-  ])('for a %s request answers %i', async (site, status) => {
-    const { get } = await anInspection();
-    for (const path of ['/inspect', '/inspect/actors']) {
-      expect((await get(path, { 'sec-fetch-site': site })).status).toBe(status);
-    }
-  });
-
-  it('serves its own origin only, and lets no other read', async () => {
-    const { get, port } = await anInspection();
-    const own = await get('/inspect/actors', { origin: `http://127.0.0.1:${port}` });
-    expect(own.status).toBe(200);
-    expect(Object.keys(own.headers).filter((name) => name.startsWith('access-control'))).toEqual([]);
-    for (const origin of ['http://evil.example', 'null', `http://127.0.0.1:${port + 1}`]) {
-      expect((await get('/inspect/actors', { origin })).status).toBe(403);
-    }
-  });
-
-  it('tells it to keep, guess, frame and pass on nothing', async () => {
-    const { get } = await anInspection({ inspectorUrl: new URL('https://inspector.example/inspect?x=1') });
-    for (const path of ['/inspect', '/inspect/page.js', '/inspect/actors', '/nothing']) {
-      const { headers } = await get(path);
-      expect(headers).toMatchObject({
-        'cache-control': 'no-store',
-        'referrer-policy': 'no-referrer',
-        'x-content-type-options': 'nosniff',
-        'x-frame-options': 'DENY',
-      });
-      expect(headers['content-security-policy']).toMatch(/default-src 'none'.*frame-ancestors 'none'/);
-    }
-    const { headers, body } = await get('/inspect');
-    expect(headers['content-security-policy']).toContain('frame-src https://inspector.example;');
-    expect(headers['content-security-policy']).not.toContain('unsafe');
-    expect(body).toContain('content="https://inspector.example/inspect?x=1"');
-  });
-
-  it('serves every file that the page names', async () => {
-    const { get } = await anInspection();
-    const seen = new Set<string>();
-    const visit = async (path: string): Promise<void> => {
-      if (seen.has(path)) return;
-      seen.add(path);
-      const { status, body } = await get(path);
-      expect([path, status]).toEqual([path, 200]);
-      const links = [...body.matchAll(/(?:href|src)="(\/[^"]+)"|from '\.(\/[\w-]+\.js)'/g)];
-      await Promise.all(links.map(([, absolute, relative]) => visit(absolute ?? `/inspect${relative}`)));
-    };
-    await visit('/inspect');
-    expect(seen.size).toBeGreaterThan(8);
-  });
-});
-
-describe('the token of the admin listener', () => {
-  it.each([
-    [undefined, 401],
-    [`Bearer ${TOKEN}`, 200],
-    [`bearer ${TOKEN}`, 200],
-    [`Bearer ${TOKEN}x`, 401],
-    [`Bearer ${TOKEN.slice(0, -1)}`, 401],
-    [TOKEN, 401],
-    ['Bearer ', 401],
-    [`Basic ${TOKEN}`, 401],
-  ])('%s answers %i', async (authorization, status) => {
-    const { get } = await anInspection({ token: TOKEN });
-    const headers: Record<string, string> = authorization === undefined ? {} : { authorization };
-    for (const path of ['/inspect/actors', '/inspect/actors?token=x']) {
-      const answer = await get(path, headers);
-      expect(answer.status).toBe(status);
-      if (status === 401) expect(answer.headers['www-authenticate']).toMatch(/^Bearer/);
-    }
-    if (status === 401) expect((await get('/inspect/events', headers)).status).toBe(401);
-  });
-
-  it('is not taken from the query, and the page itself needs none and holds none', async () => {
-    const { get } = await anInspection({ token: TOKEN });
-    expect((await get(`/inspect/actors?token=${TOKEN}`)).status).toBe(401);
-    const page = await get('/inspect');
-    expect(page.status).toBe(200);
-    expect(page.body).not.toContain(TOKEN);
-  });
-
-  it.each(['0.0.0.0', '::', '192.0.2.1', '10.0.0.1'])('is required on %s', async (host) => {
-    const starting = startAdminServer({
-      address: { host, port: 0 },
-      addressSetting: 'EDGEPROXY_ADMIN_LISTEN_ADDR',
-      auth: { token: undefined },
-      routes: [],
-      logger: silentLogger,
-    });
-    await expect(starting).rejects.toMatchObject({
-      code: 'ERR_SETTINGS_INVALID',
-      message: expect.stringContaining('EDGEPROXY_ADMIN_LISTEN_ADDR'),
-    });
-  });
-
-  it('opens a listener on every address under the address that is asked', async () => {
-    const { port } = await anInspection({ token: TOKEN, address: { host: '0.0.0.0', port: 0 } });
-    const answer = await fetch(`http://127.0.0.1:${port}/inspect/actors`, {
-      headers: { authorization: `Bearer ${TOKEN}` },
-    });
-    expect(answer.status).toBe(200);
-  });
-});
 
 describe('the admin listener', () => {
   it('names a port that is taken, with the setting', async () => {
@@ -193,18 +22,36 @@ describe('the admin listener', () => {
       startAdminServer({
         address,
         addressSetting: 'EDGEPROXY_ADMIN_LISTEN_ADDR',
-        auth: { token: undefined },
+        token: undefined,
+        hosts: NO_HOSTS,
+        now: () => performance.now(),
         routes: [],
         logger: silentLogger,
       }),
-    ).rejects.toMatchObject({ code: 'ERR_LISTEN', message: /EDGEPROXY_ADMIN_LISTEN_ADDR/ });
+    ).rejects.toMatchObject({
+      code: 'ERR_LISTEN',
+      message: expect.stringMatching(/^EDGEPROXY_ADMIN_LISTEN_ADDR: cannot listen/),
+    });
+  });
+
+  it('logs every error that its socket reports while it listens', async () => {
+    const listen = vi.spyOn(Server.prototype, 'listen');
+    onTestFinished(() => listen.mockRestore());
+    const { logs } = await anInspection();
+    const [server] = listen.mock.contexts;
+    for (const problem of ['one', 'two']) (server as Server).emit('error', new Error(problem));
+    expect(logs).toEqual(
+      ['one', 'two'].map((error) => ['error', 'admin listener reported an error', { error }]),
+    );
   });
 
   it('answers what it does not know, and what fails, without a detail', async () => {
     const server = await startAdminServer({
       address: { host: '127.0.0.1', port: 0 },
       addressSetting: 'EDGEPROXY_ADMIN_LISTEN_ADDR',
-      auth: { token: undefined },
+      token: undefined,
+      hosts: NO_HOSTS,
+      now: () => performance.now(),
       routes: [
         {
           method: 'GET',

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createFeedQueue, type FeedQueueOptions } from '../../../src/adapters/inspect/feed.ts';
 
 function aQueue(options: Partial<FeedQueueOptions> = {}) {
@@ -50,6 +50,17 @@ describe('a feed', () => {
     expect(await queue.next()).toEqual(['{"kept":true}', '{"skipped":10}', '{"state":"now"}']);
     queue.push(() => ({ n: 10 }));
     expect(await queue.next()).toEqual(['{"n":10}']);
+    queue.close();
+  });
+
+  it('looks through what waits once while it skips, not for every event', () => {
+    const { queue } = aQueue();
+    for (let n = 0; n < 4; n += 1) queue.announce(() => ({ n }));
+    const filter = vi.spyOn(Array.prototype, 'filter');
+    for (let n = 0; n < 1_000; n += 1) queue.push(() => ({ n }));
+    const times = filter.mock.calls.length;
+    filter.mockRestore();
+    expect(times).toBe(1);
     queue.close();
   });
 

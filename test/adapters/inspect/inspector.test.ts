@@ -1,8 +1,11 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type AnyActorRef, createActor, fromPromise, setup } from 'xstate';
+import { machineJsonOf } from '../../../src/adapters/charts/studio-json.ts';
 import type { InspectionFeed } from '../../../src/adapters/inspect/feed.ts';
 import { createInspector, type InspectorOptions } from '../../../src/adapters/inspect/inspector.ts';
 import type { InspectionMessage } from '../../../src/adapters/inspect/messages.ts';
+import { sanitize } from '../../../src/adapters/inspect/sanitize.ts';
+import { liveActorsOf } from '../../support/inspection.ts';
 
 const doorMachine = setup({
   types: {
@@ -41,8 +44,9 @@ function aDoor() {
 
 function anInspector(actors: ReadonlyMap<string, AnyActorRef>, options: Partial<InspectorOptions> = {}) {
   const inspector = createInspector({
-    actors: () => actors,
+    actors: liveActorsOf(actors),
     draw: ({ id }) => Promise.resolve({ svg: `<svg id="${id}"/>`, transitions: [] }),
+    describe: (machine) => JSON.stringify(machineJsonOf(machine, sanitize)),
     maxActors: 10,
     wallClock: () => 1_700_000_000_000,
     rescanMs: 5,
@@ -223,6 +227,52 @@ describe('while somebody looks', () => {
     actors.set('a', second);
     const messages = await readTo(feed, (message) => message.type === '@xstate.actor');
     expect(messages.at(-1)).toMatchObject({ name: 'a', sessionId: second.sessionId });
+  });
+
+  it('nobody walks over the actors while none came or went, and one does when one did', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
+    let [version, walks] = [1, 0];
+    const actors = new Map([['a', aDoor().actor]]);
+    const live = {
+      get version() {
+        return version;
+      },
+      *[Symbol.iterator]() {
+        walks += 1;
+        yield* actors;
+      },
+    };
+    const feed = anInspector(actors, { actors: live }).open();
+    await readTo(feed, isLive);
+    actors.set('b', aDoor().actor);
+    vi.advanceTimersByTime(1_000);
+    expect(walks).toBe(1);
+    version += 1;
+    vi.advanceTimersByTime(1_000);
+    expect(walks).toBe(2);
+    const messages = await readTo(feed, (message) => message.type === '@xstate.actor');
+    expect(messages.at(-1)).toMatchObject({ name: 'b' });
+  });
+
+  it('an actor may go by two names, and each is told and left by itself', async () => {
+    const { actor, inspections } = aDoor();
+    const actors = new Map([
+      ['a', actor],
+      ['b', actor],
+    ]);
+    const feed = anInspector(actors).open();
+    const first = await readTo(feed, isLive);
+    expect(first.flatMap((message) => (message.type === '@xstate.actor' ? [message.name] : []))).toEqual([
+      'a',
+      'b',
+    ]);
+    actors.delete('a');
+    const messages = await readTo(feed, ({ type }) => type === 'edgeproxy.gone');
+    expect(messages).toMatchObject([{ name: 'a' }, { type: 'edgeproxy.scope', followed: 1 }]);
+    expect(inspections()).toBe(1);
+    feed.close();
+    expect(inspections()).toBe(0);
   });
 
   it('a burst is cut short for a slow reader, who ends with the present state', async () => {

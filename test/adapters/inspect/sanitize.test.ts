@@ -1,6 +1,7 @@
 import { anything, assert, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { looksSecret, maskText, sanitize } from '../../../src/adapters/inspect/sanitize.ts';
+import { sanitize } from '../../../src/adapters/inspect/sanitize.ts';
+import { looksSecret, maskText } from '../../../src/adapters/inspect/secrets.ts';
 
 class Socket {
   readonly password = 'hunter2';
@@ -88,11 +89,51 @@ describe('what leaves the process', () => {
     ['postgres://user:hun/ter2@db', 'postgres://***@db'],
     ['Authorization: Bearer hunter2', 'Authorization: Bearer ***'],
     ['host=db password=hunter2 user=x', 'host=db password=*** user=x'],
-    ['/callback?access_token=hunter2&x=1', '/callback?access_token=***&x=1'],
+    ['/callback?access_token=hunter2&x=1', '/callback?access_token=***&x=***'],
+    ['postgres://u:hun ter2@h', 'postgres://***@h'],
+    ['postgres://u:hun@ter 2@h', 'postgres://***@h'],
+    ['answered {"password":"hunter2"} to that', 'answered {"password":***} to that'],
+    [String.raw`"{\"password\":\"hunter2\",\"a\":1}"`, String.raw`"{\"password\":***,\"a\":1}"`],
+    [String.raw`{"password":"hun\"ter2"}`, '{"password":***}'],
+    ["password='hunter2'", 'password=***'],
+    ["password='hun ter2', user=x", 'password=***, user=x'],
+    ['tokens: ["hunter2"]', 'tokens: [***]'],
+    ['Authorization: Basic aHVudGVyMg==', 'Authorization: Basic ***'],
+    ['{"authorization":"Basic aHVudGVyMg==","a":1}', '{"authorization":***,"a":1}'],
+    ['sent Basic aHVudGVyMg== to it', 'sent Basic *** to it'],
+    ['passphrase=hunter2 x', 'passphrase=*** x'],
+    ['cookie: sid=hunter2; other=hunter2', 'cookie: ***'],
+    ['x-api-key: hunter2', 'x-api-key: ***'],
+    ['{"key":"hunter2"}', '{"key":***}'],
+    ['/health?key=hunter2', '/health?key=***'],
+    ['GET /health?auth=hunter2&sig=hunter2 failed', 'GET /health?auth=***&sig=*** failed'],
+    ['duplicate key: web-1', 'duplicate key: web-1'],
+    ['basic authentication', 'basic authentication'],
     ['http://127.0.0.1:8080/health', 'http://127.0.0.1:8080/health'],
   ])('masks secrets within text: %s', (text, masked) => {
     expect(maskText(text)).toBe(masked);
     expect(sanitize({ error: new Error(text) })).toMatchObject({ error: { message: masked } });
+  });
+
+  it('masks values of header pairs, and of names and values in turn', () => {
+    expect(sanitize(['x-api-key', 'hunter2'])).toEqual(['x-api-key', '***']);
+    expect(
+      sanitize([
+        ['x-api-key', 'hunter2'],
+        ['host', 'db'],
+      ]),
+    ).toEqual([
+      ['x-api-key', '***'],
+      ['host', 'db'],
+    ]);
+    expect(sanitize(['Host', 'db', 'Cookie', 'sid=hunter2', 'Accept', '*'])).toEqual([
+      'Host',
+      'db',
+      'Cookie',
+      '***',
+      'Accept',
+      '*',
+    ]);
   });
 
   it('is JSON that is small, whatever goes in', () => {

@@ -3,6 +3,9 @@ import type { StatelyInspectionEvent } from '@statelyai/inspect';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createActor, createMachine } from 'xstate';
 import { createInspector } from '../../../src/adapters/inspect/inspector.ts';
+import { sanitize } from '../../../src/adapters/inspect/sanitize.ts';
+import { machineJsonOf } from '../../../src/adapters/charts/studio-json.ts';
+import { liveActorsOf } from '../../support/inspection.ts';
 import type { StatelyInspectionMessage } from '../../../src/adapters/inspect/messages.ts';
 import { until } from '../../support/until.ts';
 
@@ -28,7 +31,8 @@ async function theirMessages(): Promise<readonly StatelyInspectionEvent[]> {
 async function ourMessages(): Promise<readonly StatelyInspectionMessage[]> {
   const actor = createActor(machine).start();
   const feed = createInspector({
-    actors: () => new Map([['door', actor]]),
+    actors: liveActorsOf(new Map([['door', actor]])),
+    describe: (theMachine) => JSON.stringify(machineJsonOf(theMachine, sanitize)),
     draw: () => Promise.reject(new Error('nobody asks for a chart here')),
     maxActors: 1,
     wallClock: Date.now,
@@ -63,7 +67,7 @@ describe('the messages for the Stately inspector', () => {
     expect(definitions[1]).toMatchObject({
       id: 'door',
       initial: 'shut',
-      states: { shut: { on: { OPEN: 'open' } } },
+      states: { shut: { on: { OPEN: [{ target: 'open' }] } } },
     });
     expect(Object.keys(definitions[1]!)).toEqual(Object.keys(definitions[0]!));
   });

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { assign, createMachine, not, setup } from 'xstate';
-import { chartOf } from '../../../src/adapters/charts/chart.ts';
-import { describeMachine } from '../../../src/adapters/inspect/definition.ts';
-import { MACHINES } from '../../../src/machines/registry.ts';
+import { chartOf } from '../../src/adapters/charts/chart.ts';
+import { machineJsonOf } from '../../src/adapters/charts/studio-json.ts';
+import { sanitize } from '../../src/adapters/inspect/sanitize.ts';
+import { MACHINES } from '../../src/machines/registry.ts';
 
 describe('the definition of a machine for the Stately inspector', () => {
   it('keeps structure and names, and turns functions into their names', () => {
@@ -25,17 +26,17 @@ describe('the definition of a machine for the Stately inspector', () => {
         end: { type: 'final' },
       },
     });
-    const definition = describeMachine(machine.config);
+    const definition = machineJsonOf(machine, sanitize);
     expect(definition).toEqual({
       id: 'one',
       description: 'see postgres://***@db',
       initial: 'token',
       states: {
         token: {
-          entry: ['shout', { type: 'assign' }],
+          entry: ['shout', 'assign'],
           meta: { secret: '***', note: 'kept' },
-          on: { GO: { target: 'end', guard: { type: 'not' }, actions: { type: 'shout' } } },
-          after: { 50: 'end' },
+          on: { GO: [{ target: 'end', guard: 'not', actions: ['shout'] }] },
+          after: { 50: [{ target: 'end' }] },
         },
         end: { type: 'final' },
       },
@@ -44,7 +45,7 @@ describe('the definition of a machine for the Stately inspector', () => {
   });
 
   it.each(MACHINES)('of $name is a machine again that has the same transitions', ({ machine }) => {
-    const copy = createMachine(JSON.parse(JSON.stringify(describeMachine(machine.config))));
+    const copy = createMachine(JSON.parse(JSON.stringify(machineJsonOf(machine, sanitize))));
     const ways = (one: typeof machine) =>
       chartOf(one).transitions.map(({ from, event, to }) => [from, event, to]);
     expect(ways(copy)).toEqual(ways(machine));
