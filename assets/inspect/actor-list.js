@@ -1,6 +1,6 @@
 // @ts-check
 
-import { part } from './dom.js';
+import { part, write } from './dom.js';
 import { moodOf, stateText } from './store.js';
 
 /** @import { Actor } from './store.js' */
@@ -11,7 +11,7 @@ const FLASH_MS = 1_200;
  * The list of actors with their states: one of them is chosen, by pointer or by arrow keys.
  *
  * @param {HTMLElement} list
- * @param {(sessionId: string) => void} onChoose
+ * @param {(sessionId: string, isGoing: boolean) => void} onChoose going: by pointer or Enter, not in passing
  */
 export function createActorList(list, onChoose) {
   /** @type {Map<string, HTMLLIElement>} */
@@ -32,7 +32,7 @@ export function createActorList(list, onChoose) {
   function update({ sessionId, snapshot, changedAtMs }, item, chosen) {
     const text = stateText(snapshot.value) || (snapshot.status ?? '');
     const state = /** @type {HTMLElement} */ (item.lastElementChild);
-    if (state.textContent !== text) state.textContent = text;
+    write(state, text);
     if (changedAtMs > 0 && item.dataset.changed !== String(changedAtMs)) {
       item.dataset.changed = String(changedAtMs);
       state.animate([{ color: 'var(--accent)', fontWeight: 700 }, {}], {
@@ -47,17 +47,17 @@ export function createActorList(list, onChoose) {
 
   list.addEventListener('click', ({ target }) => {
     const item = target instanceof Element ? target.closest('li') : null;
-    if (item?.dataset.session !== undefined) onChoose(item.dataset.session);
+    if (item?.dataset.session !== undefined) onChoose(item.dataset.session, true);
   });
   list.addEventListener('keydown', (event) => {
     const all = [...list.children];
     const at = all.findIndex((item) => item.getAttribute('aria-selected') === 'true');
-    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: all.length - 1 }[event.key];
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: all.length - 1, Enter: at }[event.key];
     const item = to === undefined ? undefined : all[Math.max(0, Math.min(all.length - 1, to))];
     if (!(item instanceof HTMLElement)) return;
     event.preventDefault();
     item.scrollIntoView({ block: 'nearest' });
-    onChoose(item.dataset.session ?? '');
+    onChoose(item.dataset.session ?? '', event.key === 'Enter');
   });
 
   return {

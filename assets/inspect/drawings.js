@@ -1,11 +1,15 @@
 // @ts-check
 
+import { sentenceOf } from './stream.js';
+
 /**
  * @typedef {{ from: string, to: string, event: string }} DrawnTransition paths of states, and the type of an event
  * @typedef {{ svg: string, transitions: DrawnTransition[] }} Drawing
+ * @typedef {{ reason: string, isFinal: boolean }} NoDrawing why there is none; final unless somebody asks again
  */
 
-const COMING = 'The chart is being drawn.';
+/** @type {NoDrawing} */
+const COMING = { reason: 'The chart is being drawn.', isFinal: false };
 
 /**
  * The charts that the daemon draws, each asked for when somebody wants to see it.
@@ -14,10 +18,10 @@ const COMING = 'The chart is being drawn.';
  * @param {() => void} onChange a chart has come, or will not come
  */
 export function createDrawings(token, onChange) {
-  /** @type {Map<string, Drawing | string>} */
+  /** @type {Map<string, Drawing | NoDrawing>} */
   let known = new Map();
 
-  /** @param {string} chartId @returns {Promise<Drawing | string>} */
+  /** @param {string} chartId @returns {Promise<Drawing | NoDrawing>} */
   async function answerFor(chartId) {
     const secret = token();
     try {
@@ -25,11 +29,10 @@ export function createDrawings(token, onChange) {
         headers: secret === '' ? {} : { authorization: `Bearer ${secret}` },
         cache: 'no-store',
       });
-      return response.ok
-        ? await response.json()
-        : `The daemon could not draw this chart (${response.status}).`;
+      if (response.ok) return await response.json();
+      return { reason: `The daemon did not draw this chart: ${await sentenceOf(response)}.`, isFinal: true };
     } catch {
-      return 'The daemon did not send this chart.';
+      return { reason: 'The daemon did not send this chart.', isFinal: true };
     }
   }
 
@@ -45,11 +48,15 @@ export function createDrawings(token, onChange) {
   return {
     /**
      * @param {string} chartId
-     * @returns {Drawing | string} or why it is not there
+     * @returns {Drawing | NoDrawing}
      */
     of(chartId) {
       if (!known.has(chartId)) void ask(chartId);
       return known.get(chartId) ?? COMING;
+    },
+    /** @param {string} chartId asked for again when somebody wants to see it */
+    forget(chartId) {
+      known.delete(chartId);
     },
     clear() {
       known = new Map();

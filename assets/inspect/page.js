@@ -1,19 +1,24 @@
 // @ts-check
 
 import { createActorList } from './actor-list.js';
-import { lightChart, showChart } from './chart.js';
+import { createChartPanel } from './chart.js';
+import { byId, createTabs, write } from './dom.js';
 import { createDrawings } from './drawings.js';
-import { createEventLog } from './events.js';
-import { createStatelyBridge } from './stately.js';
-import { eventText, stateText, Store } from './store.js';
+import { createEventLog, rowOf } from './events.js';
+import { createStatelyPanel } from './stately.js';
+import { contextText, stateText, Store } from './store.js';
 import { followStream } from './stream.js';
 
 const ANNOUNCE_MS = 1_000;
 const FILTER_PAUSE_MS = 250;
 const TOKEN_KEY = 'edgeproxy-admin-token';
-
-/** @param {string} id @returns {any} */
-const byId = (id) => document.getElementById(id);
+/** What a header carries after `Bearer`: visible characters of Latin-1. */
+const SENDABLE = /^[\u0021-\u007E\u00A1-\u00FF]+$/;
+const UNSENDABLE = 'That cannot be the token: it has a space or a character in it that no header can carry.';
+const REFUSED =
+  'That token was refused; it is in EDGEPROXY_ADMIN_TOKEN or in the file that the daemon logged.';
+/** Where the list stands above the chart. */
+const NARROW = matchMedia('(max-width: 680px)');
 
 const store = new Store();
 const token = () => sessionStorage.getItem(TOKEN_KEY) ?? '';
@@ -23,40 +28,36 @@ const inspectorUrl = document.querySelector('meta[name="inspector-url"]')?.getAt
 
 let chosenName = '';
 let chosenId = '';
-let shownId = '';
-/** @type {import('./drawings.js').Drawing | undefined} */
-let drawn;
 let isFrameAsked = false;
 /** Between a new connection and the end of the present state; what was drawn before stays meanwhile. */
 let isIncomplete = true;
+/** The connection was never lost since it was live: what was drawn and handed over is still good. */
+let isSameDaemon = false;
+let isPatternNew = false;
 let announcedMs = 0;
 let stopStream = () => {};
 
-const fragment = new URLSearchParams(location.hash.slice(1));
-if (fragment.has('token')) {
-  sessionStorage.setItem(TOKEN_KEY, fragment.get('token') ?? '');
-  // Neither in the history nor in a link that is passed on.
-  fragment.delete('token');
-  history.replaceState(null, '', `${location.pathname}${fragment.size === 0 ? '' : `#${fragment}`}`);
-}
-
+const showTab = createTabs(['chart', ...(inspectorUrl === '' ? [] : ['stately'])]);
+byId('tab-stately').hidden = inspectorUrl === '';
 const stately =
   inspectorUrl === ''
     ? undefined
-    : createStatelyBridge({
-        frame: byId('stately'),
+    : createStatelyPanel({
         url: new URL(inspectorUrl),
         replay: () => store.replay(),
-        onStatus(text) {
-          byId('stately-status').textContent = text;
-        },
+        onBack: () => showTab('chart'),
       });
-if (stately === undefined) byId('tab-stately').hidden = true;
 
-const list = createActorList(byId('actors'), (sessionId) => {
+const chart = createChartPanel(() => {
+  drawings.forget(store.actors.get(chosenId)?.chartId ?? '');
+  requestDraw();
+});
+
+const list = createActorList(byId('actors'), (sessionId, isGoing) => {
   chosenId = sessionId;
   chosenName = store.actors.get(sessionId)?.name ?? '';
   requestDraw();
+  if (isGoing && NARROW.matches) byId('stage').scrollIntoView({ block: 'start' });
 });
 
 function requestDraw() {
@@ -70,35 +71,20 @@ function requestDraw() {
 
 /** @param {import('./store.js').Actor | undefined} actor */
 function drawingOf(actor) {
-  if (actor === undefined) return 'No actor matches.';
-  return actor.chartId === undefined ? 'This actor runs no statechart.' : drawings.of(actor.chartId);
+  if (actor === undefined) return { reason: 'No actor matches.', isFinal: true };
+  if (actor.chartId === undefined) return { reason: 'This actor runs no statechart.', isFinal: true };
+  return drawings.of(actor.chartId);
 }
 
 function drawChosen() {
   const actor = store.actors.get(chosenId);
-  byId('actor-name').textContent = actor?.name ?? 'No actor';
-  byId('actor-state').textContent =
-    actor === undefined ? '' : stateText(actor.snapshot.value) || actor.snapshot.status;
-  const { context, output, error } = actor?.snapshot ?? {};
-  const told = {
-    ...context,
-    ...(output === undefined ? {} : { output }),
-    ...(error === undefined ? {} : { error }),
-  };
-  const text = Object.keys(told).length === 0 ? 'Nothing' : JSON.stringify(told, null, 2);
-  if (byId('context').textContent !== text) byId('context').textContent = text;
-  const drawing = drawingOf(actor);
-  const isThere = typeof drawing !== 'string';
-  byId('chart').hidden = !isThere;
-  byId('chart-empty').hidden = isThere;
-  if (!isThere) byId('chart-empty').textContent = drawing;
-  if (!isThere || actor === undefined) return;
-  if (drawn !== drawing) showChart(byId('chart'), drawing.svg);
-  drawn = drawing;
-  lightChart(byId('chart'), drawing.transitions, actor);
-  if (shownId === chosenId) return;
-  shownId = chosenId;
-  document.querySelector('#chart .node.active')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  write(byId('actor-name'), actor?.name ?? 'No actor');
+  write(
+    byId('actor-state'),
+    actor === undefined ? '' : stateText(actor.snapshot.value) || actor.snapshot.status,
+  );
+  write(byId('context'), contextText(actor?.snapshot));
+  chart.show(drawingOf(actor), actor);
 }
 
 function draw() {
@@ -111,31 +97,15 @@ function draw() {
   }
   list.draw(actors, chosenId);
   const { matched, leftOut } = store.scope;
-  byId('scope').textContent =
+  write(
+    byId('scope'),
     leftOut === 0
       ? `${matched} ${matched === 1 ? 'actor' : 'actors'}`
-      : `${actors.length} of ${matched} actors; ${leftOut} left out, narrow the filter`;
+      : `${actors.length} of ${matched} actors; ${leftOut} left out, narrow the filter`,
+  );
   log.only(byId('only-chosen').checked ? chosenName : '');
   log.draw();
   drawChosen();
-}
-
-/** @param {any} message @param {import('./store.js').Actor | undefined} actor */
-function note(message, actor) {
-  const atMs = Number(message.createdAt ?? Date.now());
-  if (message.type === 'edgeproxy.skipped') {
-    const text = `${message.messages} messages left out: more happened than can be shown`;
-    log.add({ atMs, name: '', text, to: '', kind: 'note' });
-  } else if (message.type === 'edgeproxy.gone') {
-    log.add({ atMs, name: message.name, text: 'gone', to: '', kind: 'note' });
-  } else if (message.type === '@xstate.snapshot' && actor !== undefined) {
-    if (message.event.type === 'edgeproxy.skipped') return;
-    const [from, to] = [stateText(actor.before), stateText(actor.snapshot.value)];
-    const kind = from === to ? 'event' : 'change';
-    const text = eventText(message.event.type);
-    log.add({ atMs, name: actor.name, text, to: from === to ? '' : to, kind });
-    if (kind === 'change' && actor.sessionId === chosenId) announce(`${actor.name} is ${to}`);
-  }
 }
 
 /** @param {string} text */
@@ -148,39 +118,58 @@ function announce(text) {
 /** @param {any} message */
 function onMessage(message) {
   const actor = store.take(message);
-  if (message.type === 'edgeproxy.live') isIncomplete = false;
-  note(message, actor);
+  if (message.type === 'edgeproxy.live') {
+    isIncomplete = false;
+    if (isPatternNew) log.keep(new Set([...store.actors.values()].map(({ name }) => name)));
+    isPatternNew = false;
+  }
+  const row = rowOf(message, actor);
+  if (row !== undefined) log.add(row);
+  if (row?.kind === 'change' && actor?.sessionId === chosenId) announce(`${row.name} is ${row.to}`);
   if (message.type.startsWith('@xstate.')) stately?.send(message);
   requestDraw();
 }
 
 /** @param {import('./stream.js').StreamState} state @param {{ retryMs?: number, reason?: string }} detail */
 function onState(state, { retryMs = 0, reason = '' }) {
-  const seconds = Math.max(1, Math.round(retryMs / 1_000));
+  const again = `Trying again in ${Math.max(1, Math.round(retryMs / 1_000))} s`;
   const texts = {
     connecting: 'Connecting',
     live: 'Live',
-    waiting: `Connection lost. Trying again in ${seconds} s`,
+    waiting: `Connection lost. ${again}`,
+    refused: `Refused. ${again}`,
     unauthorized: 'Not connected',
-    refused: 'Refused',
   };
   const pill = byId('connection');
-  // A change of words alone is announced; an attempt between two waits is not.
-  if (state !== 'connecting' || pill.dataset.state !== 'waiting') pill.textContent = texts[state];
-  if (state !== 'connecting') pill.dataset.state = state;
+  // An attempt between two waits changes nothing: what changes is read out.
+  if (state === 'connecting' && ['waiting', 'refused'].includes(pill.dataset.state)) return;
+  write(pill, texts[state]);
+  pill.dataset.state = state;
+  if (state === 'connecting') return;
+  const isRetrying = state === 'waiting' || state === 'refused';
+  byId('notice').hidden = !isRetrying;
   byId('token-form').hidden = state !== 'unauthorized';
-  byId('notice').hidden = state !== 'waiting';
-  document.body.classList.toggle('stale', state === 'waiting' || state === 'unauthorized');
-  if (state === 'waiting') {
-    byId('notice').textContent =
-      `The daemon does not answer (${reason}). What you see is what was known last.`;
+  document.body.classList.toggle('stale', state !== 'live');
+  if (isRetrying) {
+    const why = state === 'refused' ? 'The daemon refuses' : 'The daemon does not answer';
+    write(
+      byId('notice-text'),
+      state === 'refused' ? `${why}: ${reason}.` : `${why} (${reason}). What you see is what was known last.`,
+    );
   }
-  if (state === 'unauthorized') byId('token').focus();
-  if (state !== 'live') return;
+  if (state === 'unauthorized') askForToken();
+  if (state === 'live') beginAnew();
+  else isSameDaemon = false;
+}
+
+function beginAnew() {
+  if (!isSameDaemon) {
+    drawings.clear();
+    stately?.reset();
+  }
+  isSameDaemon = true;
   store.clear();
-  drawings.clear();
   isIncomplete = true;
-  stately?.reset();
   requestDraw();
 }
 
@@ -195,25 +184,41 @@ function connect() {
   });
 }
 
-/** @param {string} name */
-function showTab(name) {
-  for (const other of ['chart', 'stately']) {
-    const isShown = other === name;
-    byId(`panel-${other}`).hidden = !isShown;
-    byId(`tab-${other}`).setAttribute('aria-selected', String(isShown));
-    byId(`tab-${other}`).tabIndex = isShown ? 0 : -1;
-  }
-  if (name === 'stately') stately?.open();
+/** @param {string} text */
+function tellToken(text) {
+  write(byId('token-error'), text);
+  byId('token').setAttribute('aria-invalid', String(text !== ''));
 }
 
-for (const name of ['chart', 'stately']) byId(`tab-${name}`).addEventListener('click', () => showTab(name));
-document.querySelector('[role="tablist"]')?.addEventListener('keydown', (event) => {
-  const { key } = /** @type {KeyboardEvent} */ (event);
-  if ((key !== 'ArrowLeft' && key !== 'ArrowRight') || stately === undefined) return;
-  const other = byId('panel-chart').hidden ? 'chart' : 'stately';
-  showTab(other);
-  byId(`tab-${other}`).focus();
-});
+function askForToken() {
+  if (token() !== '') tellToken(REFUSED);
+  sessionStorage.removeItem(TOKEN_KEY);
+  byId('token').focus();
+}
+
+/** @param {string} text @returns {boolean} whether it can be one */
+function useToken(text) {
+  const isSendable = SENDABLE.test(text);
+  if (isSendable) sessionStorage.setItem(TOKEN_KEY, text);
+  tellToken(isSendable ? '' : UNSENDABLE);
+  return isSendable;
+}
+
+/** The address says what to look at, and may bring the token; also when it changes while the page is open. */
+function followAddress() {
+  const fragment = new URLSearchParams(location.hash.slice(1));
+  if (fragment.has('token')) {
+    // A plus comes out of a fragment as a space, which no token has.
+    useToken((fragment.get('token') ?? '').trim().replaceAll(' ', '+'));
+    // Neither in the history nor in a link that is passed on.
+    fragment.delete('token');
+    history.replaceState(null, '', `${location.pathname}${fragment.size === 0 ? '' : `#${fragment}`}`);
+  }
+  clearTimeout(filtering);
+  byId('filter').value = fragment.get('pattern') ?? '';
+  isPatternNew = true;
+  connect();
+}
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let filtering;
@@ -226,6 +231,7 @@ byId('filter').addEventListener('input', () => {
       '',
       pattern === '' ? location.pathname : `#pattern=${encodeURIComponent(pattern)}`,
     );
+    isPatternNew = true;
     connect();
   }, FILTER_PAUSE_MS);
 });
@@ -235,12 +241,13 @@ document.addEventListener('keydown', (event) => {
   byId('filter').focus();
 });
 byId('only-chosen').addEventListener('change', requestDraw);
+byId('notice-retry').addEventListener('click', connect);
 byId('token-form').addEventListener('submit', (/** @type {Event} */ event) => {
   event.preventDefault();
-  sessionStorage.setItem(TOKEN_KEY, byId('token').value.trim());
+  if (!useToken(byId('token').value.trim())) return;
   byId('token').value = '';
   connect();
 });
 
-byId('filter').value = fragment.get('pattern') ?? '';
-connect();
+window.addEventListener('hashchange', followAddress);
+followAddress();

@@ -52,6 +52,26 @@ export function eventText(type) {
   }
 }
 
+/** @param {string} _key @param {any} value */
+const roundNumber = (_key, value) => {
+  if (typeof value !== 'number' || Number.isInteger(value)) return value;
+  return Math.abs(value) >= 1_000 ? Math.round(value) : Number(value.toPrecision(4));
+};
+
+/**
+ * What a snapshot holds beside its state, as JSON; readings of a clock have digits that tell nobody anything.
+ *
+ * @param {any} snapshot
+ */
+export function contextText({ context, output, error } = {}) {
+  const told = {
+    ...context,
+    ...(output === undefined ? {} : { output }),
+    ...(error === undefined ? {} : { error }),
+  };
+  return Object.keys(told).length === 0 ? 'Nothing' : JSON.stringify(told, roundNumber, 2);
+}
+
 /**
  * How good a state is, judged by its name, for the colour of its mark.
  *

@@ -6,9 +6,15 @@
 const SILENCE_MS = 40_000;
 const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 10_000;
+/** Longer than anybody wants to wait, and short enough for a timer. */
+const MAX_RETRY_AFTER_MS = 600_000;
+const MAX_SENTENCE = 200;
 
 /**
- * @typedef {'connecting' | 'live' | 'waiting' | 'unauthorized' | 'refused'} StreamState
+ * `waiting`: the daemon cannot be reached. `refused`: it can, and does not want to tell. `unauthorized`: it asks for
+ * its token, or for another one; no further attempt is made.
+ *
+ * @typedef {'connecting' | 'live' | 'waiting' | 'refused' | 'unauthorized'} StreamState
  *
  * @typedef {object} StreamOptions
  * @property {string} url
@@ -38,6 +44,29 @@ export function takeEvents(text, onData) {
 }
 
 /**
+ * What a refusal says, with its status. A page of somebody between us and the daemon is no sentence.
+ *
+ * @param {Response} response
+ */
+export async function sentenceOf(response) {
+  const isText = response.headers.get('content-type')?.startsWith('text/plain') ?? false;
+  const [said = ''] = isText ? (await response.text()).trim().split('\n') : [];
+  const sentence = (said || response.statusText || 'no reason given').slice(0, MAX_SENTENCE);
+  return `${sentence.replace(/\.$/, '')} (${response.status})`;
+}
+
+/**
+ * @param {Response} response
+ * @returns {number | undefined} how long it asks to wait; `undefined` when it does not say
+ */
+function retryAfterMs(response) {
+  const header = response.headers.get('retry-after');
+  if (header === null) return undefined;
+  const ms = /^\d+$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - Date.now();
+  return Number.isNaN(ms) ? undefined : Math.min(MAX_RETRY_AFTER_MS, Math.max(FIRST_RETRY_MS, ms));
+}
+
+/**
  * Reads server-sent events by fetch (an EventSource cannot send a token), and begins again for ever when they end.
  *
  * @param {StreamOptions} options
@@ -62,7 +91,7 @@ export function followStream({ url, token, onMessage, onState }) {
     }
   }
 
-  /** @returns {Promise<string>} why it ended */
+  /** @returns {Promise<{ state: StreamState, reason: string, retryMs?: number | undefined }>} how it ended */
   async function attemptOnce() {
     const attempt = new AbortController();
     const secret = token();
@@ -72,29 +101,28 @@ export function followStream({ url, token, onMessage, onState }) {
         signal: AbortSignal.any([attempt.signal, stopped.signal]),
         cache: 'no-store',
       });
-      if (response.status === 401) {
-        onState('unauthorized', {});
-        stopped.abort();
-        return '';
+      if (response.status === 401) return { state: 'unauthorized', reason: '' };
+      if (!response.ok) {
+        return { state: 'refused', reason: await sentenceOf(response), retryMs: retryAfterMs(response) };
       }
-      if (!response.ok) return `${response.status} ${(await response.text()).trim()}`;
       failures = 0;
       onState('live', {});
       await read(response, attempt);
-      return 'the daemon ended the stream';
+      return { state: 'waiting', reason: 'the daemon ended the stream' };
     } catch (thrown) {
-      return thrown instanceof Error ? thrown.message : String(thrown);
+      return { state: 'waiting', reason: thrown instanceof Error ? thrown.message : String(thrown) };
     }
   }
 
   async function follow() {
     for (;;) {
       onState('connecting', {});
-      const reason = await attemptOnce();
+      const { state, reason, retryMs: askedMs } = await attemptOnce();
       if (stopped.signal.aborted) return;
+      if (state === 'unauthorized') return onState(state, {});
       failures += 1;
-      const retryMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** (failures - 1));
-      onState('waiting', { retryMs, reason });
+      const retryMs = askedMs ?? Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** (failures - 1));
+      onState(state, { retryMs, reason });
       await new Promise((resolve) => setTimeout(resolve, retryMs));
       if (stopped.signal.aborted) return;
     }

@@ -1,13 +1,19 @@
 import { existsSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { type InspectionOptions, startInspection } from './inspection.ts';
+import { once } from './sockets.ts';
 import { until } from './until.ts';
 
 const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 
 /** Opens the page of live statecharts; every request, and everything that a browser complains about, is kept. */
-export type OpenPage = (url: string) => Promise<{
+export type OpenPage = (
+  url: string,
+  options?: { /** Whether the page's policy binds it; default true. */ readonly isGuarded?: boolean },
+) => Promise<{
   readonly page: Page;
   readonly requests: readonly string[];
   readonly complaints: readonly string[];
@@ -38,8 +44,11 @@ export function inBrowser(): OpenPage {
     await browser?.close();
   });
 
-  return async function openPage(url) {
-    const context = await browser!.newContext({ viewport: { width: 1440, height: 900 } });
+  return async function openPage(url, { isGuarded = true } = {}) {
+    const context = await browser!.newContext({
+      viewport: { width: 1440, height: 900 },
+      bypassCSP: !isGuarded,
+    });
     onTestFinished(() => context.close());
     const page = await context.newPage();
     const requests: string[] = [];
@@ -47,7 +56,7 @@ export function inBrowser(): OpenPage {
     page.on('request', (request) => requests.push(request.url()));
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on('console', (message) => {
-      if (message.type() === 'error') complaints.push(message.text());
+      if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
     });
     await page.goto(url);
     return { page, requests, complaints };
@@ -60,6 +69,39 @@ export async function anInspection(options: InspectionOptions = {}) {
   onTestFinished(() => inspection.close());
   return inspection;
 }
+
+/** A page that behaves as the Stately inspector does: says that it is there, and records what it is told. */
+const STAND_IN = `<!doctype html><title>stand-in</title><script>
+  window.received = [];
+  addEventListener('message', ({ origin, data }) => window.received.push({ origin, data }));
+  if (location.search !== '?mute') parent.postMessage({ type: '@statelyai.connected' }, '*');
+</script>`;
+
+/** Serves a stand-in of the Stately inspector on an origin of its own, away with the running test. */
+export async function startStandIn(): Promise<URL> {
+  const server = createServer((_request, response) =>
+    response.setHeader('content-type', 'text/html').end(STAND_IN),
+  );
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/inspect`);
+}
+
+interface Received {
+  readonly origin: string;
+  readonly data: { readonly type: string; readonly [field: string]: unknown };
+}
+
+/** What the stand-in at this address was told. */
+export const receivedBy = async (page: Page, url: URL): Promise<readonly Received[]> =>
+  (await page
+    .frames()
+    .find((frame) => frame.url() === url.href)
+    ?.evaluate(() => Reflect.get(globalThis, 'received') as readonly Received[])) ?? [];
 
 /** Awaits that the page is told what happens. */
 export const isLive = (page: Page): Promise<void> => page.locator('#connection[data-state="live"]').waitFor();
