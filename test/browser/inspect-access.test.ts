@@ -143,5 +143,6 @@ describe('the page on a listener that refuses', () => {
       route.fulfill({ status: 502, contentType: 'text/html', body: '<h1>a page</h1>' }),
     );
     await page.getByText('The daemon refuses: Bad Gateway (502).').waitFor();
+    expect(await page.getByText('a page').count()).toBe(0);
   });
 });

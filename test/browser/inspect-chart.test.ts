@@ -85,6 +85,7 @@ describe('the chart in the page', () => {
     const { page } = await openPage(inspection.url);
     await choose(page, 'regions');
     await shows(page, ['', 'a', 'a.on', 'b', 'b.on']);
+    expect(await page.locator('#chart .taken').count()).toBe(0);
   });
 
   it('paints what is lit so that it is seen, in light and in dark', async () => {
