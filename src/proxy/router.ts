@@ -175,13 +175,15 @@ export class Router {
   }
 
   #take(slot: number, hardLimit: number): boolean {
-    const { occupancy, gates } = this.#options;
+    const { occupancy, gates, news } = this.#options;
     if (!occupancy.tryEnter(slot, hardLimit)) return false;
     for (;;) {
       const epoch = gates.epochOf(slot);
       const permit = gates.take(slot);
       if (permit === SHUT) {
         occupancy.leave(slot);
+        // Another thread may have found no room because of the place that was held for a moment.
+        news.tell(slot);
         return false;
       }
       // The breaker may have moved on in between: what was let in by the one must not be told to the other.
