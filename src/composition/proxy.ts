@@ -2,7 +2,14 @@ import { availableParallelism } from 'node:os';
 import { createGeoResolver } from '../adapters/geo/geo-resolver.ts';
 import type { Settings } from '../config/schema.ts';
 import { parseListenAddress } from '../config/setting-types.ts';
-import type { Logger, MonotonicClock, OutcomeSink, ProxyEngine, TrafficSource } from '../domain/ports.ts';
+import type {
+  EngineReport,
+  Logger,
+  MonotonicClock,
+  OutcomeSink,
+  ProxyEngine,
+  TrafficSource,
+} from '../domain/ports.ts';
 import { EdgeProxyError, messageOf } from '../errors.ts';
 import { Affinity } from '../proxy/affinity.ts';
 import { Directory } from '../proxy/directory.ts';
@@ -25,10 +32,8 @@ export interface ProxyOptions {
   readonly isAtEase: (incarnation: string) => boolean;
 }
 
-/** What relays: an engine and, where it calls the kernel itself, how. */
-export interface EngineChoice {
-  readonly engine: 'epoll' | 'net';
-  readonly syscalls: FoundSys['way'] | 'none';
+/** What is to relay. */
+export interface EngineChoice extends Pick<EngineReport, 'engine' | 'syscalls'> {
   readonly threads: number;
 }
 
