@@ -13,6 +13,7 @@ import type {
 import { EdgeProxyError, messageOf } from '../errors.ts';
 import { Affinity } from '../proxy/affinity.ts';
 import { Directory } from '../proxy/directory.ts';
+import { checkCongestion } from '../proxy/epoll/check-congestion.ts';
 import { descriptorLimit } from '../proxy/epoll/descriptor-limit.ts';
 import { EpollEngine } from '../proxy/epoll/epoll-engine.ts';
 import { NetEngine } from '../proxy/net-engine.ts';
@@ -143,6 +144,7 @@ function epollProxy(options: ProxyOptions, { sys, way }: FoundSys): Proxy {
     async startEngine() {
       // Once here, where its errors have names: the threads open it again, each for itself.
       await createGeoResolver(moduleData.geo);
+      checkCongestion(sys, settings.tcp);
       try {
         return await EpollEngine.start({
           sys,

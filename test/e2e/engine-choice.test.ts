@@ -50,6 +50,21 @@ describe.runIf(process.platform === 'linux')('what relays', () => {
     expect(code).toBe(1);
     expect(stderr).toMatch(/^edgeproxy: EDGEPROXY_ENGINE is epoll, but: addon: .+\n$/);
   });
+
+  it.each(['EDGEPROXY_TCP_CONGESTION', 'EDGEPROXY_TCP_BACKEND_CONGESTION'])(
+    'does not start with %s that the kernel has not: names it and those there are, exit 1',
+    async (variable) => {
+      const { code, stderr } = await runCli(['run'], { [variable]: 'nosuch', EDGEPROXY_ENGINE: 'epoll' });
+      expect([code, stderr]).toEqual([
+        1,
+        expect.stringMatching(
+          new RegExp(
+            `^edgeproxy: ${variable} = "nosuch": ENOENT, the kernel has: .*cubic.* \\(.*tcp_nosuch\\)\n$`,
+          ),
+        ),
+      ]);
+    },
+  );
 });
 
 describe.runIf(process.platform === 'linux')('a process whose threads wait for events', () => {
