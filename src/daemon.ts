@@ -22,6 +22,9 @@ import { eligibleBackends$ } from './streams/eligible-backends.ts';
 /** Over how long the connections that outlived the shutdown timeout are closed, so that not all return at once. */
 const FORCED_CLOSE_SPREAD_MS = 1_000;
 
+/** Before there is an engine. */
+const NO_THREADS = { alive: 0, deaths: 0 };
+
 /** Sets follow each other no faster than this, and take at most a quarter of the time of the main thread. */
 const MIN_SET_GAP_MS = 1;
 const SET_GAP_FACTOR = 3;
@@ -65,12 +68,13 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
     onInForce: (setVersion) => sets.inForce(setVersion),
     isAtEase: (incarnation) => fleet.isAtEase(incarnation),
   });
-  const metrics = createMetrics(
-    proxy.traffic,
-    { report: () => fleet.statuses() },
+  const metrics = createMetrics({
+    traffic: proxy.traffic,
+    fleet: { report: () => fleet.statuses() },
+    engine: { report: () => ({ ...proxy.choice, ...(engine?.threads() ?? NO_THREADS) }) },
     version,
-    RTT_BUCKETS_SECONDS,
-  );
+    bucketsSeconds: RTT_BUCKETS_SECONDS,
+  });
   const fleet = createFleet({
     settings,
     logger,

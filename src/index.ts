@@ -52,7 +52,7 @@ export {
   geoTierOf,
   regionOf,
 } from './domain/geo.ts';
-export { BackendPicker, loadScore } from './domain/load-balancing.ts';
+export { BackendPicker, candidatesOf, loadScore } from './domain/load-balancing.ts';
 export type { ListenAddress, Logger, MonotonicClock, Random } from './domain/ports.ts';
 
 // Statecharts, and the actor that does the work of the subscription.

@@ -34,12 +34,13 @@ interface Series {
 /** Every series of our own that a daemon with one backend exposes, with its type and labels. */
 async function exposedSeries(): Promise<ReadonlyMap<string, Series>> {
   const { traffic, applySet } = aRouter();
-  const metrics = createMetrics(
+  const metrics = createMetrics({
     traffic,
-    { report: () => [{ backendId: 'a', circuit: 'closed', verdict: 'healthy' }] },
-    '1.2.3',
-    RTT_BUCKETS_SECONDS,
-  );
+    fleet: { report: () => [{ backendId: 'a', circuit: 'closed', verdict: 'healthy' }] },
+    engine: { report: () => ({ engine: 'epoll', syscalls: 'addon', alive: 2, deaths: 0 }) },
+    version: '1.2.3',
+    bucketsSeconds: RTT_BUCKETS_SECONDS,
+  });
   const set = aSet([aBackend()]);
   applySet(set);
   metrics.circuitTransitioned('reset');

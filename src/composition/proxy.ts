@@ -2,10 +2,18 @@ import { availableParallelism } from 'node:os';
 import { createGeoResolver } from '../adapters/geo/geo-resolver.ts';
 import type { Settings } from '../config/schema.ts';
 import { parseListenAddress } from '../config/setting-types.ts';
-import type { Logger, MonotonicClock, OutcomeSink, ProxyEngine, TrafficSource } from '../domain/ports.ts';
+import type {
+  EngineReport,
+  Logger,
+  MonotonicClock,
+  OutcomeSink,
+  ProxyEngine,
+  TrafficSource,
+} from '../domain/ports.ts';
 import { EdgeProxyError, messageOf } from '../errors.ts';
 import { Affinity } from '../proxy/affinity.ts';
 import { Directory } from '../proxy/directory.ts';
+import { checkCongestion } from '../proxy/epoll/check-congestion.ts';
 import { descriptorLimit } from '../proxy/epoll/descriptor-limit.ts';
 import { EpollEngine } from '../proxy/epoll/epoll-engine.ts';
 import { NetEngine } from '../proxy/net-engine.ts';
@@ -25,10 +33,8 @@ export interface ProxyOptions {
   readonly isAtEase: (incarnation: string) => boolean;
 }
 
-/** What relays: an engine and, where it calls the kernel itself, how. */
-export interface EngineChoice {
-  readonly engine: 'epoll' | 'net';
-  readonly syscalls: FoundSys['way'] | 'none';
+/** What is to relay. */
+export interface EngineChoice extends Pick<EngineReport, 'engine' | 'syscalls'> {
   readonly threads: number;
 }
 
@@ -138,6 +144,7 @@ function epollProxy(options: ProxyOptions, { sys, way }: FoundSys): Proxy {
     async startEngine() {
       // Once here, where its errors have names: the threads open it again, each for itself.
       await createGeoResolver(moduleData.geo);
+      checkCongestion(sys, settings.tcp);
       try {
         return await EpollEngine.start({
           sys,

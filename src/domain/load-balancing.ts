@@ -4,8 +4,31 @@ import { TournamentTree } from './tournament-tree.ts';
 
 type Capacity = Pick<Backend, 'weight' | 'softLimit' | 'hardLimit'>;
 
-/** What picking needs to know of a backend. */
-export type Candidate = Capacity & Pick<Backend, 'country' | 'region'>;
+/** Where a backend is, as picking sees it. */
+export type Locality = Pick<Backend, 'country' | 'region'>;
+
+/**
+ * What picking needs to know of the backends, in columns by index: a set of thousands is taken over in a moment, and
+ * may lie in memory that threads share.
+ */
+export interface Candidates {
+  readonly rows: number;
+  /** None is 0. */
+  readonly weights: ArrayLike<number>;
+  /** Index into `localities`. */
+  readonly places: ArrayLike<number>;
+  readonly localities: readonly Locality[];
+}
+
+/** The columns of a list of backends. */
+export function candidatesOf(backends: readonly (Locality & Pick<Backend, 'weight'>)[]): Candidates {
+  return {
+    rows: backends.length,
+    weights: backends.map(({ weight }) => weight),
+    places: backends.map((_, index) => index),
+    localities: backends,
+  };
+}
 
 /** Above every load of a backend below its soft limit; a connection count never comes near it. */
 const OVER_SOFT_LIMIT = 2 ** 20;
@@ -26,15 +49,52 @@ export function loadScore(active: number, { weight, softLimit, hardLimit }: Capa
 
 /** One tree over some of the backends: those of a country, of a region, or all. */
 interface Group {
-  readonly members: readonly number[];
+  readonly members: Int32Array;
   readonly tree: TournamentTree;
 }
 
-/** Where a backend sits in one of its trees. */
-interface Seat {
-  readonly tree: TournamentTree;
-  readonly leaf: number;
+/** The backends by one of their labels, a tree for each value of it. */
+class Grouping {
+  readonly #places: ArrayLike<number>;
+  /** By place. */
+  readonly #groupOf: readonly Group[];
+  readonly #byName: ReadonlyMap<string, Group>;
+  /** Where each backend sits in the tree of its group. */
+  readonly #leaves: Int32Array;
+
+  constructor(candidates: Candidates, scores: Float64Array, nameOf: (locality: Locality) => string) {
+    const { rows, weights, places, localities } = candidates;
+    const names = localities.map(nameOf);
+    const indices = new Map([...new Set(names)].map((name, index) => [name, index]));
+    const indexOf = Int32Array.from(names, (name) => indices.get(name)!);
+    const sizes = new Int32Array(indices.size);
+    this.#places = places;
+    this.#leaves = new Int32Array(rows);
+    for (let row = 0; row < rows; row++) this.#leaves[row] = sizes[indexOf[places[row]!]!]!++;
+    const members = Array.from(sizes, (size) => new Int32Array(size));
+    for (let row = 0; row < rows; row++) members[indexOf[places[row]!]!]![this.#leaves[row]!] = row;
+    const groups = members.map((own): Group => ({
+      members: own,
+      tree: new TournamentTree(gather(scores, own), gather(weights, own)),
+    }));
+    this.#groupOf = Array.from(indexOf, (index) => groups[index]!);
+    this.#byName = new Map([...indices].map(([name, index]) => [name, groups[index]!]));
+  }
+
+  update(row: number, score: number): void {
+    this.#groupOf[this.#places[row]!]!.tree.update(this.#leaves[row]!, score);
+  }
+
+  /** The best backend of a group, or -1. */
+  pick(name: string, random: number): number {
+    const group = this.#byName.get(name);
+    const leaf = group === undefined ? -1 : group.tree.pick(random);
+    return leaf < 0 ? -1 : group!.members[leaf]!;
+  }
 }
+
+/** The group that everybody is in. */
+const EVERYBODY = '';
 
 /**
  * Picks the best backend for a client: nearest geo tier first, then lowest `loadScore`, equal ones in proportion to
@@ -45,37 +105,33 @@ interface Seat {
  *
  *     tier 0  country[client]  ->  tier 1  region[client]  ->  tier 2  region[own]  ->  tier 3  all
  *
- * Backends are known by their index in the list given. The owner reports every change of a score.
+ * Backends are known by their index in the columns given. The owner reports every change of a score.
  * Source: the original's `load_balancer.rs`; proportional ties and spillover as Fly.io's soft and hard limits.
  */
 export class BackendPicker {
-  readonly #backends: readonly Candidate[];
   readonly #ownRegion: string;
-  readonly #countries: ReadonlyMap<string, Group>;
-  readonly #regions: ReadonlyMap<string, Group>;
-  readonly #all: Group;
-  readonly #seats: readonly (readonly Seat[])[];
+  readonly #countries: Grouping;
+  readonly #regions: Grouping;
+  readonly #all: Grouping;
   readonly #scores: Float64Array;
 
   /** @param scoreOf the present score by index: `loadScore`, or `Infinity` for one that must not be picked now */
-  constructor(backends: readonly Candidate[], ownRegion: string, scoreOf: (index: number) => number) {
-    this.#backends = backends;
+  constructor(candidates: Candidates, ownRegion: string, scoreOf: (index: number) => number) {
+    const scores = new Float64Array(candidates.rows);
+    for (let index = 0; index < scores.length; index++) scores[index] = scoreOf(index);
     this.#ownRegion = ownRegion;
-    this.#scores = Float64Array.from(backends, (_, index) => scoreOf(index));
-    this.#countries = this.#groupBy('country');
-    this.#regions = this.#groupBy('region');
-    this.#all = this.#group(backends.map((_, index) => index));
-    const seats = backends.map((): Seat[] => []);
-    for (const { members, tree } of [...this.#countries.values(), ...this.#regions.values(), this.#all]) {
-      for (const [leaf, index] of members.entries()) seats[index]!.push({ tree, leaf });
-    }
-    this.#seats = seats;
+    this.#scores = scores;
+    this.#countries = new Grouping(candidates, scores, ({ country }) => country);
+    this.#regions = new Grouping(candidates, scores, ({ region }) => region);
+    this.#all = new Grouping(candidates, scores, () => EVERYBODY);
   }
 
   /** Takes note of a backend's new score. */
   setScore(index: number, score: number): void {
     this.#scores[index] = score;
-    for (const { tree, leaf } of this.#seats[index]!) tree.update(leaf, score);
+    this.#countries.update(index, score);
+    this.#regions.update(index, score);
+    this.#all.update(index, score);
   }
 
   /**
@@ -96,31 +152,16 @@ export class BackendPicker {
   #best(client: ClientGeo | undefined, random: number): number {
     let best = -1;
     if (client !== undefined) {
-      best = pickFrom(this.#countries.get(client.country), random);
-      if (best < 0 && client.region !== undefined) best = pickFrom(this.#regions.get(client.region), random);
+      best = this.#countries.pick(client.country, random);
+      if (best < 0 && client.region !== undefined) best = this.#regions.pick(client.region, random);
     }
-    if (best < 0) best = pickFrom(this.#regions.get(this.#ownRegion), random);
-    return best < 0 ? pickFrom(this.#all, random) : best;
-  }
-
-  #groupBy(key: 'country' | 'region'): ReadonlyMap<string, Group> {
-    const members = new Map<string, number[]>();
-    for (const [index, backend] of this.#backends.entries()) {
-      const list = members.get(backend[key]);
-      if (list === undefined) members.set(backend[key], [index]);
-      else list.push(index);
-    }
-    return new Map([...members].map(([name, indices]) => [name, this.#group(indices)]));
-  }
-
-  #group(members: readonly number[]): Group {
-    const scores = members.map((index) => this.#scores[index]!);
-    const weights = members.map((index) => this.#backends[index]!.weight);
-    return { members, tree: new TournamentTree(scores, weights) };
+    if (best < 0) best = this.#regions.pick(this.#ownRegion, random);
+    return best < 0 ? this.#all.pick(EVERYBODY, random) : best;
   }
 }
 
-function pickFrom(group: Group | undefined, random: number): number {
-  const leaf = group === undefined ? -1 : group.tree.pick(random);
-  return leaf < 0 ? -1 : group!.members[leaf]!;
+function gather(values: ArrayLike<number>, indices: Int32Array): Float64Array {
+  const gathered = new Float64Array(indices.length);
+  for (let at = 0; at < indices.length; at++) gathered[at] = values[indices[at]!]!;
+  return gathered;
 }

@@ -47,10 +47,28 @@ export interface ProxyEngine {
   routesTo(incarnation: string): boolean;
   /** Ends the live connections of one incarnation; clients that are not connected yet get another backend. */
   cut(incarnation: string): void;
+  /** Threads that relay at this moment, and how many have died so far. */
+  threads(): ThreadReport;
   /** Stops accepting; resolves when the last live connection has ended by itself. */
   drain(): Promise<void>;
   /** Ends every live connection, spread over `spreadMs` milliseconds, and releases the listener. */
   close(spreadMs: number): Promise<void>;
+}
+
+export interface ThreadReport {
+  readonly alive: number;
+  readonly deaths: number;
+}
+
+/** What relays. */
+export interface EngineReport extends ThreadReport {
+  readonly engine: 'epoll' | 'net';
+  /** How the engine calls the kernel, where it does so itself. */
+  readonly syscalls: 'addon' | 'ffi' | 'none';
+}
+
+export interface EngineSource {
+  report(): EngineReport;
 }
 
 /** Where an engine reports to; called in batches, never once per event. */
@@ -80,6 +98,8 @@ export interface TrafficReport {
   readonly active: number;
   readonly bytesSent: number;
   readonly bytesReceived: number;
+  /** How often clients had to wait, or could not be accepted, for want of descriptors or memory. */
+  readonly acceptPauses: number;
   readonly refused: Readonly<Record<RefusalReason, number>>;
   readonly rttBucketsSeconds: readonly number[];
   readonly backends: readonly BackendTraffic[];

@@ -107,9 +107,14 @@ export class Affinity {
     return removed;
   }
 
-  /** Frees the table when a thread has died with it in hand. */
+  /** Empties the table when a thread has died in the middle of a change: its lists may lead anywhere. */
   threadDied(holder: number): void {
-    this.#lock.breakFor(holder);
+    if (!this.#lock.inherit(holder)) return;
+    const { heads, chains } = this.memory;
+    heads.fill(0, HEAD.size, HEAD.free);
+    heads.fill(NONE, HEAD.free);
+    chains.fill(0);
+    this.#lock.release();
   }
 
   #removeOldestIfExpired(): boolean {

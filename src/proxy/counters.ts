@@ -8,7 +8,14 @@ export const RTT_BUCKETS_SECONDS = [
 
 const RTT_CELLS = RTT_BUCKETS_SECONDS.length + 1;
 
-const TOTALS = { accepted: 0, active: 1, bytesSent: 2, bytesReceived: 3, refused: 4 } as const;
+const TOTALS = {
+  accepted: 0,
+  active: 1,
+  bytesSent: 2,
+  bytesReceived: 3,
+  acceptPauses: 4,
+  refused: 5,
+} as const;
 
 /** Columns by slot, but `totals`. */
 export interface CountersMemory {
@@ -79,6 +86,10 @@ export class Counters {
     this.#totals[TOTALS.active]! -= clients;
   }
 
+  acceptPaused(): void {
+    this.#totals[TOTALS.acceptPauses]!++;
+  }
+
   clientRefused(reason: RefusalReason): void {
     this.#totals[TOTALS.refused + REFUSAL_REASONS.indexOf(reason)]!++;
   }
@@ -104,7 +115,7 @@ export class Counters {
     return this.#rttCells.subarray(slot * RTT_CELLS, (slot + 1) * RTT_CELLS);
   }
 
-  total(name: 'accepted' | 'active' | 'bytesSent' | 'bytesReceived'): number {
+  total(name: Exclude<keyof typeof TOTALS, 'refused'>): number {
     return this.#totals[TOTALS[name]]!;
   }
 

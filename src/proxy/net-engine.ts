@@ -4,7 +4,14 @@ import { type LimitedLog, limitedWarning } from '../domain/limited-log.ts';
 import { listenError } from '../domain/listen-error.ts';
 import type { EligibleSet } from '../domain/eligibility.ts';
 import type { Outcome, RefusalReason } from '../domain/outcome.ts';
-import type { ListenAddress, Logger, MonotonicClock, OutcomeSink, ProxyEngine } from '../domain/ports.ts';
+import type {
+  ListenAddress,
+  Logger,
+  MonotonicClock,
+  OutcomeSink,
+  ProxyEngine,
+  ThreadReport,
+} from '../domain/ports.ts';
 import { Connection, type ConnectionOptions, KEEP_ALIVE_DELAY_MS } from './connection.ts';
 import type { Counters } from './counters.ts';
 import type { Directory } from './directory.ts';
@@ -80,14 +87,16 @@ export class NetEngine implements ProxyEngine {
   }
 
   listen(): Promise<ListenAddress> {
-    const { address, addressSetting, logger, idleTimeoutMs } = this.#options;
+    const { address, addressSetting, logger, now, counters, idleTimeoutMs } = this.#options;
     return new Promise((resolve, reject) => {
       this.#server.once('error', (error) => reject(listenError(addressSetting, address, error)));
       this.#server.listen({ ...address, backlog: BACKLOG }, () => {
         this.#server.removeAllListeners('error');
-        this.#server.on('error', (error) =>
-          logger.error({ error: error.message }, 'listener reported an error'),
-        );
+        const warnExhausted = limitedWarning(logger, 'clients cannot be accepted', now);
+        this.#server.on('error', (error) => {
+          counters.acceptPaused();
+          warnExhausted.warn({ error: error.message });
+        });
         if (idleTimeoutMs > 0) this.#idleCheck = setInterval(() => this.#closeIdle(), IDLE_CHECK_MS);
         const { address: host, port } = this.#server.address() as AddressInfo;
         resolve({ host, port });
@@ -105,6 +114,10 @@ export class NetEngine implements ProxyEngine {
   cut(incarnation: string): void {
     for (const connection of this.#live)
       if (connection.incarnation === incarnation) connection.leaveBackend();
+  }
+
+  threads(): ThreadReport {
+    return { alive: 1, deaths: 0 };
   }
 
   routesTo(incarnation: string): boolean {

@@ -1,4 +1,4 @@
-import { BackendPicker, type Candidate, loadScore } from '../domain/load-balancing.ts';
+import { BackendPicker, loadScore } from '../domain/load-balancing.ts';
 import { REFUSAL_REASONS, type RefusalReason } from '../domain/outcome.ts';
 import type { GeoResolver, Random } from '../domain/ports.ts';
 import type { Affinity } from './affinity.ts';
@@ -25,7 +25,6 @@ export interface RouterOptions {
 /** What one set looks like to the router; replaced as a whole, never changed. */
 interface Routes {
   readonly table: RouteTable;
-  readonly candidates: readonly Candidate[];
   readonly picker: BackendPicker;
 }
 
@@ -77,7 +76,7 @@ export class Router {
   /** Plus one; 0 is none. */
   readonly #rows: Int32Array;
   readonly #tried: number[] = [];
-  #routes: Routes = { table: EMPTY_TABLE, candidates: [], picker: new BackendPicker([], '', () => Infinity) };
+  #routes: Routes = { table: EMPTY_TABLE, picker: new BackendPicker(EMPTY_TABLE, '', () => Infinity) };
 
   constructor(options: RouterOptions) {
     this.#options = options;
@@ -91,22 +90,9 @@ export class Router {
   /** Routes new connections by this table from now on. */
   apply(table: RouteTable): void {
     for (const tenancy of this.#routes.table.tenancies) this.#rows[slotOfTenancy(tenancy)] = 0;
-    const { rows, weights, softLimits, hardLimits, places, localities, tenancies } = table;
-    const candidates = Array.from({ length: rows }, (_, row): Candidate => {
-      this.#rows[slotOfTenancy(tenancies[row]!)] = row + 1;
-      return {
-        ...localities[places[row]!]!,
-        weight: weights[row]!,
-        softLimit: softLimits[row]!,
-        hardLimit: hardLimits[row]!,
-      };
-    });
-    const scoreOf = (row: number): number => this.#scoreOf(candidates[row]!, slotOfTenancy(tenancies[row]!));
-    this.#routes = {
-      table,
-      candidates,
-      picker: new BackendPicker(candidates, this.#options.ownRegion, scoreOf),
-    };
+    for (let row = 0; row < table.rows; row++) this.#rows[slotOfTenancy(table.tenancies[row]!)] = row + 1;
+    const scoreOf = (row: number): number => this.#scoreOf(table, row);
+    this.#routes = { table, picker: new BackendPicker(table, this.#options.ownRegion, scoreOf) };
   }
 
   /**
@@ -117,7 +103,7 @@ export class Router {
    */
   enter(client: IpAddress, tried: readonly number[]): number {
     this.#options.news.follow(this.#refresh, this.#refreshAll);
-    const { table, picker, candidates } = this.#routes;
+    const { table, picker } = this.#routes;
     const triedRows = tried.length === 0 ? tried : this.#rowsOf(tried);
     const { geo, random } = this.#options;
     let row = this.#boundRow(client, triedRows);
@@ -125,7 +111,7 @@ export class Router {
       if (row < 0) row = picker.pick(geo.isEmpty ? undefined : geo.locate(client.text), triedRows, random());
       if (row < 0) break;
       const slot = slotOfTenancy(table.tenancies[row]!);
-      const hasEntered = this.#take(slot, candidates[row]!.hardLimit);
+      const hasEntered = this.#take(slot, table.hardLimits[row]!);
       this.#refresh(slot);
       if (hasEntered) {
         this.#options.news.tell(slot);
@@ -134,7 +120,7 @@ export class Router {
       }
       row = NOWHERE;
     }
-    if (candidates.length > triedRows.length) return ALL_FULL;
+    if (table.rows > triedRows.length) return ALL_FULL;
     return tried.length > 0 ? CONNECT_FAILED : NO_BACKEND;
   }
 
@@ -189,13 +175,15 @@ export class Router {
   }
 
   #take(slot: number, hardLimit: number): boolean {
-    const { occupancy, gates } = this.#options;
+    const { occupancy, gates, news } = this.#options;
     if (!occupancy.tryEnter(slot, hardLimit)) return false;
     for (;;) {
       const epoch = gates.epochOf(slot);
       const permit = gates.take(slot);
       if (permit === SHUT) {
         occupancy.leave(slot);
+        // Another thread may have found no room because of the place that was held for a moment.
+        news.tell(slot);
         return false;
       }
       // The breaker may have moved on in between: what was let in by the one must not be told to the other.
@@ -214,15 +202,18 @@ export class Router {
     this.#refresh(slot);
   }
 
-  #scoreOf(candidate: Candidate, slot: number): number {
+  #scoreOf({ tenancies, weights, softLimits, hardLimits }: RouteTable, row: number): number {
     const { gates, occupancy } = this.#options;
-    return gates.isShut(slot) ? Infinity : loadScore(occupancy.of(slot), candidate);
+    const slot = slotOfTenancy(tenancies[row]!);
+    if (gates.isShut(slot)) return Infinity;
+    const capacity = { weight: weights[row]!, softLimit: softLimits[row]!, hardLimit: hardLimits[row]! };
+    return loadScore(occupancy.of(slot), capacity);
   }
 
   readonly #refresh = (slot: number): void => {
     const row = this.#rowOf(slot);
-    const { picker, candidates } = this.#routes;
-    if (row >= 0) picker.setScore(row, this.#scoreOf(candidates[row]!, slot));
+    const { table, picker } = this.#routes;
+    if (row >= 0) picker.setScore(row, this.#scoreOf(table, row));
   };
 
   readonly #refreshAll = (): void => {

@@ -1,29 +1,21 @@
 import { incarnationOf } from '../domain/backend.ts';
 import type { EligibleSet } from '../domain/eligibility.ts';
+import type { Candidates, Locality } from '../domain/load-balancing.ts';
 import { sharedInts, sharedNumbers } from './shared-columns.ts';
 import type { SlotTable } from './slot-table.ts';
-
-/** Where a backend is, as picking sees it. */
-export interface Locality {
-  readonly country: string;
-  readonly region: string;
-}
 
 /**
  * An eligible set as columns of numbers, one row a backend: handed to threads without being copied.
  *
  * Never changed after it has been made.
  */
-export interface RouteTable {
+export interface RouteTable extends Candidates {
   readonly version: number;
-  readonly rows: number;
   readonly tenancies: Int32Array;
   readonly weights: Float64Array;
   readonly softLimits: Float64Array;
   readonly hardLimits: Float64Array;
-  /** Index into `localities`. */
   readonly places: Int32Array;
-  readonly localities: readonly Locality[];
   /** The four words of the address, then the port: `ENDPOINT_WORDS` cells a row. */
   readonly endpoints: Int32Array;
 }

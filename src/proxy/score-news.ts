@@ -1,6 +1,6 @@
 import { sharedInts } from './shared-columns.ts';
 
-/** Entries kept for each thread; who falls behind further looks at everything. */
+/** Entries kept for each thread; who falls behind so far looks at everything. */
 const ENTRIES = 8_192;
 
 /** One thread's log of slots whose score has changed: a counter of entries, then the entries as a ring. */
@@ -43,14 +43,14 @@ export class ScoreNews {
       const count = Atomics.load(log, 0);
       if (count === seen) continue;
       this.#seen[index] = count;
-      for (let entry = seen; entry !== count && missed(count, entry) <= ENTRIES; entry = (entry + 1) | 0)
+      for (let entry = seen; entry !== count && missed(count, entry) < ENTRIES; entry = (entry + 1) | 0)
         refresh(Atomics.load(log, 1 + (entry & (ENTRIES - 1))));
-      // The ring may have gone round while it was read.
-      if (missed(Atomics.load(log, 0), seen) > ENTRIES) refreshAll();
+      // The ring may have gone round while it was read; an entry is written before it is counted.
+      if (missed(Atomics.load(log, 0), seen) >= ENTRIES) refreshAll();
     }
   }
 }
 
 function missed(count: number, seen: number): number {
-  return (count - seen) | 0;
+  return (count - seen) >>> 0;
 }

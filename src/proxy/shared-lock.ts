@@ -28,8 +28,8 @@ export class SharedLock {
     Atomics.store(this.#cells, this.#cell, FREE);
   }
 
-  /** Frees it when the thread that holds it has died. */
-  breakFor(holder: number): void {
-    Atomics.compareExchange(this.#cells, this.#cell, holder, FREE);
+  /** Takes it from a thread that has died with it in hand; false when that had not. */
+  inherit(holder: number): boolean {
+    return Atomics.compareExchange(this.#cells, this.#cell, holder, this.#holder) === holder;
   }
 }

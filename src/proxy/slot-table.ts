@@ -21,6 +21,8 @@ interface Tenant extends Occupant {
 }
 
 const SLOT_MASK = MAX_SLOTS - 1;
+/** A tenancy is never below zero: that is how nobody is told from somebody. */
+const MOST_GENERATIONS = 0x7fff;
 
 export function slotOfTenancy(tenancy: number): number {
   return tenancy & SLOT_MASK;
@@ -114,7 +116,8 @@ export class SlotTable {
     const slot = this.#free.pop() ?? (this.#nextUnused < maxSlots ? this.#nextUnused++ : undefined);
     if (slot === undefined) return false;
     onAssigned(slot);
-    const generation = ++this.#generations[slot]!;
+    const generation = (this.#generations[slot]! % MOST_GENERATIONS) + 1;
+    this.#generations[slot] = generation;
     const tenancy = (generation << 16) | slot;
     const address = IpAddress.of(backend.host);
     const newTenant = { slot, tenancy, incarnation, backend, address, wanted: true };

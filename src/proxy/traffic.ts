@@ -45,6 +45,7 @@ export function createTrafficSource({ counters, occupancy, slots }: TrafficSourc
         active: activeClients(),
         bytesSent: total((thread) => thread.total('bytesSent')),
         bytesReceived: total((thread) => thread.total('bytesReceived')),
+        acceptPauses: total((thread) => thread.total('acceptPauses')),
         refused: Object.fromEntries(
           REFUSAL_REASONS.map((reason) => [reason, total((thread) => thread.refused(reason))]),
         ) as Record<RefusalReason, number>,

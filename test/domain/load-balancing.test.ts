@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Backend } from '../../src/domain/backend.ts';
 import { geoTierOf, type ClientGeo } from '../../src/domain/geo.ts';
-import { BackendPicker, loadScore } from '../../src/domain/load-balancing.ts';
+import { BackendPicker, candidatesOf, loadScore } from '../../src/domain/load-balancing.ts';
 import { aBackend } from '../support/backends.ts';
 
 const COUNTRIES = ['BR', 'AR', 'US', 'DE'];
@@ -26,7 +26,7 @@ const clientArbitrary: fc.Arbitrary<ClientGeo | undefined> = fc.option(
 /** A picker that follows the counts in `active`. */
 function aPicker(backends: readonly Backend[], active: number[], ownRegion = 'sa') {
   const scoreOf = (index: number): number => loadScore(active[index]!, backends[index]!);
-  const picker = new BackendPicker(backends, ownRegion, scoreOf);
+  const picker = new BackendPicker(candidatesOf(backends), ownRegion, scoreOf);
   const change = (index: number, by: 1 | -1): void => {
     active[index]! += by;
     picker.setScore(index, scoreOf(index));

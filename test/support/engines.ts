@@ -1,4 +1,5 @@
 import type { Backend } from '../../src/domain/backend.ts';
+import type { EligibleSet } from '../../src/domain/eligibility.ts';
 import type { Outcome } from '../../src/domain/outcome.ts';
 import type { ListenAddress, Logger, ProxyEngine, TrafficSource } from '../../src/domain/ports.ts';
 import { systemNow } from '../../src/composition/system-clock.ts';
@@ -34,6 +35,8 @@ export interface RunningEngine {
   readonly traffic: TrafficSource;
   readonly outcomes: readonly Outcome[];
   readonly apply: (backends: readonly Backend[]) => void;
+  /** The same with gates; the version is given by the engine's owner. */
+  readonly applyGated: (eligible: EligibleSet['eligible']) => void;
   /** Version of the newest set that is in force everywhere. */
   readonly inForce: () => number;
 }
@@ -84,6 +87,9 @@ function aBase(threads: number, options: EngineOptions) {
       engine: RunningEngine['engine'],
       backends: readonly Backend[],
     ): Promise<RunningEngine> {
+      const applyGated = (eligible: EligibleSet['eligible']): void => {
+        engine.apply({ version: ++version, eligible, excluded: [], isPanic: false });
+      };
       const apply = (next: readonly Backend[]): void => {
         engine.apply(aSet(next, ++version));
         // Successes are told of backends that have failed: here of all.
@@ -94,7 +100,7 @@ function aBase(threads: number, options: EngineOptions) {
       try {
         const { port } = await engine.listen();
         const traffic = createTrafficSource({ counters, occupancy, slots: directory.slots });
-        return { engine, port, traffic, outcomes, apply, inForce: () => inForce };
+        return { engine, port, traffic, outcomes, apply, applyGated, inForce: () => inForce };
       } catch (error) {
         await engine.close(0);
         throw error;

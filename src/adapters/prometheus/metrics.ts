@@ -1,7 +1,14 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { EligibleSet } from '../../domain/eligibility.ts';
 import { EXCLUSION_REASONS } from '../../domain/eligibility.ts';
-import type { FleetReport, FleetSource, TrafficReport, TrafficSource } from '../../domain/ports.ts';
+import type {
+  EngineReport,
+  EngineSource,
+  FleetReport,
+  FleetSource,
+  TrafficReport,
+  TrafficSource,
+} from '../../domain/ports.ts';
 import { externalHistogram } from './external-histogram.ts';
 
 export interface Metrics {
@@ -18,6 +25,14 @@ export interface Metrics {
   probed(result: 'ok' | 'failed' | 'not_made'): void;
 }
 
+export interface MetricsOptions {
+  readonly traffic: TrafficSource;
+  readonly fleet: FleetSource;
+  readonly engine: EngineSource;
+  readonly version: string;
+  readonly bucketsSeconds: readonly number[];
+}
+
 /** The default of 10 ms would wake the main thread a hundred times a second. */
 const EVENT_LOOP_PRECISION_MS = 100;
 
@@ -28,12 +43,7 @@ const VERDICT_VALUES = { healthy: 1, unhealthy: 0, unknown: -1 } as const;
  * The metrics of the daemon in a registry of their own: names and types of the seed, and what an operator needs
  * beside them. Labels are backend ids and bounded words, never a client address. `docs/metrics.md` lists them all.
  */
-export function createMetrics(
-  traffic: TrafficSource,
-  fleet: FleetSource,
-  version: string,
-  bucketsSeconds: readonly number[],
-): Metrics {
+export function createMetrics({ traffic, fleet, engine, version, bucketsSeconds }: MetricsOptions): Metrics {
   const registry = new Registry();
   const registers = [registry];
   const counter = (name: string, help: string, labelNames: string[] = []) =>
@@ -46,6 +56,10 @@ export function createMetrics(
   const refused = counter('connections_refused_total', 'Clients closed without a byte, by reason.', [
     'reason',
   ]);
+  const acceptPauses = counter(
+    'accept_paused_total',
+    'Times that clients had to wait for want of descriptors or memory.',
+  );
   const bytesSent = counter('bytes_sent_total', 'Bytes from clients to backends.');
   const bytesReceived = counter('bytes_received_total', 'Bytes from backends to clients.');
   const backendConnections = counter('backend_connections_total', 'Connections established.', ['backend']);
@@ -76,6 +90,9 @@ export function createMetrics(
     'postgres_last_read_timestamp_seconds',
     'Unix time of the last successful read; 0 before the first.',
   );
+  const engineInfo = gauge('engine_info', 'What relays; always 1.', ['engine', 'syscalls']);
+  const engineThreads = gauge('engine_threads', 'Threads that relay.');
+  const threadDeaths = counter('data_thread_deaths_total', 'Data threads that have died.');
   for (const result of ['ok', 'failed']) reads.inc({ result }, 0);
   for (const result of ['ok', 'failed', 'not_made']) probes.inc({ result }, 0);
   /** Made when a database is used at all: 0 in a daemon without one would look like an outage. */
@@ -84,11 +101,20 @@ export function createMetrics(
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: EVENT_LOOP_PRECISION_MS });
 
   const setTraffic = (report: TrafficReport): void => {
-    for (const metric of [accepted, refused, bytesSent, bytesReceived, backendConnections, backendErrors])
+    for (const metric of [
+      accepted,
+      acceptPauses,
+      refused,
+      bytesSent,
+      bytesReceived,
+      backendConnections,
+      backendErrors,
+    ])
       metric.reset();
     backendActive.reset();
     accepted.inc(report.accepted);
     active.set(report.active);
+    acceptPauses.inc(report.acceptPauses);
     bytesSent.inc(report.bytesSent);
     bytesReceived.inc(report.bytesReceived);
     for (const [reason, count] of Object.entries(report.refused)) refused.inc({ reason }, count);
@@ -115,11 +141,19 @@ export function createMetrics(
     }
   };
 
+  const setEngine = ({ engine: name, syscalls, alive, deaths }: EngineReport): void => {
+    engineInfo.set({ engine: name, syscalls }, 1);
+    engineThreads.set(alive);
+    threadDeaths.reset();
+    threadDeaths.inc(deaths);
+  };
+
   return {
     contentType: registry.contentType,
     scrape() {
       setTraffic(traffic.report());
       setFleet(fleet.report());
+      setEngine(engine.report());
       return registry.metrics();
     },
     setApplied(set) {

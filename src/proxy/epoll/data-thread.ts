@@ -17,6 +17,7 @@ import { Pipes } from './pipes.ts';
 import { READ_BYTES, Relay } from './relay.ts';
 import { CELL, FLAG, SocketTable, type SocketTableMemory } from './socket-table.ts';
 import { Sockets } from './sockets.ts';
+import { Spare } from './spare.ts';
 import { Timers } from './timers.ts';
 import { Tuning, type TuningSettings } from './tuning.ts';
 
@@ -82,6 +83,7 @@ export function runDataThread(
   const tuning = new Tuning(sys, settings.tuning);
   const pipes = new Pipes({ sys, table, pipeBytes: settings.pipeBytes });
   const parking = new Parking(sys, READ_BYTES);
+  const spare = new Spare(sys, table);
   const sockets = new Sockets({
     sys,
     epoll,
@@ -116,6 +118,7 @@ export function runDataThread(
     table,
     sockets,
     relay,
+    spare,
     router,
     counters,
     clock,
@@ -135,8 +138,12 @@ export function runDataThread(
     sys,
     epoll,
     clock,
+    spare,
     onClient: (fd, from) => dialer.accepted(fd, from),
-    onExhausted: (error) => warnExhausted.warn({ error }),
+    onExhausted(error) {
+      counters.acceptPaused();
+      warnExhausted.warn({ error });
+    },
   });
   const timers = new Timers({
     clock,
@@ -155,6 +162,8 @@ export function runDataThread(
 
   function drain(): void {
     isDraining = true;
+    // Said first: of two who close one number, the second may close another's.
+    outbox.tell({ type: 'closed' });
     listeners.close();
     tellWhenDrained();
   }
@@ -178,8 +187,9 @@ export function runDataThread(
       case 'adopt':
         return listeners.adopt(command.listener);
       case 'release':
-        listeners.release(command.listener);
-        return outbox.tell({ type: 'released', listener: command.listener });
+        if (listeners.release(command.listener))
+          outbox.tell({ type: 'released', listener: command.listener });
+        return;
       case 'drain':
         return drain();
       case 'close':

@@ -15,6 +15,7 @@ import type { Relay } from './relay.ts';
 import { SocketAddress } from './socket-address.ts';
 import { CELL, FLAG, type SocketTable } from './socket-table.ts';
 import type { Sockets } from './sockets.ts';
+import type { Spare } from './spare.ts';
 import type { Tuning } from './tuning.ts';
 
 export interface DialerOptions {
@@ -22,6 +23,7 @@ export interface DialerOptions {
   readonly table: SocketTable;
   readonly sockets: Sockets;
   readonly relay: Relay;
+  readonly spare: Spare;
   readonly router: Router;
   readonly counters: Counters;
   readonly clock: LoopClock;
@@ -161,8 +163,7 @@ export class Dialer {
     const tenancy = router.table.tenancies[row]!;
     if (permit !== NO_PERMIT) outbox.outcome(tenancy, epoch, 'trial');
     this.#endpoint.writeEndpoint(router.table.endpoints, row);
-    const { pointer, length, family } = this.#endpoint;
-    const backend = sys.dial(family, pointer, length, tuning.delaysAcks);
+    const backend = this.#begin();
     if (backend < 0 || !table.open(backend, FLAG.OPEN | FLAG.CONNECTING)) {
       if (backend >= 0) sys.close(backend);
       const error = backend < 0 ? backend : NO_DESCRIPTORS;
@@ -183,6 +184,15 @@ export class Dialer {
     this.#dials.insert(backend);
     const watched = sockets.watchAll(backend);
     if (watched < 0) this.#failed(backend, watched);
+  }
+
+  /** Begins a connect to `#endpoint`. */
+  #begin(): number {
+    const { sys, spare, tuning } = this.#options;
+    const { pointer, length, family } = this.#endpoint;
+    const fd = sys.dial(family, pointer, length, tuning.delaysAcks);
+    const hasRoom = fd === NO_DESCRIPTORS && spare.spend();
+    return hasRoom ? sys.dial(family, pointer, length, tuning.delaysAcks) : fd;
   }
 
   #failed(backend: number, error: number): void {

@@ -1,5 +1,5 @@
 import type { EligibleSet } from '../../domain/eligibility.ts';
-import type { ListenAddress, Logger, OutcomeSink, ProxyEngine } from '../../domain/ports.ts';
+import type { ListenAddress, Logger, OutcomeSink, ProxyEngine, ThreadReport } from '../../domain/ports.ts';
 import type { Affinity } from '../affinity.ts';
 import type { Directory } from '../directory.ts';
 import type { RouteTable } from '../routes.ts';
@@ -74,11 +74,17 @@ export class EpollEngine implements ProxyEngine {
   #isDraining = false;
   #closing: { readonly spreadMs: number } | undefined;
   #restarts = new Set<NodeJS.Timeout>();
+  #deaths = 0;
+  readonly #haltThreads = (): void => {
+    for (const { handle } of this.#threads) handle?.halt();
+  };
 
   private constructor(options: EpollEngineOptions) {
     this.#options = options;
     this.#threads = Array.from({ length: options.threads }, (_, index) => new DataThread(index));
-    this.#desk = new ListenerDesk(this.#threads);
+    this.#desk = new ListenerDesk(this.#threads, (fd) => options.sys.close(fd));
+    // A thread in epoll_wait would keep the process from ending.
+    process.on('exit', this.#haltThreads);
     for (const thread of this.#threads) this.#spawn(thread);
   }
 
@@ -97,6 +103,10 @@ export class EpollEngine implements ProxyEngine {
 
   get liveConnections(): number {
     return this.#options.state.counters.reduce((sum, counters) => sum + counters.total('active'), 0);
+  }
+
+  threads(): ThreadReport {
+    return { alive: this.#threads.filter(({ isReady }) => isReady).length, deaths: this.#deaths };
   }
 
   async listen(): Promise<ListenAddress> {
@@ -140,12 +150,13 @@ export class EpollEngine implements ProxyEngine {
 
   async #stopThreads(): Promise<void> {
     await Promise.all(this.#threads.flatMap(({ handle }) => handle?.stop() ?? []));
+    process.off('exit', this.#haltThreads);
   }
 
   #stopAccepting(command: Command): void {
     this.#isDraining = true;
     for (const restart of this.#restarts) clearTimeout(restart);
-    for (const listener of this.#desk.retire()) this.#options.sys.close(listener);
+    this.#desk.retire();
     for (const thread of this.#threads) {
       if (thread.handle === undefined) thread.isDrained = true;
       else thread.tell(command);
@@ -180,6 +191,8 @@ export class EpollEngine implements ProxyEngine {
         return writeLines(report.lines, thread.index, directory.slots, logger);
       case 'released':
         return this.#desk.released(report.listener);
+      case 'closed':
+        return this.#desk.closed(thread);
       case 'drained':
         thread.isDrained = true;
         return this.#resolveWhenDrained();
@@ -204,6 +217,7 @@ export class EpollEngine implements ProxyEngine {
     thread.isReady = false;
     thread.version = -1;
     if (!this.#isStarted) return this.#allReady.reject(error);
+    this.#deaths++;
     const connections = state.counters[thread.index]!.total('active');
     logger.error(
       { thread: thread.index, connections, error: describe(error) },

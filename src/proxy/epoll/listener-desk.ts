@@ -16,14 +16,17 @@ interface Entry {
 
 /**
  * Who accepts from which listener: its own thread, or another one as long as that is away, so that no client waits
- * in the queue of a dead one.
+ * in the queue of a dead one. After the end of accepting, none is left that nobody holds.
  */
 export class ListenerDesk {
   readonly #acceptors: readonly Acceptor[];
+  readonly #close: (fd: number) => void;
   #entries: readonly Entry[] = [];
+  #isRetired = false;
 
-  constructor(acceptors: readonly Acceptor[]) {
+  constructor(acceptors: readonly Acceptor[], close: (fd: number) => void) {
     this.#acceptors = acceptors;
+    this.#close = close;
   }
 
   /** One listener a thread, in their order. */
@@ -42,30 +45,32 @@ export class ListenerDesk {
   }
 
   released(fd: number): void {
-    for (const entry of this.#entries) {
-      if (entry.fd !== fd) continue;
-      entry.holder = undefined;
-      this.#assign(entry);
-    }
+    for (const entry of this.#entries) if (entry.fd === fd) this.#assign(entry);
   }
 
   /** A thread has died: somebody else accepts for it. */
   left(acceptor: Acceptor): void {
-    for (const entry of this.#entries) {
-      if (entry.holder !== acceptor) continue;
-      entry.holder = undefined;
-      this.#assign(entry);
-    }
+    for (const entry of this.#entries) if (entry.holder === acceptor) this.#assign(entry);
   }
 
-  /** The holders have been told to close their listeners; those that nobody holds are returned. */
-  retire(): readonly number[] {
-    const ownerless = this.#entries.filter(({ holder }) => holder === undefined).map(({ fd }) => fd);
-    this.#entries = [];
-    return ownerless;
+  /** A thread closes what it holds: nobody else may, its numbers may be others' by now. */
+  closed(acceptor: Acceptor): void {
+    this.#entries = this.#entries.filter(({ holder }) => holder !== acceptor);
+  }
+
+  /** The end of accepting: holders have been told to close theirs. */
+  retire(): void {
+    this.#isRetired = true;
+    for (const entry of this.#entries) if (entry.holder === undefined) this.#assign(entry);
   }
 
   #assign(entry: Entry): void {
+    entry.holder = undefined;
+    if (this.#isRetired) {
+      this.#entries = this.#entries.filter((other) => other !== entry);
+      this.#close(entry.fd);
+      return;
+    }
     const acceptor =
       this.#acceptors.find(({ index, isReady }) => isReady && index === entry.owner) ??
       this.#acceptors.find(({ isReady }) => isReady);

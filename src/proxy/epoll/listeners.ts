@@ -3,6 +3,7 @@ import type { Sys } from '../sys/sys.ts';
 import type { LoopClock } from './clock.ts';
 import { ABORTED, AGAIN, errorNameOf, INTERRUPTED, must } from './errno.ts';
 import { SocketAddress } from './socket-address.ts';
+import type { Spare } from './spare.ts';
 
 /** Clients that are accepted before the loop goes on with others. */
 const ACCEPTS_PER_TURN = 64;
@@ -14,6 +15,7 @@ export interface ListenersOptions {
   readonly sys: Sys;
   readonly epoll: number;
   readonly clock: LoopClock;
+  readonly spare: Spare;
   readonly onClient: (fd: number, from: SocketAddress) => void;
   /** Clients have to wait, for want of descriptors or memory. */
   readonly onExhausted: (error: string) => void;
@@ -40,19 +42,20 @@ export class Listeners {
     if (this.#pausedAt === undefined) this.#watch(fd);
   }
 
-  /** Gives a listener back as it is. */
-  release(fd: number): void {
-    this.#fds.delete(fd);
+  /** Gives a listener back as it is; false when it is not, or no longer, here. */
+  release(fd: number): boolean {
+    if (!this.#fds.delete(fd)) return false;
     if (this.#pausedAt === undefined) this.#unwatch(fd);
+    return true;
   }
 
   /** Accepts everybody who has come so far, and nobody any more. */
   close(): void {
     for (const fd of this.#fds) {
       while (this.#acceptSome(fd));
+      this.#fds.delete(fd);
       this.#options.sys.close(fd);
     }
-    this.#fds.clear();
     this.#pausedAt = undefined;
   }
 
@@ -69,15 +72,19 @@ export class Listeners {
   /** Goes on accepting when the pause is over. */
   run(): void {
     if (this.nextMs() !== 0) return;
-    this.#pausedAt = undefined;
+    const { spare, clock } = this.#options;
+    const isOver = spare.restore() >= 0;
+    this.#pausedAt = isOver ? undefined : clock.tick;
+    if (!isOver) return;
     for (const fd of this.#fds) this.#watch(fd);
   }
 
   /** True when there may be more to accept at once. */
   #acceptSome(fd: number): boolean {
-    const { sys, onClient } = this.#options;
+    const { sys, spare, onClient } = this.#options;
     for (let count = 0; count < ACCEPTS_PER_TURN; count++) {
-      const client = sys.accept(fd, this.#from.pointer);
+      const room = spare.restore();
+      const client = room < 0 ? room : sys.accept(fd, this.#from.pointer);
       if (client >= 0) onClient(client, this.#from);
       else if (client === AGAIN) return false;
       // That client has left again already; the next may be there.

@@ -47,6 +47,8 @@ export type Report =
   | { readonly type: 'outcomes'; readonly cells: readonly number[] }
   | { readonly type: 'log'; readonly lines: readonly LogLine[] }
   | { readonly type: 'released'; readonly listener: number }
+  /** It is about to close its listeners. */
+  | { readonly type: 'closed' }
   /** Its listeners are closed and its last client has gone. */
   | { readonly type: 'drained' };
 

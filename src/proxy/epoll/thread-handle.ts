@@ -30,7 +30,6 @@ export class ThreadHandle {
   readonly #wakeFd: number;
   readonly #worker: Worker;
   readonly #ended = Promise.withResolvers<void>();
-  readonly #wakeAtExit = (): void => this.#halt();
   #failure: unknown = new Error('the thread has ended');
 
   constructor(options: ThreadHandleOptions) {
@@ -45,8 +44,6 @@ export class ThreadHandle {
     this.#worker.on('message', (report: Report) => options.onReport(report));
     this.#worker.on('error', (error) => (this.#failure = error));
     this.#worker.on('exit', () => this.#exited());
-    // A thread in epoll_wait would keep the process from ending.
-    process.on('exit', this.#wakeAtExit);
   }
 
   tell(command: Command): void {
@@ -57,11 +54,12 @@ export class ThreadHandle {
 
   /** Resolves when it has ended. Its connections must have ended before. */
   stop(): Promise<void> {
-    this.#halt();
+    this.halt();
     return this.#ended.promise;
   }
 
-  #halt(): void {
+  /** Ends its loop, whatever it is at. */
+  halt(): void {
     Atomics.store(this.#stopFlag, 0, 1);
     this.#wake();
   }
@@ -71,7 +69,6 @@ export class ThreadHandle {
   }
 
   #exited(): void {
-    process.off('exit', this.#wakeAtExit);
     const wasTold = Atomics.load(this.#stopFlag, 0) !== 0;
     const { sys } = this.#options;
     // What it had open is the process's, and nobody else would ever close it. Resets: nothing was finished orderly.

@@ -32,10 +32,15 @@ export function attend(
   attention: Attention,
   isAtEase: (incarnation: string) => boolean,
 ): void {
-  for (const { incarnation, result } of outcomes)
-    if (result === 'failure') attention.read(slots.of(incarnation)!.slot);
-  for (const incarnation of new Set(outcomes.map((outcome) => outcome.incarnation)))
-    if (isAtEase(incarnation)) attention.atEase(slots.of(incarnation)!.slot);
+  // Who read the outcomes may have made sets of them, and slots may have changed hands.
+  for (const { incarnation, result } of outcomes) {
+    const slot = slots.of(incarnation)?.slot;
+    if (slot !== undefined && result === 'failure') attention.read(slot);
+  }
+  for (const incarnation of new Set(outcomes.map((outcome) => outcome.incarnation))) {
+    const slot = slots.of(incarnation)?.slot;
+    if (slot !== undefined && isAtEase(incarnation)) attention.atEase(slot);
+  }
 }
 
 /** Writes the lines of a thread, with names for its numbers. */

@@ -58,6 +58,7 @@ export class Timers {
   /** Ends every connection, evenly over a time. */
   closeAll(spreadMs: number): void {
     const victims = [...this.#options.table.having(FLAG.OPEN | FLAG.CLIENT)];
+    if (victims.length === 0) return;
     this.#closing = { victims, startedAt: this.#options.clock.tick, spreadMs };
     this.#closed = 0;
   }

@@ -21,19 +21,19 @@ export interface TuningSettings {
 export class Tuning {
   readonly #sys: Sys;
   readonly #settings: TuningSettings;
-  readonly #backendCongestion: CongestionName | undefined;
+  readonly #backendCongestion: CongestionControl | undefined;
 
   constructor(sys: Sys, settings: TuningSettings) {
     this.#sys = sys;
     this.#settings = settings;
-    this.#backendCongestion = congestionName(sys, settings.backendCongestion);
+    this.#backendCongestion = congestionOf(sys, settings.backendCongestion);
   }
 
   /** Before it is bound; what is set here is inherited by the clients that are accepted. */
   ofListener(fd: number, family: number): number {
     const sys = this.#sys;
     const { noDelay, deferAcceptSecs, fastOpenQueue, keepAliveSecs, clientCongestion } = this.#settings;
-    const congestion = congestionName(sys, clientCongestion);
+    const congestion = congestionOf(sys, clientCongestion);
     const results = [
       family === AF.INET6 ? sys.setOption(fd, SOL.IPV6, IPV6_V6ONLY, 0) : 0,
       sys.setOption(fd, SOL.SOCKET, SO.REUSEADDR, 1),
@@ -42,7 +42,7 @@ export class Tuning {
       noDelay ? sys.setOption(fd, SOL.TCP, TCP.NODELAY, 1) : 0,
       deferAcceptSecs > 0 ? sys.setOption(fd, SOL.TCP, TCP.DEFER_ACCEPT, deferAcceptSecs) : 0,
       fastOpenQueue > 0 ? sys.setOption(fd, SOL.TCP, TCP.FASTOPEN, fastOpenQueue) : 0,
-      congestion === undefined ? 0 : this.#setCongestion(fd, congestion),
+      congestion?.setOf(fd) ?? 0,
     ];
     return Math.min(...results);
   }
@@ -54,7 +54,7 @@ export class Tuning {
 
   /** While it connects. */
   ofBackend(fd: number): void {
-    if (this.#backendCongestion !== undefined) this.#setCongestion(fd, this.#backendCongestion);
+    this.#backendCongestion?.setOf(fd);
   }
 
   /** A backend's side that is sent more than one segment. */
@@ -72,22 +72,26 @@ export class Tuning {
   acknowledge(fd: number): void {
     if (this.#settings.delaysAcks) this.#sys.setOption(fd, SOL.TCP, TCP.QUICKACK, 1);
   }
+}
 
-  #setCongestion(fd: number, { pointer, length }: CongestionName): number {
-    return this.#sys.setOptionAt(fd, SOL.TCP, TCP.CONGESTION, pointer, length);
+/** One algorithm by its name, ready to be set. */
+export class CongestionControl {
+  readonly #sys: Sys;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly #pointer: Pointer;
+
+  constructor(sys: Sys, name: string) {
+    this.#sys = sys;
+    this.#bytes = new Uint8Array(new ArrayBuffer(name.length));
+    new TextEncoder().encodeInto(name, this.#bytes);
+    this.#pointer = sys.addressOf(this.#bytes.buffer);
+  }
+
+  setOf(fd: number): number {
+    return this.#sys.setOptionAt(fd, SOL.TCP, TCP.CONGESTION, this.#pointer, this.#bytes.length);
   }
 }
 
-interface CongestionName {
-  /** Keeps the memory behind the pointer. */
-  readonly bytes: Uint8Array;
-  readonly pointer: Pointer;
-  readonly length: number;
-}
-
-function congestionName(sys: Sys, name: string | undefined): CongestionName | undefined {
-  if (name === undefined) return undefined;
-  const bytes = new Uint8Array(new ArrayBuffer(name.length));
-  new TextEncoder().encodeInto(name, bytes);
-  return { bytes, pointer: sys.addressOf(bytes.buffer), length: bytes.length };
+function congestionOf(sys: Sys, name: string | undefined): CongestionControl | undefined {
+  return name === undefined ? undefined : new CongestionControl(sys, name);
 }

@@ -1,0 +1,275 @@
+import type { Socket } from 'node:net';
+import { Worker } from 'node:worker_threads';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Backend } from '../../src/domain/backend.ts';
+import { aBackend } from '../support/backends.ts';
+import { addonEngine, type EngineOptions, ffiEngine, type RunningEngine } from '../support/engines.ts';
+import type { AskingOrders } from '../support/asking-thread.ts';
+import { KILLERS } from '../support/killers.ts';
+import { startLoad } from '../support/load.ts';
+import { sharedInts } from '../../src/proxy/shared-columns.ts';
+import { startSilentPort } from '../support/silent-port.ts';
+import { once, readAll, startTcpBackend, tcpConnect, type TcpBackend } from '../support/sockets.ts';
+import { until } from '../support/until.ts';
+
+const THREADS = 3;
+const MORTAL = new URL('../support/mortal-data-thread.ts', import.meta.url);
+const ASKING = new URL('../support/asking-thread.ts', import.meta.url);
+
+interface Line {
+  readonly level: string;
+  readonly message: string;
+  readonly fields: object;
+}
+
+function aLog() {
+  const lines: Line[] = [];
+  const at = (level: string) => (fields: object, message: string) =>
+    void lines.push({ level, message, fields });
+  return { lines, logger: { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') } };
+}
+
+async function aTcpBackend(onConnection: (socket: Socket) => void): Promise<TcpBackend> {
+  const backend = await startTcpBackend(onConnection, { allowHalfOpen: true });
+  onTestFinished(() => backend.close());
+  return backend;
+}
+
+async function aSilentBackend(id: string): Promise<Backend> {
+  const silent = await startSilentPort();
+  onTestFinished(() => silent.close());
+  return aBackend({ id, port: silent.port });
+}
+
+const echo = (socket: Socket): void => void socket.pipe(socket);
+
+async function anEngine(
+  backends: readonly Backend[],
+  options: Partial<EngineOptions> = {},
+): Promise<RunningEngine> {
+  const running = await addonEngine.start(backends, { threads: THREADS, ...options });
+  onTestFinished(() => running.engine.close(0));
+  return running;
+}
+
+async function anEchoClient(port: number): Promise<Socket> {
+  const client = await tcpConnect(port);
+  onTestFinished(() => void client.destroy());
+  client.write('hello');
+  await once(client, 'data');
+  return client;
+}
+
+async function kill(port: number, killer: string = KILLERS.atOnce): Promise<Socket> {
+  const client = await tcpConnect(port, '127.0.0.1', { localAddress: killer });
+  onTestFinished(() => void client.destroy());
+  return client;
+}
+
+const untilAlive = ({ engine }: RunningEngine, alive: number, deaths: number): Promise<unknown> =>
+  until(() => engine.threads().alive === alive && engine.threads().deaths === deaths, {
+    what: `${alive} threads after ${deaths} deaths`,
+  });
+
+describe.runIf(process.platform === 'linux')('the threads of an engine', () => {
+  it('never exceed a hard limit together, as the backend counts', async () => {
+    let peak = 0;
+    const backend = await aTcpBackend((socket) => {
+      peak = Math.max(peak, backend.sockets.length);
+      echo(socket);
+    });
+    const { port, traffic } = await anEngine([aBackend({ port: backend.port, hardLimit: 7, softLimit: 2 })]);
+    const clients = await Promise.all(Array.from({ length: 500 }, () => tcpConnect(port)));
+    const ended = clients.map((client) => once(client.resume(), 'close'));
+    await until(() => traffic.report().refused.all_full === 493, { what: 'all but seven to be refused' });
+    await until(() => backend.sockets.length === 7, { what: 'the backend to have seen seven' });
+    for (const client of clients) client.destroy();
+    await Promise.all(ended);
+    await until(() => traffic.report().backends[0]!.active === 0, { what: 'every place to be free' });
+    expect(peak).toBe(7);
+  });
+
+  it('never have more trials under way than there are permits, and use each again', async () => {
+    const waiting = new Set<Socket>();
+    let peak = 0;
+    const backend = await aTcpBackend((socket) => {
+      waiting.add(socket);
+      peak = Math.max(peak, waiting.size);
+      socket.once('data', () =>
+        setImmediate(() => {
+          waiting.delete(socket);
+          socket.end('answer');
+        }),
+      );
+      socket.once('close', () => waiting.delete(socket));
+    });
+    const { port, applyGated, inForce, outcomes } = await anEngine([]);
+    const gate = { epoch: 1, grant: 1, permits: 3 };
+    applyGated([{ backend: aBackend({ port: backend.port, hardLimit: 0 }), gate }]);
+    await until(() => inForce() === 2, { what: 'the set' });
+    const answers: string[] = [];
+    const ask = async (): Promise<void> => {
+      const client = await tcpConnect(port);
+      client.write('question');
+      const answer = await readAll(client).catch(() => '');
+      if (answer.length > 0) answers.push(answer.toString());
+      client.destroy();
+    };
+    while (answers.length < 100) await Promise.all(Array.from({ length: 30 }, ask));
+    expect(peak).toBe(3);
+    await until(() => outcomes.filter(({ result }) => result === 'success').length === answers.length, {
+      what: 'all to be told',
+    });
+    expect(outcomes.filter(({ result }) => result === 'trial')).toHaveLength(answers.length);
+  });
+
+  it('bring a client to one backend, whichever of them takes it', async () => {
+    const named = async (id: string) => {
+      const { port } = await aTcpBackend((socket) => socket.end(id));
+      return aBackend({ id, port });
+    };
+    const { port } = await anEngine([await named('a'), await named('b'), await named('c')], {
+      bindingTtlMs: 60_000,
+    });
+    for (const localAddress of ['127.0.0.2', '127.0.0.3', '127.0.0.4']) {
+      const ask = async (): Promise<string> =>
+        (await readAll(await tcpConnect(port, '127.0.0.1', { localAddress }))).toString();
+      const first = await ask();
+      const others = await Promise.all(Array.from({ length: 30 }, ask));
+      expect(new Set(others)).toEqual(new Set([first]));
+    }
+  });
+
+  it('serve clients while the main thread stands still', async () => {
+    const orders: AskingOrders = { answers: sharedInts(2), times: 50 };
+    const asking = new Worker(ASKING, { workerData: orders });
+    const ended = once(asking, 'exit');
+    const [backendPort] = await once(asking, 'message');
+    const { port, inForce } = await anEngine([aBackend({ port: backendPort as number, hardLimit: 0 })]);
+    await until(() => inForce() === 1, { what: 'the set' });
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+    asking.postMessage(port);
+    expect(Atomics.wait(orders.answers, 1, 0, 20_000)).toBe('ok');
+    expect(orders.answers[0]).toBe(orders.times);
+    await ended;
+  });
+
+  it('keep no listener of the process for each of them', async () => {
+    const before = process.listenerCount('exit');
+    const { engine } = await anEngine([]);
+    expect(process.listenerCount('exit')).toBe(before + 1);
+    await engine.close(0);
+    expect(process.listenerCount('exit')).toBe(before);
+  });
+});
+
+describe.runIf(process.platform === 'linux')('a data thread that dies', () => {
+  it('is logged and replaced; its connections are reset, its places freed, and nobody fails to connect', async () => {
+    const backend = await aTcpBackend(echo);
+    const { lines, logger } = aLog();
+    const running = await anEngine([aBackend({ port: backend.port, hardLimit: 0 })], {
+      module: MORTAL,
+      logger,
+    });
+    const { port, engine, traffic } = running;
+    const clients = await Promise.all(Array.from({ length: 30 }, () => anEchoClient(port)));
+    const load = startLoad(4, async () => {
+      const client = await tcpConnect(port, '127.0.0.1', { allowHalfOpen: true });
+      client.end('served');
+      return (await readAll(client)).toString();
+    });
+    await until(() => load.served > 50, { what: 'the load' });
+    const killer = await kill(port);
+    await once(killer.resume(), 'close').catch(() => {});
+    await until(() => engine.threads().deaths === 1, { what: 'the death' });
+    const servedThen = load.served;
+    await untilAlive(running, THREADS, 1);
+    await until(() => load.served > servedThen + 50, { what: 'clients to be served all the while' });
+    await load.stop();
+
+    // What was under way at that moment is reset; to connect never fails.
+    expect(load.failures.length).toBeLessThanOrEqual(4);
+    expect(load.failures.filter(({ reason }) => !reason.includes('ECONNRESET'))).toEqual([]);
+    const died = lines.filter(({ level }) => level === 'error');
+    expect(died).toMatchObject([
+      {
+        message: 'data thread has died, its connections are reset',
+        fields: { thread: expect.any(Number), error: `killed by ${KILLERS.atOnce}` },
+      },
+    ]);
+    const { connections } = died[0]!.fields as { readonly connections: number };
+    const left = clients.filter(({ destroyed, errored }) => !destroyed && errored === null);
+    expect(left.length).toBeLessThan(clients.length);
+    expect(clients.length - left.length).toBeLessThanOrEqual(connections);
+    await until(() => traffic.report().backends[0]!.active === left.length, {
+      what: 'its places to be free',
+    });
+    expect(engine.liveConnections).toBe(left.length);
+
+    for (const client of left) client.end();
+    await engine.drain();
+    expect(traffic.report().backends[0]!.active).toBe(0);
+    await expect(tcpConnect(port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  });
+
+  it('again and again, and each of them, leaves an engine that serves', async () => {
+    const backend = await aTcpBackend((socket) => socket.end('served'));
+    const running = await anEngine([aBackend({ port: backend.port, hardLimit: 5 })], { module: MORTAL });
+    for (let death = 1; death <= 2 * THREADS; death++) {
+      await kill(running.port);
+      await until(() => running.engine.threads().deaths >= death, { what: `death ${death}` });
+      expect((await readAll(await tcpConnect(running.port))).toString()).toBe('served');
+    }
+    await untilAlive(running, THREADS, 2 * THREADS);
+    await until(() => running.traffic.report().backends[0]!.active === 0, { what: 'every place to be free' });
+  });
+
+  it('all at once, makes clients wait until one is back', async () => {
+    const backend = await aTcpBackend((socket) => socket.end('served'));
+    const running = await anEngine([aBackend({ port: backend.port })], { module: MORTAL, threads: 1 });
+    await kill(running.port);
+    await until(() => running.engine.threads().alive === 0, { what: 'the death' });
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, async () => (await readAll(await tcpConnect(running.port))).toString()),
+    );
+    expect(new Set(answers)).toEqual(new Set(['served']));
+  });
+
+  it('while the engine drains, is not waited for', async () => {
+    const backend = await aTcpBackend(echo);
+    const dark = await aSilentBackend('a-dark');
+    const far = aBackend({ id: 'far', port: backend.port, region: 'eu' });
+    const running = await anEngine([dark, far], { module: MORTAL });
+    const { engine, port, apply, inForce } = running;
+    await kill(port, KILLERS.late);
+    await until(() => engine.liveConnections === 1, { what: 'the client to dial' });
+    apply([far]);
+    await until(() => inForce() === 2, { what: 'the set' });
+    const client = await anEchoClient(port);
+    const drained = engine.drain();
+    await until(
+      async () =>
+        tcpConnect(port).then(
+          (late) => void late.destroy(),
+          () => true,
+        ),
+      {
+        what: 'the listeners to be closed',
+      },
+    );
+    engine.cut(`a-dark@127.0.0.1:${dark.port}`);
+    await until(() => engine.threads().deaths === 1, { what: 'the death' });
+    client.end();
+    await drained;
+    expect(engine.threads().alive).toBe(THREADS - 1);
+    expect(engine.liveConnections).toBe(0);
+  });
+
+  it.each([addonEngine, ffiEngine])('before it is ready, makes the start fail ($name)', async ({ start }) => {
+    const module = new URL('data:text/javascript,throw new Error("stillborn")');
+    await expect(start([], { module })).rejects.toThrow('stillborn');
+    await expect(start([], { module: new URL('data:text/javascript,process.exit(0)') })).rejects.toThrow(
+      'the thread has ended',
+    );
+  });
+});

@@ -1,0 +1,109 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Acceptor, ListenerDesk } from '../../src/proxy/epoll/listener-desk.ts';
+import type { Command } from '../../src/proxy/epoll/messages.ts';
+
+const THREADS = 3;
+const FDS = [10, 11, 12];
+
+/** A thread, and the messages that are on their way to it. */
+class FakeThread implements Acceptor {
+  readonly index: number;
+  isReady = true;
+  isDrained = false;
+  readonly holds = new Set<number>();
+  readonly #mail: Command[] = [];
+
+  constructor(index: number) {
+    this.index = index;
+  }
+
+  tell(command: Command): void {
+    this.#mail.push(command);
+  }
+
+  get isIdle(): boolean {
+    return this.#mail.length === 0;
+  }
+
+  /** Does the next thing that it was told. */
+  read(desk: ListenerDesk, close: (fd: number) => void): void {
+    const command = this.#mail.shift();
+    switch (command?.type) {
+      case 'adopt':
+        this.holds.add(command.listener);
+        break;
+      case 'release':
+        if (this.holds.delete(command.listener)) desk.released(command.listener);
+        break;
+      case 'drain':
+        desk.closed(this);
+        for (const fd of this.holds) close(fd);
+        this.holds.clear();
+        this.isDrained = true;
+        break;
+      default:
+    }
+  }
+
+  die(): void {
+    this.isReady = false;
+    this.holds.clear();
+    this.#mail.length = 0;
+  }
+}
+
+const thread = fc.nat(THREADS - 1);
+const step = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('read' as const), thread }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('die' as const), thread }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('arrive' as const), thread }) },
+);
+
+describe('ListenerDesk', () => {
+  it('has each listener with one thread, its own if that lives, and closes all in the end, each once', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), fc.array(step, { maxLength: 20 }), (before, after) => {
+        const threads = Array.from({ length: THREADS }, (_, index) => new FakeThread(index));
+        const closed: number[] = [];
+        const close = (fd: number): void => void closed.push(fd);
+        const desk = new ListenerDesk(threads, close);
+        const play = ({ do: what, thread: index }: (typeof before)[number], isRetired: boolean): void => {
+          const one = threads[index]!;
+          if (what === 'read') one.read(desk, close);
+          else if (what === 'die' && one.isReady) {
+            one.die();
+            desk.left(one);
+          } else if (what === 'arrive' && !one.isReady && !isRetired) {
+            one.isReady = true;
+            desk.arrived(one);
+          }
+          for (const fd of FDS)
+            expect(threads.filter(({ holds }) => holds.has(fd)).length).toBeLessThanOrEqual(1);
+        };
+        const settle = (): void => {
+          while (threads.some(({ isIdle }) => !isIdle)) for (const one of threads) one.read(desk, close);
+        };
+
+        desk.open(FDS);
+        for (const action of before) play(action, false);
+        const copy = threads.map(({ isReady }) => isReady);
+        if (before.length % 2 === 0) {
+          settle();
+          for (const [owner, fd] of FDS.entries()) {
+            if (copy[owner]) expect(threads[owner]!.holds.has(fd)).toBe(true);
+            else if (copy.includes(true)) expect(threads.some(({ holds }) => holds.has(fd))).toBe(true);
+          }
+          expect(closed).toEqual([]);
+        }
+
+        desk.retire();
+        for (const one of threads) if (one.isReady) one.tell({ type: 'drain' });
+        for (const action of after) play(action, true);
+        settle();
+        expect(closed.toSorted((a, b) => a - b)).toEqual(FDS);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});

@@ -1,0 +1,29 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { systemNow } from '../../src/composition/system-clock.ts';
+import type { DataThreadModuleData } from '../../src/composition/data-thread.ts';
+import { type DataThreadSettings, runDataThread } from '../../src/proxy/epoll/data-thread.ts';
+import { loadSys } from '../../src/proxy/sys/load-sys.ts';
+import { KILLERS } from './killers.ts';
+
+interface Data {
+  readonly moduleData: DataThreadModuleData;
+  readonly settings: DataThreadSettings;
+}
+
+/** A data thread that a client can kill: by its address, as soon as a backend is looked for. */
+const { moduleData, settings } = workerData as Data;
+let looks = 0;
+runDataThread(settings, {
+  sys: await loadSys(moduleData.sysWay),
+  port: parentPort!,
+  geo: {
+    isEmpty: false,
+    locate(address) {
+      const isLate = address === KILLERS.late && ++looks === 2;
+      if (address === KILLERS.atOnce || isLate) throw new Error(`killed by ${address}`);
+      return undefined;
+    },
+  },
+  random: Math.random,
+  now: systemNow,
+});
