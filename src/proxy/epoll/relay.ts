@@ -92,8 +92,7 @@ export class Relay {
     for (let turn = 0; turn < READS_PER_TURN; turn++) {
       if ((table.flagsOf(source) & READ_STATE) !== MAY_READ) return;
       const sink = table.peerOf(source);
-      if (table.has(sink, FLAG.CONNECTING)) return;
-      if (table.has(sink, FLAG.BROKEN)) return this.#considerEnding(source);
+      if (table.has(sink, FLAG.CONNECTING | FLAG.BROKEN)) return;
       const goesOn = table.get(source, CELL.PIPE) > 0 ? this.#splice(source, sink) : this.#copy(source, sink);
       if (!goesOn) return;
     }
@@ -109,15 +108,13 @@ export class Relay {
 
   /** One of the sides is in error: reads what it has still said, or gives up when nobody would take that. */
   errored(fd: number): void {
-    const isClientBlocked =
-      (this.#table.flagsOf(fd) & (FLAG.CLIENT | FLAG.BLOCKED)) === (FLAG.CLIENT | FLAG.BLOCKED);
-    if (isClientBlocked || this.#table.has(fd, FLAG.READ_ENDED)) this.#options.sockets.closeBoth(fd, true);
-    else this.#table.mark(fd, FLAG.BROKEN | FLAG.READABLE);
-  }
-
-  /** Nobody takes what this source says. When it is broken as well, nothing is left to wait for. */
-  #considerEnding(source: number): void {
-    if (this.#table.has(source, FLAG.BROKEN)) this.#options.sockets.closeBoth(source, true);
+    const table = this.#table;
+    const isClientBlocked = table.has(fd, FLAG.CLIENT) && table.has(fd, FLAG.BLOCKED);
+    // Of two that are broken, neither would be read: the other one's sink is no more.
+    const isNobodyLeft = table.has(table.peerOf(fd), FLAG.BROKEN);
+    if (isClientBlocked || isNobodyLeft || table.has(fd, FLAG.READ_ENDED))
+      this.#options.sockets.closeBoth(fd, true);
+    else table.mark(fd, FLAG.BROKEN | FLAG.READABLE);
   }
 
   /** One read and one write; false when there is no more to do for now. */
@@ -167,6 +164,11 @@ export class Relay {
   }
 
   #block(source: number, sink: number): false {
+    // A client that is gone leaves a backend that does not read nothing to wait for.
+    if (this.#table.has(source, FLAG.BROKEN) && this.#table.has(source, FLAG.CLIENT)) {
+      this.#options.sockets.closeBoth(source, true);
+      return false;
+    }
     this.#table.mark(source, FLAG.BLOCKED);
     this.#options.sockets.awaitRoom(sink);
     return false;
@@ -275,7 +277,7 @@ export class Relay {
 
   #sinkBroke(source: number, sink: number): false {
     this.#table.mark(sink, FLAG.BROKEN | FLAG.READABLE);
-    if (this.#table.has(sink, FLAG.READ_ENDED) || this.#table.has(sink, FLAG.CLIENT))
+    if (this.#table.has(sink, FLAG.READ_ENDED | FLAG.CLIENT) || this.#table.has(source, FLAG.BROKEN))
       this.#options.sockets.closeBoth(source, true);
     else this.pump(sink);
     return false;
