@@ -93,7 +93,9 @@ export class Relay {
       if ((table.flagsOf(source) & READ_STATE) !== MAY_READ) return;
       const sink = table.peerOf(source);
       if (table.has(sink, FLAG.CONNECTING | FLAG.BROKEN)) return;
-      const goesOn = table.get(source, CELL.PIPE) > 0 ? this.#splice(source, sink) : this.#copy(source, sink);
+      // A pipe takes nothing behind an urgent mark.
+      const splices = table.get(source, CELL.PIPE) > 0 && !table.has(source, FLAG.URGENT);
+      const goesOn = splices ? this.#splice(source, sink) : this.#copy(source, sink);
       if (!goesOn) return;
     }
     if ((table.flagsOf(source) & (READ_STATE | FLAG.QUEUED)) !== MAY_READ) return;
@@ -136,12 +138,12 @@ export class Relay {
     if (read === READ_BYTES) {
       const reads = table.get(source, CELL.READS) + 1;
       table.set(source, CELL.READS, reads);
-      if (this.#options.splices && reads >= FULL_READS) this.#beginSplicing(source);
+      if (this.#options.splices && reads >= FULL_READS) this.#considerSplicing(source);
       return true;
     }
     table.set(source, CELL.READS, 0);
     // A read that does not fill the buffer has emptied the socket: of what came before the FIN, or until the next edge.
-    if (this.#table.has(source, FLAG.BROKEN)) return true;
+    if (table.has(source, FLAG.BROKEN | FLAG.URGENT)) return true;
     if (hasHungUp) this.#readEnded(source, sink);
     else this.#table.unmark(source, FLAG.READABLE);
     return false;
@@ -151,7 +153,9 @@ export class Relay {
     const { pipes } = this.#options;
     const pipe = this.#table.get(source, CELL.PIPE) - 1;
     const read = pipes.fill(pipe, source);
-    if (read <= 0) return this.#notRead(source, sink, read);
+    // Nothing is the end, or an urgent mark that has come this moment: a read tells.
+    if (read === 0) return this.#copy(source, sink);
+    if (read < 0) return this.#notRead(source, sink, read);
     this.#hasRead(source, sink);
     const sent = pipes.empty(pipe, sink);
     if (sent > 0) this.#count(source, sent);
@@ -174,7 +178,8 @@ export class Relay {
     return false;
   }
 
-  #beginSplicing(source: number): void {
+  #considerSplicing(source: number): void {
+    if (this.#table.has(source, FLAG.URGENT) || this.#table.get(source, CELL.PIPE) > 0) return;
     const pipe = this.#options.pipes.take();
     this.#table.set(source, CELL.PIPE, pipe + 1);
     this.#table.set(source, CELL.READS, pipe < 0 ? 0 : SMALL_READS);
