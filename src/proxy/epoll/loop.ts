@@ -87,6 +87,7 @@ export class Loop {
   #connection(fd: number, events: number): void {
     const { table, dialer, relay } = this.#options;
     if ((events & (EPOLL.IN | EPOLL.READ_HANG_UP | EPOLL.HANG_UP)) !== 0) table.mark(fd, FLAG.READABLE);
+    if ((events & EPOLL.URGENT) !== 0) table.mark(fd, FLAG.URGENT);
     // A reset hangs up as well, and is no FIN.
     if ((events & (EPOLL.READ_HANG_UP | EPOLL.ERROR)) === EPOLL.READ_HANG_UP) table.mark(fd, FLAG.HUNG_UP);
     if (table.has(fd, FLAG.CONNECTING)) {

@@ -92,9 +92,10 @@ export class Relay {
     for (let turn = 0; turn < READS_PER_TURN; turn++) {
       if ((table.flagsOf(source) & READ_STATE) !== MAY_READ) return;
       const sink = table.peerOf(source);
-      if (table.has(sink, FLAG.CONNECTING)) return;
-      if (table.has(sink, FLAG.BROKEN)) return this.#considerEnding(source);
-      const goesOn = table.get(source, CELL.PIPE) > 0 ? this.#splice(source, sink) : this.#copy(source, sink);
+      if (table.has(sink, FLAG.CONNECTING | FLAG.BROKEN)) return;
+      // A pipe takes nothing behind an urgent mark.
+      const splices = table.get(source, CELL.PIPE) > 0 && !table.has(source, FLAG.URGENT);
+      const goesOn = splices ? this.#splice(source, sink) : this.#copy(source, sink);
       if (!goesOn) return;
     }
     if ((table.flagsOf(source) & (READ_STATE | FLAG.QUEUED)) !== MAY_READ) return;
@@ -109,15 +110,13 @@ export class Relay {
 
   /** One of the sides is in error: reads what it has still said, or gives up when nobody would take that. */
   errored(fd: number): void {
-    const isClientBlocked =
-      (this.#table.flagsOf(fd) & (FLAG.CLIENT | FLAG.BLOCKED)) === (FLAG.CLIENT | FLAG.BLOCKED);
-    if (isClientBlocked || this.#table.has(fd, FLAG.READ_ENDED)) this.#options.sockets.closeBoth(fd, true);
-    else this.#table.mark(fd, FLAG.BROKEN | FLAG.READABLE);
-  }
-
-  /** Nobody takes what this source says. When it is broken as well, nothing is left to wait for. */
-  #considerEnding(source: number): void {
-    if (this.#table.has(source, FLAG.BROKEN)) this.#options.sockets.closeBoth(source, true);
+    const table = this.#table;
+    const isClientBlocked = table.has(fd, FLAG.CLIENT) && table.has(fd, FLAG.BLOCKED);
+    // Of two that are broken, neither would be read: the other one's sink is no more.
+    const isNobodyLeft = table.has(table.peerOf(fd), FLAG.BROKEN);
+    if (isClientBlocked || isNobodyLeft || table.has(fd, FLAG.READ_ENDED))
+      this.#options.sockets.closeBoth(fd, true);
+    else table.mark(fd, FLAG.BROKEN | FLAG.READABLE);
   }
 
   /** One read and one write; false when there is no more to do for now. */
@@ -139,12 +138,12 @@ export class Relay {
     if (read === READ_BYTES) {
       const reads = table.get(source, CELL.READS) + 1;
       table.set(source, CELL.READS, reads);
-      if (this.#options.splices && reads >= FULL_READS) this.#beginSplicing(source);
+      if (this.#options.splices && reads >= FULL_READS) this.#considerSplicing(source);
       return true;
     }
     table.set(source, CELL.READS, 0);
     // A read that does not fill the buffer has emptied the socket: of what came before the FIN, or until the next edge.
-    if (this.#table.has(source, FLAG.BROKEN)) return true;
+    if (table.has(source, FLAG.BROKEN | FLAG.URGENT)) return true;
     if (hasHungUp) this.#readEnded(source, sink);
     else this.#table.unmark(source, FLAG.READABLE);
     return false;
@@ -154,7 +153,9 @@ export class Relay {
     const { pipes } = this.#options;
     const pipe = this.#table.get(source, CELL.PIPE) - 1;
     const read = pipes.fill(pipe, source);
-    if (read <= 0) return this.#notRead(source, sink, read);
+    // Nothing is the end, or an urgent mark that has come this moment: a read tells.
+    if (read === 0) return this.#copy(source, sink);
+    if (read < 0) return this.#notRead(source, sink, read);
     this.#hasRead(source, sink);
     const sent = pipes.empty(pipe, sink);
     if (sent > 0) this.#count(source, sent);
@@ -167,12 +168,18 @@ export class Relay {
   }
 
   #block(source: number, sink: number): false {
+    // A client that is gone leaves a backend that does not read nothing to wait for.
+    if (this.#table.has(source, FLAG.BROKEN) && this.#table.has(source, FLAG.CLIENT)) {
+      this.#options.sockets.closeBoth(source, true);
+      return false;
+    }
     this.#table.mark(source, FLAG.BLOCKED);
     this.#options.sockets.awaitRoom(sink);
     return false;
   }
 
-  #beginSplicing(source: number): void {
+  #considerSplicing(source: number): void {
+    if (this.#table.has(source, FLAG.URGENT) || this.#table.get(source, CELL.PIPE) > 0) return;
     const pipe = this.#options.pipes.take();
     this.#table.set(source, CELL.PIPE, pipe + 1);
     this.#table.set(source, CELL.READS, pipe < 0 ? 0 : SMALL_READS);
@@ -275,7 +282,7 @@ export class Relay {
 
   #sinkBroke(source: number, sink: number): false {
     this.#table.mark(sink, FLAG.BROKEN | FLAG.READABLE);
-    if (this.#table.has(sink, FLAG.READ_ENDED) || this.#table.has(sink, FLAG.CLIENT))
+    if (this.#table.has(sink, FLAG.READ_ENDED | FLAG.CLIENT) || this.#table.has(source, FLAG.BROKEN))
       this.#options.sockets.closeBoth(source, true);
     else this.pump(sink);
     return false;

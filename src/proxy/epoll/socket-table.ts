@@ -31,6 +31,8 @@ export const FLAG = {
   TELLS_ROOM: 0x2000,
   /** Backend's side: small segments leave at once. */
   PROMPT: 0x4000,
+  /** It has sent urgent data: a read may end at the mark, with more behind it. */
+  URGENT: 0x8000,
 } as const;
 
 /** What a row holds. */

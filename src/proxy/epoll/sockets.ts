@@ -12,7 +12,7 @@ import { Resetter } from './resetter.ts';
 import { CELL, FLAG, type SocketTable } from './socket-table.ts';
 
 /** What may happen to a socket, told once an edge: that there is something to read, and that there is room to write. */
-const READS = EPOLL.EDGE | EPOLL.IN | EPOLL.READ_HANG_UP;
+const READS = EPOLL.EDGE | EPOLL.IN | EPOLL.URGENT | EPOLL.READ_HANG_UP;
 const ALL = READS | EPOLL.OUT;
 
 export interface SocketsOptions {

@@ -7,6 +7,8 @@ export const EPOLL = {
   DELETE: 2,
   MODIFY: 3,
   IN: 0x1,
+  /** Urgent data: the mark in the stream has not been read past yet. */
+  URGENT: 0x2,
   OUT: 0x4,
   ERROR: 0x8,
   /** Both directions are over. */
