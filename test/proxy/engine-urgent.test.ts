@@ -24,10 +24,9 @@ class UrgentClient {
 
   constructor(sys: Sys, port: number) {
     this.#sys = sys;
-    this.#fd = sys.socket(AF.INET);
     const address = new SocketAddress(sys);
     address.write(IpAddress.of('127.0.0.1').words, 0, port);
-    sys.connect(this.#fd, address.pointer, address.length);
+    this.#fd = sys.dial(AF.INET, address.pointer, address.length, false);
   }
 
   send(text: string, flags = 0): number {
