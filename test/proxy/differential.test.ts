@@ -50,17 +50,17 @@ afterAll(async () => {
 });
 
 async function playThrough({ name, backend, running }: Contestant, script: Script): Promise<readonly Ends[]> {
-  const before = running.traffic.report();
+  const earlier = running.traffic.report();
   const ends = await playScript(script, { port: running.port, backend });
   await until(() => running.engine.liveConnections === 0, { what: `${name} to have released everything` });
   const after = running.traffic.report();
   const sum = (bytesOf: (end: Ends) => number) => ends.reduce((total, end) => total + bytesOf(end), 0);
   const isCalm = ends.every(({ client, backend: other }) => !client.hasAborted && !other.hasAborted);
   if (isCalm) {
-    expect(after.bytesSent - before.bytesSent, `${name}: bytes to the backend`).toBe(
+    expect(after.bytesSent - earlier.bytesSent, `${name}: bytes to the backend`).toBe(
       sum(({ client }) => client.sent + 1),
     );
-    expect(after.bytesReceived - before.bytesReceived, `${name}: bytes to the client`).toBe(
+    expect(after.bytesReceived - earlier.bytesReceived, `${name}: bytes to the client`).toBe(
       sum((end) => end.backend.sent),
     );
   }
@@ -78,11 +78,11 @@ describe('every engine', () => {
             playScript(script, { port: direct.port, backend: direct }),
             ...contestants.map((contestant) => playThrough(contestant, script)),
           ]);
-          expect(expected!.flatMap(wrongsOf), 'without a proxy').toEqual([]);
+          expect(expected.flatMap(wrongsOf), 'without a proxy').toEqual([]);
           for (const [index, ends] of results.entries()) {
             const { name } = contestants[index]!;
-            expect(ends.flatMap(wrongsOf), name).toEqual([]);
-            expect(ends.map(seenBy), name).toEqual(expected!.map(seenBy));
+            const result = { name, wrongs: ends.flatMap(wrongsOf), seen: ends.map(seenBy) };
+            expect(result).toEqual({ name, wrongs: [], seen: expected.map(seenBy) });
           }
         }),
         PARAMETERS,

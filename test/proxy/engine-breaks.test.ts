@@ -40,8 +40,12 @@ describe.each(ENGINES)('$name engine, when both sides break', ({ name, start }) 
     );
   }
 
-  const untilReleased = ({ engine }: RunningEngine) =>
-    until(() => engine.liveConnections === 0, { what: 'the connection to be released', timeoutMs: 10_000 });
+  /** How many connections are left; waits for none. */
+  async function left({ engine }: RunningEngine): Promise<number> {
+    const options = { what: 'the connection to be released', timeoutMs: 10_000 };
+    await until(() => engine.liveConnections === 0, options);
+    return engine.liveConnections;
+  }
 
   it('releases connections that both sides reset at the same moment', async () => {
     const { backend, running, connect } = await aPair((socket) => socket.resume());
@@ -51,7 +55,7 @@ describe.each(ENGINES)('$name engine, when both sides break', ({ name, start }) 
       client.write('one more word');
       client.resetAndDestroy();
       backend.sockets[0]!.resetAndDestroy();
-      await untilReleased(running);
+      expect(await left(running)).toBe(0);
       await until(() => backend.sockets.length === 0, { what: 'the backend to be rid of it' });
     }
   });
@@ -65,7 +69,7 @@ describe.each(ENGINES)('$name engine, when both sides break', ({ name, start }) 
       client.write('one more word');
       client.resetAndDestroy();
       backend.sockets[0]!.resetAndDestroy();
-      await untilReleased(running);
+      expect(await left(running)).toBe(0);
       await until(() => backend.sockets.length === 0, { what: 'the backend to be rid of it' });
     }
   });
@@ -78,7 +82,7 @@ describe.each(ENGINES)('$name engine, when both sides break', ({ name, start }) 
     backend.sockets[0]!.resetAndDestroy();
     await until(() => backend.sockets.length === 0, { what: 'the backend to have gone' });
     client.resetAndDestroy();
-    await untilReleased(running);
+    expect(await left(running)).toBe(0);
   });
 
   it.runIf(hearsAtOnce)(
@@ -92,7 +96,7 @@ describe.each(ENGINES)('$name engine, when both sides break', ({ name, start }) 
           what: 'the upload to begin',
         });
         client.resetAndDestroy();
-        await untilReleased(running);
+        expect(await left(running)).toBe(0);
         for (const socket of backend.sockets) socket.destroy();
         await until(() => backend.sockets.length === 0, { what: 'the backend to be rid of it' });
       }
@@ -107,6 +111,6 @@ describe.each(ENGINES)('$name engine, when both sides break', ({ name, start }) 
     const closed = once(client.resume(), 'end').catch((error: NodeJS.ErrnoException) => error.code);
     backend.sockets[0]!.resetAndDestroy();
     expect(await closed).toMatch(/ECONNRESET|EPIPE/);
-    await untilReleased(running);
+    expect(await left(running)).toBe(0);
   });
 });
