@@ -32,6 +32,7 @@ describe('the page on a listener with a token', () => {
     const { page, requests } = await openPage(inspection.url);
     await tokenField(page).waitFor();
     expect(await page.getByText(REFUSED).isVisible()).toBe(false);
+    expect(await page.locator('#sizes').isVisible()).toBe(false);
     for (const wrong of ['wrong', 'also-wrong']) {
       await offerToken(page, wrong);
       await page.getByText(REFUSED).waitFor();

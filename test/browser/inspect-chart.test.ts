@@ -208,6 +208,7 @@ describe('the size of the chart', () => {
     await page.keyboard.press('ArrowDown');
     await shows(page, ['closed']);
     expect(await topOf()).toBe(top);
+    expect((await boxesOf(page, '.bar .mark')).box.width).toBe(26);
     await page.keyboard.press('Enter');
     await until(async () => Math.abs(await topOf()) < 2, { what: 'the chart' });
     await page.evaluate('scrollTo(0, 0)');
