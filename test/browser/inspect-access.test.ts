@@ -139,6 +139,10 @@ describe('the page on a listener that refuses', () => {
     );
     await page.goto(inspection.url);
     await page.getByText('The daemon refuses: this host name is not served here (403).').waitFor();
+    const logo = page.locator('.bar .mark');
+    const wide = await logo.boundingBox();
+    await page.setViewportSize({ width: 390, height: 844 });
+    expect((await logo.boundingBox())?.width).toBe(wide?.width);
     await page.unroute(EVENTS);
     await page.route(EVENTS, (route) =>
       route.fulfill({ status: 502, contentType: 'text/html', body: '<h1>a page</h1>' }),
