@@ -5,7 +5,15 @@ import type { Backend } from '../../src/domain/backend.ts';
 import { aBackend } from '../support/backends.ts';
 import { ENGINES, type EngineOptions, type RunningEngine } from '../support/engines.ts';
 import { startSilentPort } from '../support/silent-port.ts';
-import { freePort, once, readAll, startTcpBackend, tcpConnect, type TcpBackend } from '../support/sockets.ts';
+import {
+  freePort,
+  once,
+  readAll,
+  startTcpBackend,
+  tcpConnect,
+  type TcpBackend,
+  untilRefused,
+} from '../support/sockets.ts';
 import { until } from '../support/until.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -37,15 +45,6 @@ async function endingOf(socket: Socket): Promise<string | undefined> {
     () => 'FIN',
     (error: NodeJS.ErrnoException) => error.code,
   );
-}
-
-/** Resolves when nobody listens any more. */
-async function untilRefused(port: number): Promise<void> {
-  for (;;) {
-    const attempt = await tcpConnect(port).catch((error: NodeJS.ErrnoException) => error.code);
-    if (attempt === 'ECONNREFUSED') return;
-    if (typeof attempt === 'object') attempt.destroy();
-  }
 }
 
 const sha256 = (data: Buffer): string => createHash('sha256').update(data).digest('hex');

@@ -81,6 +81,15 @@ export async function tcpConnect(
   return socket;
 }
 
+/** Resolves when nobody listens any more; who still gets in leaves at once. */
+export async function untilRefused(port: number): Promise<void> {
+  for (;;) {
+    const attempt = await tcpConnect(port).catch((error: NodeJS.ErrnoException) => error.code);
+    if (attempt === 'ECONNREFUSED') return;
+    if (typeof attempt === 'object') attempt.destroy();
+  }
+}
+
 /** Everything that comes until the peer's FIN; rejects when the connection breaks before that. */
 export function readAll(socket: Socket): Promise<Buffer> {
   return new Promise((resolve, reject) => {
