@@ -85,8 +85,9 @@ describe.each(ENGINES)('$name engine, when both sides break', ({ name, start }) 
     expect(await left(running)).toBe(0);
   });
 
-  if (hearsAtOnce)
-    it('releases a backend that does not read when its client resets amid an upload', async () => {
+  it.runIf(hearsAtOnce)(
+    'releases a backend that does not read when its client resets amid an upload',
+    async () => {
       const { backend, running, connect } = await aPair((socket) => socket.pause());
       for (const share of [16, 12, 8, 6, 4, 3, 2, 1]) {
         const client = await connect();
@@ -99,7 +100,8 @@ describe.each(ENGINES)('$name engine, when both sides break', ({ name, start }) 
         for (const socket of backend.sockets) socket.destroy();
         await until(() => backend.sockets.length === 0, { what: 'the backend to be rid of it' });
       }
-    });
+    },
+  );
 
   it('releases a client that waits for a backend that has gone while it uploaded', async () => {
     const { backend, running, connect } = await aPair((socket) => socket.pause());
