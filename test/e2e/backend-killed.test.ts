@@ -26,22 +26,21 @@ async function threeProcesses() {
   return { near: near!, far1: far1!, daemon };
 }
 
-it('shows no client that comes after it an error when a backend stops listening under load', async () => {
+it('shows clients no error when a backend stops listening under load', async () => {
   const { near, daemon } = await threeProcesses();
   const load = startLoad(CLIENTS, request(daemon.port));
   await until(() => load.servedBy.size === 3 && load.served > 300, { what: 'load at all backends' });
   near.kill('SIGTERM');
   expect(await near.exited).toBe(0);
-  const stoppedMs = performance.now();
-  const servedThen = load.served;
-  await until(() => load.served > servedThen + 1_000, { what: 'the load to go on', timeoutMs: 30_000 });
+  // Not all clients come to it: those that find its places taken by others that dial go on without an error.
+  const errors = () => daemon.metric('edgeproxy_backend_errors_total{backend="near"}');
+  await until(async () => ((await errors()) ?? 0) > 1_000, {
+    what: 'a thousand clients to have met the backend that is gone',
+  });
   await load.stop();
-  // Those that waited in the queue of its listener are reset by its kernel.
-  expect(load.failures.filter(({ startedMs }) => startedMs > stoppedMs)).toEqual([]);
-  expect(load.failures.length).toBeLessThanOrEqual(PLACES);
-  expect(await daemon.metric('edgeproxy_backend_errors_total{backend="near"}')).toBeGreaterThan(1_000);
+  expect(load.failures).toEqual([]);
   expect(await daemon.metric('edgeproxy_connections_refused_total{reason="connect_failed"}')).toBe(0);
-  expect(await daemon.metric('edgeproxy_connections_total')).toBe(load.served + load.failures.length);
+  expect(await daemon.metric('edgeproxy_connections_total')).toBe(load.served);
 });
 
 it('serves every connection made after a backend died under load', async () => {
