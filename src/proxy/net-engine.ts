@@ -1,4 +1,4 @@
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer, type AddressInfo, type Server } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type LimitedLog, limitedWarning } from '../domain/limited-log.ts';
 import { listenError } from '../domain/listen-error.ts';
@@ -12,10 +12,14 @@ import type {
   ProxyEngine,
   ThreadReport,
 } from '../domain/ports.ts';
-import { Connection, type ConnectionOptions, KEEP_ALIVE_DELAY_MS } from './connection.ts';
+import { Connection, type ConnectionOptions } from './connection.ts';
 import type { Counters } from './counters.ts';
 import type { Directory } from './directory.ts';
 import { IpAddress } from './ip-address.ts';
+import { chooseTransport } from './net/choose-transport.ts';
+import { DialClock } from './net/dial-clock.ts';
+import { StreamTransport } from './net/stream-wire.ts';
+import type { Wire } from './net/wire.ts';
 import type { Router } from './router.ts';
 
 export interface NetEngineOptions {
@@ -34,21 +38,28 @@ export interface NetEngineOptions {
   readonly connectAttempts: number;
   /** A connection that is silent both ways for this long is closed; 0 is never. */
   readonly idleTimeoutMs: number;
+  /** Uses sockets by their public API alone, even where there is a faster way. */
+  readonly usesStreams?: boolean;
 }
 
 const BACKLOG = 4_096;
-const IDLE_CHECK_MS = 500;
+const CHECK_MS = 500;
 const CLOSE_STEPS = 10;
 
-/** The portable engine: sockets of `node:net`, one thread. Works wherever Node does. */
+/**
+ * The portable engine: sockets of Node, one thread. Works wherever Node does.
+ *
+ *     server ─► admit ─► Connection: pick ─► dial ─► relay
+ */
 export class NetEngine implements ProxyEngine {
   readonly #options: NetEngineOptions;
-  readonly #connectionOptions: ConnectionOptions;
+  readonly #dialClock: DialClock;
+  readonly #warnLocal: LimitedLog;
   readonly #server: Server;
   readonly #live = new Set<Connection>();
   readonly #warnRefused: Readonly<Record<RefusalReason, LimitedLog>>;
   #outcomes: Outcome[] = [];
-  #idleCheck: NodeJS.Timeout | undefined;
+  #checks: NodeJS.Timeout | undefined;
   #isDraining = false;
   readonly #drained = Promise.withResolvers<void>();
 
@@ -62,24 +73,9 @@ export class NetEngine implements ProxyEngine {
       connect_failed: limited(),
       local_error: limited(),
     };
-    const warnLocal = limitedWarning(logger, 'cannot connect, the trouble is local', now);
-    this.#connectionOptions = {
-      ...options,
-      slots: options.directory.slots,
-      report: (outcome) => this.#report(outcome),
-      onLocalTrouble: (backend, error) => warnLocal.warn({ backend, error }),
-      onRefused: (reason, client) => this.#refused(reason, client),
-    };
-    this.#server = createServer(
-      {
-        allowHalfOpen: true,
-        pauseOnConnect: true,
-        noDelay: true,
-        keepAlive: true,
-        keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
-      },
-      (socket) => this.#accept(socket),
-    );
+    this.#warnLocal = limitedWarning(logger, 'cannot connect, the trouble is local', now);
+    this.#dialClock = new DialClock(now);
+    this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
   }
 
   get liveConnections(): number {
@@ -87,17 +83,12 @@ export class NetEngine implements ProxyEngine {
   }
 
   listen(): Promise<ListenAddress> {
-    const { address, addressSetting, logger, now, counters, idleTimeoutMs } = this.#options;
+    const { address, addressSetting } = this.#options;
     return new Promise((resolve, reject) => {
       this.#server.once('error', (error) => reject(listenError(addressSetting, address, error)));
       this.#server.listen({ ...address, backlog: BACKLOG }, () => {
         this.#server.removeAllListeners('error');
-        const warnExhausted = limitedWarning(logger, 'clients cannot be accepted', now);
-        this.#server.on('error', (error) => {
-          counters.acceptPaused();
-          warnExhausted.warn({ error: error.message });
-        });
-        if (idleTimeoutMs > 0) this.#idleCheck = setInterval(() => this.#closeIdle(), IDLE_CHECK_MS);
+        this.#accept();
         const { address: host, port } = this.#server.address() as AddressInfo;
         resolve({ host, port });
       });
@@ -143,23 +134,53 @@ export class NetEngine implements ProxyEngine {
     });
     await Promise.all(closed);
     await drained;
-    clearInterval(this.#idleCheck);
+    clearInterval(this.#checks);
+    this.#dialClock.close();
   }
 
-  #accept(socket: Socket): void {
-    if (socket.remoteAddress === undefined) {
+  /** Takes clients from now on. */
+  #accept(): void {
+    const { logger, now, counters, usesStreams } = this.#options;
+    const warnExhausted = limitedWarning(logger, 'clients cannot be accepted', now);
+    this.#server.on('error', (error) => {
+      counters.acceptPaused();
+      warnExhausted.warn({ error: error.message });
+    });
+    const transport = usesStreams ? new StreamTransport() : chooseTransport(this.#server, logger);
+    const connectionOptions: ConnectionOptions = {
+      ...this.#options,
+      slots: this.#options.directory.slots,
+      transport,
+      dialClock: this.#dialClock,
+      report: (outcome) => this.#report(outcome),
+      onLocalTrouble: (backend, error) => this.#warnLocal.warn({ backend, error }),
+      onRefused: (reason, client) => this.#refused(reason, client),
+    };
+    transport.accept(this.#server, (client) => this.#admit(client, connectionOptions));
+    this.#checks = setInterval(() => this.#check(), CHECK_MS);
+  }
+
+  /** Decides whether a client is served at all, before anything is picked or dialled for it. */
+  #admit(client: Wire, connectionOptions: ConnectionOptions): void {
+    const { counters } = this.#options;
+    const { remoteAddress } = client;
+    counters.clientAccepted();
+    if (remoteAddress === undefined) {
       // It has gone already, and is counted all the same.
-      this.#options.counters.clientAccepted();
-      this.#options.counters.clientEnded();
-      socket.destroy();
+      counters.clientEnded();
+      client.close();
       return;
     }
-    const address = IpAddress.of(socket.remoteAddress);
-    const connection = new Connection(socket, address, this.#connectionOptions, (ended) => {
+    this.#serve(client, IpAddress.of(remoteAddress), connectionOptions);
+  }
+
+  #serve(client: Wire, address: IpAddress, connectionOptions: ConnectionOptions): void {
+    const connection = new Connection(client, address, connectionOptions, (ended) => {
       this.#live.delete(ended);
       this.#resolveWhenDrained();
     });
     this.#live.add(connection);
+    connection.begin();
   }
 
   #resolveWhenDrained(): void {
@@ -182,8 +203,10 @@ export class NetEngine implements ProxyEngine {
     });
   }
 
-  #closeIdle(): void {
-    const quietSinceMs = this.#options.now() - this.#options.idleTimeoutMs;
-    for (const connection of this.#live) connection.abortIfQuietSince(quietSinceMs);
+  #check(): void {
+    const { now, idleTimeoutMs } = this.#options;
+    const nowMs = now();
+    const quietSinceMs = idleTimeoutMs > 0 ? nowMs - idleTimeoutMs : -Infinity;
+    for (const connection of this.#live) connection.check(nowMs, quietSinceMs);
   }
 }

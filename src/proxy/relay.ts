@@ -1,28 +1,179 @@
-import type { Socket } from 'node:net';
+import { getSystemErrorName } from 'node:util';
+import type { Wire, WireReader } from './net/wire.ts';
 
-/** Called with the number of bytes that have just left for the kernel in one direction. */
-export type ByteCounter = (bytes: number) => void;
+/** What a relay tells of its connection. */
+export interface RelayHooks {
+  /** The kernel has taken bytes for the backend. */
+  sent(bytes: number): void;
+  /** The kernel has taken bytes for the client. */
+  received(bytes: number): void;
+  /** The first byte of the backend. */
+  answered(): void;
+  /** The backend has ended without a byte. @param isAnswerOwed the client has asked something and waits */
+  leftSilently(isAnswerOwed: boolean): void;
+  /** The backend's connection is gone without a byte. @param wasAsked the client had said something */
+  brokeSilently(wasAsked: boolean, errorCode: string): void;
+  clientBroke(errorCode: string): void;
+}
+
+/** What the relay knows of one side. */
+interface Side {
+  readonly wire: Wire;
+  hasEnded: boolean;
+  /** Not read from, as the other side takes no more. */
+  isHeld: boolean;
+}
 
 /**
- * Hands every byte of `source` on to `sink`, and its FIN as a FIN.
+ * Hands on bytes, FINs and resets between two wires, in both directions alike.
  *
- * A sink that does not keep up pauses the source, so at most the two sockets' buffers are held in memory. Bytes
- * count when the kernel has taken them. Errors are not handled here: an abort must never look like a FIN.
+ *     source ──took──► sink       a sink that does not take all of it holds the source, so that one read at most
+ *                                 waits in memory for each direction
+ *
+ * Bytes count when the kernel has taken them. A FIN is handed on behind the last byte, an abort as an abort. When
+ * writing to the backend fails, what it has still said is read and handed on before the reset.
  */
-export function relay(source: Socket, sink: Socket, count: ByteCounter): void {
-  let handedOn = 0;
-  let counted = 0;
-  const onFlushed = (error?: Error | null): void => {
-    if (error) return;
-    const flushed = handedOn - sink.writableLength;
-    count(flushed - counted);
-    counted = flushed;
-  };
-  source.on('data', (chunk: Buffer) => {
-    handedOn += chunk.length;
-    if (!sink.write(chunk, onFlushed)) source.pause();
-  });
-  sink.on('drain', () => source.resume());
-  source.on('end', () => sink.end());
-  source.resume();
+export class Relay implements WireReader {
+  readonly #client: Side;
+  readonly #backend: Side;
+  readonly #hooks: RelayHooks;
+  #hasAsked = false;
+  #hasAnswered = false;
+  /** A write to the backend has failed: nobody takes what the client says. */
+  #isBackendDeaf = false;
+  #isOver = false;
+  #hasMoved = false;
+  #lastMovedMs: number;
+
+  /** Begins at once. */
+  constructor(client: Wire, backend: Wire, hooks: RelayHooks, nowMs: number) {
+    this.#client = { wire: client, hasEnded: false, isHeld: false };
+    this.#backend = { wire: backend, hasEnded: false, isHeld: false };
+    this.#hooks = hooks;
+    this.#lastMovedMs = nowMs;
+    backend.read(this);
+    client.read(this);
+  }
+
+  /** Ends both sides with a reset. The backend first: its place is free before its client can come again. */
+  abort(): void {
+    this.#isOver = true;
+    this.#backend.wire.reset();
+    this.#client.wire.reset();
+  }
+
+  /** To be called now and then: finds the bytes that have moved and the clients that have gone while nobody read. */
+  check(): void {
+    for (const sink of [this.#client, this.#backend]) {
+      const bytes = sink.wire.progress();
+      if (bytes > 0) this.#count(sink, bytes);
+    }
+    for (const side of [this.#client, this.#backend]) {
+      if (this.#isOver || !this.#isUnnoticed(side) || side.wire.isConnected()) continue;
+      if (side === this.#client) this.#hooks.clientBroke('ENOTCONN');
+      this.abort();
+    }
+  }
+
+  /** Since when nothing has moved in either direction, as exact as this is asked often. */
+  quietSinceMs(nowMs: number): number {
+    if (this.#hasMoved) this.#lastMovedMs = nowMs;
+    this.#hasMoved = false;
+    return this.#lastMovedMs;
+  }
+
+  /** A wire has closed that nobody here has closed. */
+  lost(): void {
+    if (!this.#isOver) this.abort();
+  }
+
+  took(wire: Wire, bytes: Uint8Array): void {
+    const source = this.#sideOf(wire);
+    const sink = this.#otherThan(source);
+    if (source === this.#client) this.#hasAsked = true;
+    else if (!this.#hasAnswered) {
+      this.#hasAnswered = true;
+      this.#hooks.answered();
+    }
+    const taken = sink.wire.write(bytes);
+    if (taken < 0) return this.#sinkBroke(sink, getSystemErrorName(taken));
+    if (taken > 0) this.#count(sink, taken);
+    if (taken < bytes.length) hold(source);
+  }
+
+  wrote(wire: Wire, bytes: number): void {
+    const sink = this.#sideOf(wire);
+    const source = this.#otherThan(sink);
+    this.#count(sink, bytes);
+    if (source.hasEnded) this.#passFin(sink);
+    else letGo(source);
+  }
+
+  ended(wire: Wire): void {
+    const source = this.#sideOf(wire);
+    if (source === this.#backend && this.#isBackendDeaf) return this.broke(wire, 'EPIPE');
+    source.hasEnded = true;
+    if (source === this.#backend && !this.#hasAnswered)
+      this.#hooks.leftSilently(this.#hasAsked && !this.#client.hasEnded);
+    const sink = this.#otherThan(source);
+    if (!sink.wire.isBusy) this.#passFin(sink);
+  }
+
+  broke(wire: Wire, errorCode: string): void {
+    if (wire === this.#client.wire) this.#hooks.clientBroke(errorCode);
+    else if (!this.#hasAnswered) this.#hooks.brokeSilently(this.#hasAsked, errorCode);
+    this.abort();
+  }
+
+  writeFailed(wire: Wire, errorCode: string): void {
+    this.#sinkBroke(this.#sideOf(wire), errorCode);
+  }
+
+  #sideOf(wire: Wire): Side {
+    return wire === this.#client.wire ? this.#client : this.#backend;
+  }
+
+  #otherThan(side: Side): Side {
+    return side === this.#client ? this.#backend : this.#client;
+  }
+
+  #count(sink: Side, bytes: number): void {
+    this.#hasMoved = true;
+    if (sink === this.#backend) this.#hooks.sent(bytes);
+    else this.#hooks.received(bytes);
+  }
+
+  #passFin(sink: Side): void {
+    const sides = [this.#client, this.#backend];
+    const isDone = sides.every(({ hasEnded, wire }) => hasEnded && !wire.isBusy);
+    if (!isDone) return sink.wire.fin();
+    this.#isOver = true;
+    this.#backend.wire.finish();
+    this.#client.wire.finish();
+  }
+
+  /** A write that fails says nothing: the answer that explains it may be unread. */
+  #sinkBroke(sink: Side, errorCode: string): void {
+    if (sink === this.#client) this.#hooks.clientBroke(errorCode);
+    if (sink === this.#client || sink.hasEnded) return this.abort();
+    this.#isBackendDeaf = true;
+    hold(this.#client);
+  }
+
+  /** Whether nobody would notice that a side has gone, and nothing that it has said waits for the other one. */
+  #isUnnoticed(side: Side): boolean {
+    if (side === this.#client) return side.isHeld || side.hasEnded;
+    return side.hasEnded && !this.#client.wire.isBusy;
+  }
+}
+
+function hold(source: Side): void {
+  source.isHeld = true;
+  source.wire.pause();
+}
+
+function letGo(source: Side): void {
+  if (!source.isHeld) return;
+  source.isHeld = false;
+  source.wire.resume();
 }

@@ -109,37 +109,39 @@ function aBase(threads: number, options: EngineOptions) {
   };
 }
 
-/** The portable engine on a free loopback port, unless said otherwise. */
-export const netEngine: EngineKind = {
-  name: 'net',
-  start(backends, given = {}) {
-    const options = { ...DEFAULTS, ...given };
-    const { state, directory, affinity, onOutcomes, onInForce, run } = aBase(1, options);
-    const { occupancy, gates, memory } = state;
-    const counters = state.counters[0]!;
-    const router = new Router({
-      ownRegion: 'sa',
-      geo: { isEmpty: true, locate: () => undefined },
-      affinity,
-      occupancy,
-      gates,
-      counters,
-      news: newsOf(memory, 0),
-      random: Math.random,
-    });
-    const engine = new NetEngine({
-      ...options,
-      addressSetting: ADDRESS_SETTING,
-      directory,
-      router,
-      counters,
-      now: systemNow,
-      onOutcomes,
-      onInForce,
-    });
-    return run(engine, backends);
-  },
-};
+function portableEngine(name: string, usesStreams: boolean): EngineKind {
+  return {
+    name,
+    start(backends, given = {}) {
+      const options = { ...DEFAULTS, ...given };
+      const { state, directory, affinity, onOutcomes, onInForce, run } = aBase(1, options);
+      const { occupancy, gates, memory } = state;
+      const counters = state.counters[0]!;
+      const router = new Router({
+        ownRegion: 'sa',
+        geo: { isEmpty: true, locate: () => undefined },
+        affinity,
+        occupancy,
+        gates,
+        counters,
+        news: newsOf(memory, 0),
+        random: Math.random,
+      });
+      const engine = new NetEngine({
+        ...options,
+        addressSetting: ADDRESS_SETTING,
+        directory,
+        router,
+        counters,
+        now: systemNow,
+        onOutcomes,
+        onInForce,
+        usesStreams,
+      });
+      return run(engine, backends);
+    },
+  };
+}
 
 function epollEngine(name: string, sysWay: SysWay): EngineKind {
   return {
@@ -184,7 +186,11 @@ function epollEngine(name: string, sysWay: SysWay): EngineKind {
   };
 }
 
+/** The portable engine on a free loopback port, unless said otherwise. */
+export const netEngine = portableEngine('net', false);
+/** The same by the public API of Node alone. */
+export const streamsEngine = portableEngine('net, streams', true);
 export const addonEngine = epollEngine('epoll, addon', 'addon');
 export const ffiEngine = epollEngine('epoll, node:ffi', 'ffi');
 
-export const ENGINES: readonly EngineKind[] = [netEngine, addonEngine, ffiEngine];
+export const ENGINES: readonly EngineKind[] = [netEngine, streamsEngine, addonEngine, ffiEngine];

@@ -1,0 +1,127 @@
+import { connect, type Server, type Socket } from 'node:net';
+import { reset } from '../reset.ts';
+import type { Transport, Wire, WireHolder, WireReader } from './wire.ts';
+
+/**
+ * A socket as a stream of Node, by its public API alone.
+ *
+ * Node closes a stream whose write has failed, with whatever its peer has still said; and nothing is known of a peer
+ * that is not read from.
+ */
+class StreamWire implements Wire {
+  readonly #socket: Socket;
+  #holder: WireHolder | undefined;
+  #reader: WireReader | undefined;
+  #left = 0;
+  /** Nothing is told any more but that it is closed. */
+  #isOver = false;
+  readonly #onWritten = (error?: Error | null): void => {
+    // One write is told of another one's bytes when both were made in one turn: those are still to come.
+    if (error || this.#left === 0 || this.#isOver || this.#socket.writableLength > 0) return;
+    const taken = this.#left;
+    this.#left = 0;
+    this.#reader?.wrote(this, taken);
+  };
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('error', (error: NodeJS.ErrnoException) => this.#failed(error));
+    socket.once('connect', () => this.#holder?.connected(this));
+    socket.once('close', () => {
+      this.#isOver = true;
+      this.#holder?.closed(this);
+    });
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.#socket.remoteAddress;
+  }
+
+  get isBusy(): boolean {
+    return this.#left > 0;
+  }
+
+  hold(holder: WireHolder): void {
+    this.#holder = holder;
+  }
+
+  read(reader: WireReader): void {
+    this.#reader = reader;
+    this.#socket.on('data', (bytes: Buffer) => {
+      if (!this.#isOver) reader.took(this, bytes);
+    });
+    this.#socket.once('end', () => {
+      if (!this.#isOver) reader.ended(this);
+    });
+    this.#socket.resume();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  write(bytes: Uint8Array): number {
+    this.#socket.write(bytes, this.#onWritten);
+    this.#left = this.#socket.writableLength;
+    return bytes.length - this.#left;
+  }
+
+  progress(): number {
+    return 0;
+  }
+
+  fin(): void {
+    this.#socket.end();
+  }
+
+  finish(): void {
+    this.#isOver = true;
+    this.#socket.end();
+  }
+
+  close(): void {
+    this.#isOver = true;
+    this.#socket.destroy();
+  }
+
+  reset(): void {
+    this.#isOver = true;
+    reset(this.#socket);
+  }
+
+  keepAlive(delayMs: number): void {
+    this.#socket.setKeepAlive(true, delayMs);
+  }
+
+  isConnected(): boolean {
+    return true;
+  }
+
+  #failed(error: NodeJS.ErrnoException): void {
+    if (this.#isOver) return;
+    const code = error.code ?? error.message;
+    if (this.#reader === undefined) this.#holder?.dialFailed(this, code);
+    else if (error.syscall === 'write') this.#reader.writeFailed(this, code);
+    else this.#reader.broke(this, code);
+  }
+}
+
+/** The portable engine's way where Node has no handles as expected. */
+export class StreamTransport implements Transport {
+  accept(server: Server, onClient: (client: Wire) => void): void {
+    server.on('connection', (socket) => {
+      socket.setNoDelay(true);
+      onClient(new StreamWire(socket));
+    });
+  }
+
+  dial(host: string, port: number, holder: WireHolder): Wire {
+    const wire = new StreamWire(connect({ host, port, allowHalfOpen: true, noDelay: true }));
+    wire.hold(holder);
+    return wire;
+  }
+}

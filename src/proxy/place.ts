@@ -1,0 +1,61 @@
+import type { FailureCause, Outcome } from '../domain/outcome.ts';
+import type { Counters } from './counters.ts';
+import { NO_PERMIT } from './gates.ts';
+import type { Router } from './router.ts';
+import type { Occupant } from './slot-table.ts';
+
+export interface PlaceOptions {
+  readonly router: Router;
+  readonly counters: Counters;
+  readonly report: (outcome: Outcome) => void;
+}
+
+/** A reserved place at a backend: tells one outcome at most, and is given back exactly once. */
+export class Place {
+  readonly occupant: Occupant;
+  readonly #options: PlaceOptions;
+  /** Of the backend's breaker, when the place was taken; goes with every outcome. */
+  readonly #epoch: number;
+  /** Held while the breaker is half-open, until it is settled. */
+  #permit: number;
+  #isReported = false;
+
+  /** Of the place that `Router.enter` has just reserved. */
+  constructor(occupant: Occupant, options: PlaceOptions) {
+    this.occupant = occupant;
+    this.#options = options;
+    this.#epoch = options.router.epoch;
+    this.#permit = options.router.permit;
+    if (this.#permit !== NO_PERMIT) options.report({ ...this.#about(), result: 'trial' });
+  }
+
+  succeeded(): void {
+    if (this.#isReported) return;
+    this.#isReported = true;
+    this.#settle('success');
+    this.#options.report({ ...this.#about(), result: 'success' });
+  }
+
+  failed(cause: FailureCause, detail: string): void {
+    if (this.#isReported) return;
+    this.#isReported = true;
+    this.#settle('failure');
+    this.#options.counters.errors[this.occupant.slot]!++;
+    this.#options.report({ ...this.#about(), result: 'failure', cause, detail });
+  }
+
+  /** Gives the place back, after its permit. */
+  leave(): void {
+    this.#settle('none');
+    this.#options.router.leave(this.occupant.slot);
+  }
+
+  #settle(result: 'success' | 'failure' | 'none'): void {
+    this.#options.router.settle(this.occupant.slot, this.#permit, result);
+    this.#permit = NO_PERMIT;
+  }
+
+  #about() {
+    return { incarnation: this.occupant.incarnation, epoch: this.#epoch };
+  }
+}
