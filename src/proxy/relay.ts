@@ -98,28 +98,33 @@ export class Relay implements WireReader {
     const taken = sink.wire.write(bytes);
     if (taken < 0) return this.#sinkBroke(sink, getSystemErrorName(taken));
     if (taken > 0) this.#count(sink, taken);
-    if (taken < bytes.length) hold(source);
+    if (sink.wire.isBusy) hold(source);
   }
 
   wrote(wire: Wire, bytes: number): void {
     const sink = this.#sideOf(wire);
     const source = this.#otherThan(sink);
     this.#count(sink, bytes);
-    if (source.hasEnded) this.#passFin(sink);
+    if (sink.wire.isBusy) hold(source);
+    else if (source.hasEnded) this.#passFin(sink);
     else letGo(source);
   }
 
   ended(wire: Wire): void {
     const source = this.#sideOf(wire);
+    const sink = this.#otherThan(source);
+    sink.wire.flush();
+    if (this.#isOver) return;
     if (source === this.#backend && this.#isBackendDeaf) return this.broke(wire, 'EPIPE');
     source.hasEnded = true;
     if (source === this.#backend && !this.#hasAnswered)
       this.#hooks.leftSilently(this.#hasAsked && !this.#client.hasEnded);
-    const sink = this.#otherThan(source);
     if (!sink.wire.isBusy) this.#passFin(sink);
   }
 
   broke(wire: Wire, errorCode: string): void {
+    this.#otherThan(this.#sideOf(wire)).wire.flush();
+    if (this.#isOver) return;
     if (wire === this.#client.wire) this.#hooks.clientBroke(errorCode);
     else if (!this.#hasAnswered) this.#hooks.brokeSilently(this.#hasAsked, errorCode);
     this.abort();

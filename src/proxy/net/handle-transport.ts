@@ -1,5 +1,6 @@
 import { isIPv6, type Server } from 'node:net';
 import { getSystemErrorName } from 'node:util';
+import { Batch } from './batch.ts';
 import { HandleWire, type WireContext } from './handle-wire.ts';
 import type { ConnectRequest, Handles, ServerHandle } from './handles.ts';
 import { ReadMemory } from './read-memory.ts';
@@ -10,7 +11,7 @@ export class HandleTransport implements Transport {
   readonly #context: WireContext;
 
   constructor(handles: Handles) {
-    this.#context = { handles, memory: new ReadMemory() };
+    this.#context = { handles, memory: new ReadMemory(), batch: new Batch() };
   }
 
   accept(server: Server, onClient: (client: Wire) => void): void {

@@ -1,4 +1,5 @@
 import { getSystemErrorName } from 'node:util';
+import { type Batch, type Message, SHORT_BYTES } from './batch.ts';
 import {
   END_OF_FILE,
   type Handles,
@@ -16,13 +17,14 @@ const ONE_SEGMENT_BYTES = 536;
 const SMALL_READS = 4;
 const SMALL_BYTES = 16_384;
 
-/** An object of Node that knows its wire. */
-type Owned<T> = T & { wire?: HandleWire };
+/** An object of Node that knows its wire, and what it holds on to. */
+type Owned<T> = T & { wire?: HandleWire; bytes?: Uint8Array };
 
 /** What all wires of an engine share. */
 export interface WireContext {
   readonly handles: Handles;
   readonly memory: ReadMemory;
+  readonly batch: Batch;
 }
 
 /**
@@ -41,6 +43,8 @@ export class HandleWire implements Wire {
   /** Bytes of the last write that the kernel has not taken yet, as far as was looked. */
   #left = 0;
   #lent: Uint8Array | undefined;
+  /** Waits for the end of the turn. */
+  #message: Message | undefined;
   #hasWritten = false;
   #isPrompt = false;
   #isReading = false;
@@ -87,23 +91,24 @@ export class HandleWire implements Wire {
   }
 
   write(bytes: Uint8Array): number {
-    const { memory, handles } = this.#context;
-    if (!this.#isPrompt) this.#makePrompt(bytes.length);
-    const isShared = memory.isShared(bytes);
-    const lasting = isShared ? memory.stage(bytes) : bytes;
-    const request: number | Owned<WriteRequest> = this.#handle.writeBuffer(null, lasting);
-    if (typeof request === 'number') return request === 0 ? bytes.length : request;
-    const error = handles.state[handles.lastWriteError]!;
-    if (error !== 0) return error;
-    if (typeof request.writeStatus === 'number') return request.writeStatus || bytes.length;
-    // libuv may have found room at its second look.
-    const left = this.#handle.writeQueueSize;
-    request.oncomplete = left === 0 ? ignore : onWritten;
-    if (left === 0) return bytes.length;
-    request.wire = this;
-    if (isShared) this.#lent = memory.lendStaged();
-    this.#left = left;
-    return bytes.length - left;
+    if (this.#message !== undefined) return this.#writeAt(Buffer.concat([this.#takeMessage(), bytes]));
+    if (bytes.length > SHORT_BYTES) return this.#writeAt(bytes);
+    this.#message = this.#context.batch.add(this, bytes);
+    return 0;
+  }
+
+  flush(): void {
+    if (this.#message !== undefined) this.send(this.#message);
+  }
+
+  /** The batch is written. */
+  send(message: Message): void {
+    if (message !== this.#message) return;
+    this.#message = undefined;
+    const taken = this.#write(message.bytes);
+    if (this.isBusy) message.giveAway();
+    if (taken < 0) this.#reader!.writeFailed(this, getSystemErrorName(taken));
+    else this.#reader!.wrote(this, taken);
   }
 
   progress(): number {
@@ -138,6 +143,7 @@ export class HandleWire implements Wire {
   reset(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#message = undefined;
     if (this.#fin === 'under way') {
       this.#resetsAfterFin = true;
       this.#handle.readStop();
@@ -199,6 +205,40 @@ export class HandleWire implements Wire {
     this.#release();
   }
 
+  /** Writes bytes that may be overwritten when this returns, or not, as the memory says. */
+  #writeAt(bytes: Uint8Array): number {
+    const { memory } = this.#context;
+    if (!memory.isShared(bytes)) return this.#write(bytes);
+    const taken = this.#write(memory.stage(bytes));
+    if (this.isBusy) this.#lent = memory.lendStaged();
+    return taken;
+  }
+
+  /** Writes bytes that stay as they are while the wire is busy. */
+  #write(bytes: Uint8Array): number {
+    const { handles } = this.#context;
+    if (!this.#isPrompt) this.#makePrompt(bytes.length);
+    const request: number | Owned<WriteRequest> = this.#handle.writeBuffer(null, bytes);
+    if (typeof request === 'number') return request === 0 ? bytes.length : request;
+    const error = handles.state[handles.lastWriteError]!;
+    if (error !== 0) return error;
+    if (typeof request.writeStatus === 'number') return request.writeStatus || bytes.length;
+    // libuv may have found room at its second look.
+    const left = this.#handle.writeQueueSize;
+    request.oncomplete = left === 0 ? ignore : onWritten;
+    if (left === 0) return bytes.length;
+    request.wire = this;
+    request.bytes = bytes;
+    this.#left = left;
+    return bytes.length - left;
+  }
+
+  #takeMessage(): Uint8Array {
+    const { bytes } = this.#message!;
+    this.#message = undefined;
+    return bytes;
+  }
+
   /** Has small segments leave at once, from when they might wait otherwise: most connections do not come to that. */
   #makePrompt(bytes: number): void {
     if (this.#hasWritten || bytes > ONE_SEGMENT_BYTES) {
@@ -229,6 +269,7 @@ export class HandleWire implements Wire {
   }
 
   #release(): void {
+    this.#message = undefined;
     this.#giveBackLent();
     if (this.#own !== undefined) this.#context.memory.giveBack(this.#own);
     this.#own = undefined;

@@ -24,6 +24,8 @@ interface Area {
 export class ReadMemory {
   readonly #shared = areaOf(new Uint8Array(READ_BYTES));
   #staging = areaOf(new Uint8Array(READ_BYTES));
+  /** What was read into the shared buffer last. */
+  #newest: Uint8Array | undefined;
   readonly #spare: Uint8Array[] = [];
 
   get shared(): Uint8Array {
@@ -32,11 +34,11 @@ export class ReadMemory {
 
   /** What has been read into the shared buffer. */
   sharedBytes(length: number): Uint8Array {
-    return firstOf(this.#shared, length);
+    return (this.#newest = firstOf(this.#shared, length));
   }
 
   isShared(bytes: Uint8Array): boolean {
-    return bytes.buffer === this.#shared.buffer.buffer;
+    return bytes === this.#newest;
   }
 
   /** Copies bytes to where they may stay if they have to; valid until the next call. */

@@ -70,6 +70,8 @@ class StreamWire implements Wire {
     return bytes.length - this.#left;
   }
 
+  flush(): void {}
+
   progress(): number {
     return 0;
   }

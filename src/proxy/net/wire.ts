@@ -11,7 +11,7 @@ import type { Server } from 'node:net';
 export interface Wire {
   /** Of the peer; undefined for one that has gone already. */
   readonly remoteAddress: string | undefined;
-  /** Bytes that were handed to `write` wait for the kernel to take them. */
+  /** The kernel has no room at the moment for the rest of what was written. */
   readonly isBusy: boolean;
   /** Who is told that it is closed; for one that was accepted, to be called before anything else. */
   hold(holder: WireHolder): void;
@@ -22,14 +22,17 @@ export interface Wire {
   /** Goes on reading after a pause. */
   resume(): void;
   /**
-   * Hands bytes to the kernel and returns how many it has taken at once, or an error of the system, below zero.
+   * Hands bytes on and returns how many of all that was handed on the kernel has taken at once, or an error of the
+   * system, below zero. Not while the wire is busy.
    *
-   * The wire is busy until the rest is taken, which its reader is told of (`wrote`); until then nothing more may be
-   * written. The bytes may be overwritten as soon as this returns, if they are the ones that a reader was just given;
-   * others only when the wire is not busy any more.
+   * Bytes may wait for the end of this turn of the event loop, and then be taken only in part: the reader is told of
+   * what is taken later (`wrote`), and the wire is busy while the kernel has no room. The bytes may be overwritten as
+   * soon as this returns if they are what a reader was just given, others only when all are taken.
    */
   write(bytes: Uint8Array): number;
-  /** Bytes taken by the kernel since the wire has become busy that its reader has not been told of. */
+  /** Hands what waits for the end of this turn to the kernel at once; the reader is told. */
+  flush(): void;
+  /** Bytes that the kernel has taken of a wire that is busy, which its reader has not been told of. */
   progress(): number;
   /** Sends a FIN; not while the wire is busy. */
   fin(): void;
@@ -60,7 +63,7 @@ export interface WireReader {
   ended(wire: Wire): void;
   /** Nothing more can be read; `errorCode` is the system's. */
   broke(wire: Wire, errorCode: string): void;
-  /** The kernel has taken the rest of what was written: so many bytes, beside those of `progress`. */
+  /** The kernel has taken so many more bytes: all that is left, unless the wire is busy now. */
   wrote(wire: Wire, bytes: number): void;
   /** The rest of what was written will never leave. */
   writeFailed(wire: Wire, errorCode: string): void;

@@ -1,0 +1,66 @@
+/** Messages up to this length wait for the end of the turn; with longer ones waking the peer is not what costs. */
+export const SHORT_BYTES = 2_048;
+
+/** So many messages are written at once, so that none waits long and what was read is still in the caches. */
+const MOST_MESSAGES = 64;
+
+/** Whoever has a message in the batch. */
+interface Sender {
+  /** It is time to write the message, if it is still to be written. */
+  send(message: Message): void;
+}
+
+/** The bytes of one message, in memory that the next one uses again. */
+export class Message {
+  #memory = new Uint8Array(SHORT_BYTES);
+  #bytes = this.#memory;
+  #sender: Sender | undefined;
+
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  hold(sender: Sender, bytes: Uint8Array): void {
+    const { length } = bytes;
+    if (this.#bytes.length !== length) this.#bytes = this.#memory.subarray(0, length);
+    this.#bytes.set(bytes);
+    this.#sender = sender;
+  }
+
+  /** Leaves its memory to whoever writes the bytes: they have to stay. */
+  giveAway(): void {
+    this.#memory = new Uint8Array(SHORT_BYTES);
+    this.#bytes = this.#memory;
+  }
+
+  send(): void {
+    const sender = this.#sender;
+    this.#sender = undefined;
+    sender?.send(this);
+  }
+}
+
+/**
+ * The short messages of one turn of the event loop, written one after the other at its end.
+ *
+ *     read read read … │ write write write …      instead of      read write read write …
+ *
+ * A write wakes its receiver, which costs more than all the rest. Of many in a row most meet a receiver that is awake.
+ */
+export class Batch {
+  readonly #messages: Message[] = [];
+  #used = 0;
+
+  add(sender: Sender, bytes: Uint8Array): Message {
+    if (this.#used === MOST_MESSAGES) this.#send();
+    if (this.#used === 0) setImmediate(() => this.#send());
+    const message = (this.#messages[this.#used++] ??= new Message());
+    message.hold(sender, bytes);
+    return message;
+  }
+
+  #send(): void {
+    for (let index = 0; index < this.#used; index++) this.#messages[index]!.send();
+    this.#used = 0;
+  }
+}
