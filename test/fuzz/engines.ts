@@ -8,10 +8,15 @@
  */
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../src/errors.ts';
-import { addonEngine, type EngineKind, ffiEngine, netEngine } from '../support/engines.ts';
+import { addonEngine, type EngineKind, ffiEngine, netEngine, streamsEngine } from '../support/engines.ts';
 import { runRound } from './round.ts';
 
-const ENGINES: Readonly<Record<string, EngineKind>> = { net: netEngine, epoll: addonEngine, ffi: ffiEngine };
+const ENGINES: Readonly<Record<string, EngineKind>> = {
+  net: netEngine,
+  streams: streamsEngine,
+  epoll: addonEngine,
+  ffi: ffiEngine,
+};
 const MOST_MINUTES = 30;
 const ROUND_MS = 8_000;
 

@@ -96,10 +96,13 @@ describe.each(ENGINES)('$name engine, when both sides break', ({ start }) => {
   });
 });
 
-/** Node watches no stream that is paused, and does not tell of it: such a reset is heard of when the backend goes on. */
-const HEARING_PAUSED = ENGINES.filter(({ name }) => name !== streamsEngine.name);
+/**
+ * Node watches no stream that is paused, and closes one that cannot be written to, unread: by streams alone, neither of
+ * the following can be had.
+ */
+const KNOWING = ENGINES.filter(({ name }) => name !== streamsEngine.name);
 
-describe.each(HEARING_PAUSED)('$name engine, when one side breaks', ({ start }) => {
+describe.each(KNOWING)('$name engine, when one side breaks', ({ start }) => {
   it('releases a backend that does not read when its client resets amid an upload', async () => {
     const { backend, running, connect } = await pairOf(start, (socket) => socket.pause());
     for (const share of [16, 12, 8, 6, 4, 3, 2, 1]) {
@@ -113,5 +116,26 @@ describe.each(HEARING_PAUSED)('$name engine, when one side breaks', ({ start }) 
       for (const socket of backend.sockets) socket.destroy();
       await until(() => backend.sockets.length === 0, { what: 'the backend to be rid of it' });
     }
+  });
+
+  it('hands on what a backend has answered before it broke the upload off', async () => {
+    const answer = 'too large';
+    const { backend, running, connect } = await pairOf(start, (socket) => {
+      socket.once('data', () => {
+        socket.end(answer);
+        setImmediate(() => socket.destroy());
+      });
+    });
+    const uploads = Array.from({ length: 100 }, async () => {
+      const client = await connect();
+      client.on('drain', () => client.write(Buffer.alloc(65_536)));
+      client.write(Buffer.alloc(1_048_576));
+      await once(client.resume(), 'end').catch(() => {});
+      client.destroy();
+    });
+    await Promise.all(uploads);
+    expect(await left(running)).toBe(0);
+    await until(() => backend.sockets.length === 0, { what: 'the backend to be rid of them' });
+    expect(running.traffic.report().bytesReceived).toBe(uploads.length * answer.length);
   });
 });
