@@ -22,6 +22,8 @@ export interface ConnectionOptions extends PlaceOptions {
   /** A connect failed for a reason that lies with this machine; called once an attempt. */
   readonly onLocalTrouble: (backendId: string, detail: string) => void;
   readonly onRefused: (reason: RefusalReason, client: string) => void;
+  /** Everything that the connection held is released; called once. */
+  readonly onEnded: (connection: Connection) => void;
 }
 
 /** The backend is to be left; it has done nothing wrong. */
@@ -38,13 +40,12 @@ const KEEP_ALIVE_DELAY_MS = 60_000;
  *                   └─────────┘ (next distinct backend, within attempts and deadline)
  *
  * The client is not read from before a backend has answered, so nothing is lost when a backend fails, and the
- * client sees no byte and no error of a failed attempt. `onEnded` is called once, when everything is released.
+ * client sees no byte and no error of a failed attempt.
  */
 export class Connection implements WireHolder, RelayHooks {
   readonly #client: Wire;
   readonly #address: IpAddress;
   readonly #options: ConnectionOptions;
-  readonly #onEnded: (connection: Connection) => void;
   /** Slots of the backends that have failed this client. */
   readonly #tried: number[] = [];
   readonly #deadlineMs: number;
@@ -59,16 +60,10 @@ export class Connection implements WireHolder, RelayHooks {
   #isClientClosed = false;
   #lasts = false;
 
-  constructor(
-    client: Wire,
-    address: IpAddress,
-    options: ConnectionOptions,
-    onEnded: (connection: Connection) => void,
-  ) {
+  constructor(client: Wire, address: IpAddress, options: ConnectionOptions) {
     this.#client = client;
     this.#address = address;
     this.#options = options;
-    this.#onEnded = onEnded;
     this.#deadlineMs = options.now() + options.connectTimeoutMs * options.connectAttempts;
     client.hold(this);
   }
@@ -184,7 +179,7 @@ export class Connection implements WireHolder, RelayHooks {
     const isDialFailure = this.#phase === 'dialling' && !this.#isClientClosed;
     const refusal = isDialFailure ? this.#judgeDial(place) : undefined;
     place.leave();
-    if (this.#isClientClosed) this.#onEnded(this);
+    if (this.#isClientClosed) this.#options.onEnded(this);
     else if (refusal !== undefined) this.#refuse(refusal);
     else if (isDialFailure) this.begin();
     else this.#relay?.lost();
@@ -193,7 +188,7 @@ export class Connection implements WireHolder, RelayHooks {
   #clientClosed(): void {
     this.#isClientClosed = true;
     this.#options.counters.clientEnded();
-    if (this.#backend === undefined) this.#onEnded(this);
+    if (this.#backend === undefined) this.#options.onEnded(this);
     else if (this.#relay === undefined) this.#backend.close();
     else this.#relay.lost();
   }

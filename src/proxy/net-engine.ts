@@ -155,6 +155,10 @@ export class NetEngine implements ProxyEngine {
       report: (outcome) => this.#report(outcome),
       onLocalTrouble: (backend, error) => this.#warnLocal.warn({ backend, error }),
       onRefused: (reason, client) => this.#refused(reason, client),
+      onEnded: (connection) => {
+        this.#live.delete(connection);
+        this.#resolveWhenDrained();
+      },
     };
     transport.accept(this.#server, (client) => this.#admit(client, connectionOptions));
     this.#checks = setInterval(() => this.#check(), CHECK_MS);
@@ -175,10 +179,7 @@ export class NetEngine implements ProxyEngine {
   }
 
   #serve(client: Wire, address: IpAddress, connectionOptions: ConnectionOptions): void {
-    const connection = new Connection(client, address, connectionOptions, (ended) => {
-      this.#live.delete(ended);
-      this.#resolveWhenDrained();
-    });
+    const connection = new Connection(client, address, connectionOptions);
     this.#live.add(connection);
     connection.begin();
   }

@@ -12,7 +12,7 @@ export interface RelayHooks {
   /** The backend has ended without a byte. @param isAnswerOwed the client has asked something and waits */
   leftSilently(isAnswerOwed: boolean): void;
   /** The backend's connection is gone without a byte. @param wasAsked the client had said something */
-  brokeSilently(wasAsked: boolean, errorCode: string): void;
+  brokeSilently(wasAsked: boolean): void;
   clientBroke(errorCode: string): void;
 }
 
@@ -126,7 +126,7 @@ export class Relay implements WireReader {
     this.#otherThan(this.#sideOf(wire)).wire.flush();
     if (this.#isOver) return;
     if (wire === this.#client.wire) this.#hooks.clientBroke(errorCode);
-    else if (!this.#hasAnswered) this.#hooks.brokeSilently(this.#hasAsked, errorCode);
+    else if (!this.#hasAnswered) this.#hooks.brokeSilently(this.#hasAsked);
     this.abort();
   }
 

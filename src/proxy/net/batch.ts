@@ -50,17 +50,16 @@ export class Message {
 export class Batch {
   readonly #messages: Message[] = [];
   #used = 0;
+  readonly #send = (): void => {
+    for (let index = 0; index < this.#used; index++) this.#messages[index]!.send();
+    this.#used = 0;
+  };
 
   add(sender: Sender, bytes: Uint8Array): Message {
     if (this.#used === MOST_MESSAGES) this.#send();
-    if (this.#used === 0) setImmediate(() => this.#send());
+    if (this.#used === 0) setImmediate(this.#send);
     const message = (this.#messages[this.#used++] ??= new Message());
     message.hold(sender, bytes);
     return message;
-  }
-
-  #send(): void {
-    for (let index = 0; index < this.#used; index++) this.#messages[index]!.send();
-    this.#used = 0;
   }
 }

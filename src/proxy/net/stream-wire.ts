@@ -66,6 +66,8 @@ class StreamWire implements Wire {
 
   write(bytes: Uint8Array): number {
     this.#socket.write(bytes, this.#onWritten);
+    // Its event follows.
+    if (this.#socket.errored !== null) return 0;
     this.#left = this.#socket.writableLength;
     return bytes.length - this.#left;
   }
