@@ -101,6 +101,7 @@ CALL(eventfd, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC))
 CALL(getOption, get_number(a[0], a[1], a[2]))
 CALL(getSocketName, name_at(a[0], POINTER(1)))
 CALL(listen, listen(a[0], a[1]))
+CALL(peek, recv(a[0], POINTER(1), a[2], MSG_PEEK))
 CALL(pipe, pipe2(POINTER(0), O_NONBLOCK | O_CLOEXEC))
 CALL(read, read(a[0], POINTER(1), a[2]))
 CALL(recv, recv(a[0], POINTER(1), a[2], 0))
@@ -136,7 +137,7 @@ static void export(napi_env env, napi_value exports, const char *name, napi_call
 NAPI_MODULE_INIT() {
   export(env, exports, "addressOf", address_of);
   EXPORT(accept) EXPORT(bind) EXPORT(close) EXPORT(dial) EXPORT(epollControl) EXPORT(epollCreate)
-  EXPORT(epollWait) EXPORT(eventfd) EXPORT(getOption) EXPORT(getSocketName) EXPORT(listen) EXPORT(pipe)
+  EXPORT(epollWait) EXPORT(eventfd) EXPORT(getOption) EXPORT(getSocketName) EXPORT(listen) EXPORT(peek) EXPORT(pipe)
   EXPORT(read) EXPORT(recv) EXPORT(send) EXPORT(setOption) EXPORT(setOptionAt) EXPORT(setPipeSize)
   EXPORT(shutdownWrite) EXPORT(socket) EXPORT(splice) EXPORT(transfer) EXPORT(write)
   return exports;

@@ -44,8 +44,8 @@ export function createFleet({ settings, probe, ...options }: CreateFleetOptions)
 
 /** The check of a backend: that of the settings, with what its row says instead. */
 function checkSettings(
-  { health_check: health }: Settings,
-  { health: own = {} }: Backend,
+  { health_check: health, proxy_protocol: { send } }: Settings,
+  { health: own = {}, proxyProtocol }: Backend,
 ): HealthCheckSettings {
   const type = own.type ?? health.type;
   const check: HealthCheck =
@@ -54,6 +54,7 @@ function checkSettings(
       : { type, path: own.path ?? health.path, expectedStatus: own.expectedStatus ?? health.expected_status };
   return {
     check,
+    header: proxyProtocol ?? send,
     intervalMs: health.interval_secs * 1000,
     timeoutMs: health.timeout_secs * 1000,
     healthyThreshold: health.healthy_threshold,

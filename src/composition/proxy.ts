@@ -78,7 +78,7 @@ function geoOptionsOf({ geoip: { cidrs, regions, path } }: Settings) {
 
 function commonOf({ settings, logger, now }: ProxyOptions, state: SharedState) {
   const { counters, occupancy, memory } = state;
-  const directory = new Directory(state, logger);
+  const directory = new Directory(state, logger, settings.proxy_protocol.send);
   const affinity = new Affinity({
     ttlMs: settings.binding.ttl_secs * 1000,
     now,
@@ -92,6 +92,10 @@ function commonOf({ settings, logger, now }: ProxyOptions, state: SharedState) {
     activeOf: (incarnation: string) => directory.activeOf(incarnation),
     collectGarbage: () => void affinity.collectGarbage(),
   };
+}
+
+function proxyHeadersOf({ proxy_protocol: { trusted, timeout_secs: timeoutSecs } }: Settings) {
+  return { trusted, timeoutMs: timeoutSecs * 1000 };
 }
 
 function timeoutsOf(settings: Settings) {
@@ -126,6 +130,7 @@ function portableProxy(options: ProxyOptions): Proxy {
         onOutcomes,
         onInForce,
         ...timeoutsOf(settings),
+        proxyHeaders: proxyHeadersOf(settings),
       });
     },
   };
@@ -165,6 +170,7 @@ function epollProxy(options: ProxyOptions, { sys, way }: FoundSys): Proxy {
             clientCeiling: clientCeiling(mostDescriptors, probes),
             splices,
             corksEnds,
+            proxyHeaders: proxyHeadersOf(settings),
             logsConnections: settings.log_level === 'debug',
             tuning: {
               clientCongestion: tcp.congestion,

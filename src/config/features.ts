@@ -1,6 +1,16 @@
 import { z } from 'zod';
 import { PROBE_PATH } from '../domain/backend.ts';
-import { amount, listenAddress, RELOADABLE, seconds, STATIC, switchOff, text } from './setting-types.ts';
+import { HEADER_MODES } from '../domain/proxy-protocol/relayed-header.ts';
+import {
+  amount,
+  listenAddress,
+  networks,
+  RELOADABLE,
+  seconds,
+  STATIC,
+  switchOff,
+  text,
+} from './setting-types.ts';
 
 export const tls = z
   .strictObject({
@@ -31,6 +41,28 @@ export const rateLimit = z
     max_requests: amount('EDGEPROXY_RATE_LIMIT_MAX_REQUESTS', RELOADABLE, 100, 1, 'Connections per window.'),
     window_secs: seconds('EDGEPROXY_RATE_LIMIT_WINDOW_SECS', RELOADABLE, 1, 1, 'Length of the window.'),
     burst: amount('EDGEPROXY_RATE_LIMIT_BURST', RELOADABLE, 10, 1, 'Connections at once after a silence.'),
+  })
+  .prefault({});
+
+export const proxyProtocol = z
+  .strictObject({
+    trusted: networks(
+      'EDGEPROXY_PROXY_PROTOCOL_TRUSTED',
+      'Networks of proxies: a client from there has to begin with a PROXY header, which says who it is. Empty is nobody.',
+    ),
+    timeout_secs: seconds(
+      'EDGEPROXY_PROXY_PROTOCOL_TIMEOUT_SECS',
+      STATIC,
+      5,
+      3,
+      'Time for such a header to come; less would not survive a lost segment.',
+    ),
+    send: z.enum(HEADER_MODES).default('off').meta({
+      env: 'EDGEPROXY_PROXY_PROTOCOL_SEND',
+      reload: STATIC,
+      description:
+        'Header that a connection to a backend begins with, unless the column `proxy_protocol` of its row says otherwise.',
+    }),
   })
   .prefault({});
 

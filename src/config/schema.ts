@@ -2,7 +2,16 @@ import { z } from 'zod';
 import { backendRowSchema, healthOverrideSchema } from '../domain/backend.ts';
 import { admin, binding, geoip, metrics, postgres } from './core.ts';
 import { engine, syscalls, tcp, threads } from './engine.ts';
-import { api, circuitBreaker, configWatch, healthCheck, pool, rateLimit, tls } from './features.ts';
+import {
+  api,
+  circuitBreaker,
+  configWatch,
+  healthCheck,
+  pool,
+  proxyProtocol,
+  rateLimit,
+  tls,
+} from './features.ts';
 import { amount, listenAddress, percent, RELOADABLE, seconds, STATIC, text } from './setting-types.ts';
 
 /** A row of the table as a table of the file: only the health check has a shorter name. */
@@ -107,6 +116,7 @@ export const settingsSchema = z.strictObject({
   tls,
   api,
   rate_limit: rateLimit,
+  proxy_protocol: proxyProtocol,
   circuit_breaker: circuitBreaker,
   health_check: healthCheck,
   pool,

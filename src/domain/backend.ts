@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { normalizeAddress } from './address.ts';
+import { HEADER_MODES, type HeaderMode } from './proxy-protocol/relayed-header.ts';
 
 /**
  * One backend as its owner wants it: a row of the `backends` table or a `[[backends]]` table of the file.
@@ -22,6 +23,8 @@ export interface Backend {
   readonly deleted: boolean;
   /** How it is probed instead of what the settings say. */
   readonly health?: HealthOverride | undefined;
+  /** The PROXY header that connections to it begin with, instead of what the settings say. */
+  readonly proxyProtocol?: HeaderMode | undefined;
 }
 
 /** A health check of its own; what is left out is as the settings say. */
@@ -86,6 +89,7 @@ export const backendRowSchema = z.object({
   hard_limit: count('a number of connections').default(150),
   deleted: flag.default(false),
   health_check: healthOverrideSchema.nullish(),
+  proxy_protocol: z.enum(HEADER_MODES, { error: 'expected off, v1 or v2' }).nullish(),
 });
 
 function toOverride(
@@ -109,6 +113,7 @@ function toBackend(row: z.output<typeof backendRowSchema>): Backend {
     hardLimit: row.hard_limit,
     deleted: row.deleted,
     health: toOverride(row.health_check),
+    proxyProtocol: row.proxy_protocol ?? undefined,
   });
 }
 
@@ -188,6 +193,7 @@ const FIELDS = [
   'softLimit',
   'hardLimit',
   'deleted',
+  'proxyProtocol',
 ] as const satisfies readonly (keyof Backend)[];
 
 function sameOverride(a: HealthOverride | undefined, b: HealthOverride | undefined): boolean {

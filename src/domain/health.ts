@@ -1,3 +1,5 @@
+import type { HeaderMode } from './proxy-protocol/relayed-header.ts';
+
 /** How a backend is probed. */
 export type HealthCheck =
   | { readonly type: 'tcp' }
@@ -5,6 +7,8 @@ export type HealthCheck =
 
 export interface HealthCheckSettings {
   readonly check: HealthCheck;
+  /** The PROXY header that a probe begins with; none when absent. */
+  readonly header?: HeaderMode | undefined;
   readonly intervalMs: number;
   /** For the whole probe: connect to end of headers. */
   readonly timeoutMs: number;

@@ -1,7 +1,9 @@
 import type { RefusalReason } from '../domain/outcome.ts';
 import type { Logger, MonotonicClock } from '../domain/ports.ts';
+import { HEADER_MODES, type HeaderMode, relayedHeader } from '../domain/proxy-protocol/relayed-header.ts';
+import type { Introduction } from './awaited-header.ts';
 import { classifyConnectError } from './connect-error.ts';
-import type { IpAddress } from './ip-address.ts';
+import { IpAddress } from './ip-address.ts';
 import type { DialClock } from './net/dial-clock.ts';
 import type { Transport, Wire, WireHolder } from './net/wire.ts';
 import { Place, type PlaceOptions } from './place.ts';
@@ -29,6 +31,8 @@ export interface ConnectionOptions extends PlaceOptions {
 /** The backend is to be left; it has done nothing wrong. */
 const ABANDONED = 'ABANDONED';
 
+const NOTHING = new Uint8Array();
+
 /** Longer than any pause of a live peer that answers, shorter than the system's two hours. */
 const KEEP_ALIVE_DELAY_MS = 60_000;
 
@@ -45,6 +49,8 @@ const KEEP_ALIVE_DELAY_MS = 60_000;
 export class Connection implements WireHolder, RelayHooks {
   readonly #client: Wire;
   readonly #address: IpAddress;
+  /** Until the backend has been told. */
+  #introduction: Introduction | undefined;
   readonly #options: ConnectionOptions;
   /** Slots of the backends that have failed this client. */
   readonly #tried: number[] = [];
@@ -52,6 +58,8 @@ export class Connection implements WireHolder, RelayHooks {
   #backend: Wire | undefined;
   #place: Place | undefined;
   #relay: Relay | undefined;
+  /** What the backend that is dialled is to be sent first. */
+  #headerMode: HeaderMode = 'off';
   #dialStartedMs = 0;
   /** Why the dial under way has failed. */
   #dialError: string | undefined;
@@ -60,9 +68,16 @@ export class Connection implements WireHolder, RelayHooks {
   #isClientClosed = false;
   #lasts = false;
 
-  constructor(client: Wire, address: IpAddress, options: ConnectionOptions) {
+  /** @param introduction absent for a client that nobody had to announce */
+  constructor(
+    client: Wire,
+    address: IpAddress,
+    introduction: Introduction | undefined,
+    options: ConnectionOptions,
+  ) {
     this.#client = client;
     this.#address = address;
+    this.#introduction = introduction;
     this.#options = options;
     this.#deadlineMs = options.now() + options.connectTimeoutMs * options.connectAttempts;
     client.hold(this);
@@ -83,6 +98,7 @@ export class Connection implements WireHolder, RelayHooks {
     const slot = router.enter(this.#address, this.#tried);
     if (slot < 0) return this.#refuse(refusalOf(slot));
     this.#place = new Place(slots.at(slot)!, this.#options);
+    this.#headerMode = HEADER_MODES[router.table.headers[router.row]!]!;
     this.#dialStartedMs = now();
     this.#dialError = undefined;
     const { host, port } = this.#place.occupant.backend;
@@ -127,6 +143,22 @@ export class Connection implements WireHolder, RelayHooks {
     counters.connected(slot, rttSeconds);
     logger.debug({ client: this.#address.text, backend: row.id, rttSeconds }, 'client connected to backend');
     this.#relay = new Relay(this.#client, backend, this, nowMs);
+    if (this.#introduction === undefined && this.#headerMode === 'off') return;
+    const { surplus = NOTHING, hasEnded = false } = this.#introduction ?? {};
+    this.#relay.open({ header: this.#header(), surplus, hasEnded });
+    this.#introduction = undefined;
+  }
+
+  #header(): Uint8Array {
+    const ends = this.#headerMode === 'off' ? undefined : this.#client.ends();
+    // A client that has gone has no addresses any more, and no use for a backend.
+    if (this.#headerMode === 'off' || ends === undefined) return NOTHING;
+    return relayedHeader(this.#headerMode, this.#introduction?.announcement, () => ({
+      source: this.#address.words,
+      sourcePort: ends.remotePort,
+      destination: IpAddress.of(ends.localAddress).words,
+      destinationPort: ends.localPort,
+    }));
   }
 
   dialFailed(wire: Wire, errorCode: string): void {

@@ -1,6 +1,7 @@
 import { incarnationOf } from '../domain/backend.ts';
 import type { EligibleSet } from '../domain/eligibility.ts';
 import type { Logger } from '../domain/ports.ts';
+import type { HeaderMode } from '../domain/proxy-protocol/relayed-header.ts';
 import { type RouteTable, routeTableOf } from './routes.ts';
 import type { SharedState } from './shared-state.ts';
 import { SlotTable } from './slot-table.ts';
@@ -10,11 +11,14 @@ export class Directory {
   readonly slots: SlotTable;
   readonly #state: SharedState;
   readonly #logger: Logger;
+  readonly #header: HeaderMode;
   #slotless = 0;
 
-  constructor(state: SharedState, logger: Logger) {
+  /** @param header that connections begin with, where a backend does not say it */
+  constructor(state: SharedState, logger: Logger, header: HeaderMode = 'off') {
     this.#state = state;
     this.#logger = logger;
+    this.#header = header;
     this.slots = new SlotTable(state.occupancy);
   }
 
@@ -26,7 +30,7 @@ export class Directory {
       const occupant = this.slots.of(incarnationOf(backend));
       if (occupant !== undefined) this.#state.gates.apply(occupant.slot, gate);
     }
-    return routeTableOf(set, this.slots);
+    return routeTableOf(set, this.slots, this.#header);
   }
 
   /** Connections at an incarnation, connecting and connected. */

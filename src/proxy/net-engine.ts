@@ -12,6 +12,7 @@ import type {
   ProxyEngine,
   ThreadReport,
 } from '../domain/ports.ts';
+import type { Introduction } from './awaited-header.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import type { Counters } from './counters.ts';
 import type { Directory } from './directory.ts';
@@ -20,6 +21,8 @@ import { chooseTransport } from './net/choose-transport.ts';
 import { DialClock } from './net/dial-clock.ts';
 import { StreamTransport } from './net/stream-wire.ts';
 import type { Wire } from './net/wire.ts';
+import type { ProxyHeaderSettings } from './proxy-header-settings.ts';
+import { Reception } from './reception.ts';
 import type { Router } from './router.ts';
 
 export interface NetEngineOptions {
@@ -38,6 +41,7 @@ export interface NetEngineOptions {
   readonly connectAttempts: number;
   /** A connection that is silent both ways for this long is closed; 0 is never. */
   readonly idleTimeoutMs: number;
+  readonly proxyHeaders: ProxyHeaderSettings;
   /** Uses sockets by their public API alone, even where there is a faster way. */
   readonly usesStreams?: boolean;
 }
@@ -49,7 +53,7 @@ const CLOSE_STEPS = 10;
 /**
  * The portable engine: sockets of Node, one thread. Works wherever Node does.
  *
- *     server ─► admit ─► Connection: pick ─► dial ─► relay
+ *     server ─► Reception ─► admit ─► Connection: pick ─► dial ─► relay
  */
 export class NetEngine implements ProxyEngine {
   readonly #options: NetEngineOptions;
@@ -57,6 +61,7 @@ export class NetEngine implements ProxyEngine {
   readonly #warnLocal: LimitedLog;
   readonly #server: Server;
   readonly #live = new Set<Connection>();
+  #reception: Reception | undefined;
   readonly #warnRefused: Readonly<Record<RefusalReason, LimitedLog>>;
   #outcomes: Outcome[] = [];
   #checks: NodeJS.Timeout | undefined;
@@ -72,6 +77,7 @@ export class NetEngine implements ProxyEngine {
       all_full: limited(),
       connect_failed: limited(),
       local_error: limited(),
+      bad_proxy_header: limited(),
     };
     this.#warnLocal = limitedWarning(logger, 'cannot connect, the trouble is local', now);
     this.#dialClock = new DialClock(now);
@@ -79,7 +85,7 @@ export class NetEngine implements ProxyEngine {
   }
 
   get liveConnections(): number {
-    return this.#live.size;
+    return this.#live.size + (this.#reception?.size ?? 0);
   }
 
   listen(): Promise<ListenAddress> {
@@ -126,6 +132,8 @@ export class NetEngine implements ProxyEngine {
 
   async close(spreadMs: number): Promise<void> {
     const drained = this.drain();
+    this.#options.counters.clientEnded(this.#reception?.abandon() ?? 0);
+    this.#resolveWhenDrained();
     const victims = [...this.#live];
     const closed = victims.map(async (connection, index) => {
       const step = Math.floor((index * CLOSE_STEPS) / victims.length);
@@ -160,12 +168,22 @@ export class NetEngine implements ProxyEngine {
         this.#resolveWhenDrained();
       },
     };
-    transport.accept(this.#server, (client) => this.#admit(client, connectionOptions));
+    const reception = new Reception({
+      ...this.#options.proxyHeaders,
+      onClient: (client, address, introduction) =>
+        this.#admit(client, address, introduction, connectionOptions),
+      onRefused: (peer, problem) => {
+        counters.clientEnded();
+        this.#refused('bad_proxy_header', peer.text, problem);
+      },
+      onSettled: () => this.#resolveWhenDrained(),
+    });
+    this.#reception = reception;
+    transport.accept(this.#server, (client) => this.#receive(client, reception));
     this.#checks = setInterval(() => this.#check(), CHECK_MS);
   }
 
-  /** Decides whether a client is served at all, before anything is picked or dialled for it. */
-  #admit(client: Wire, connectionOptions: ConnectionOptions): void {
+  #receive(client: Wire, reception: Reception): void {
     const { counters } = this.#options;
     const { remoteAddress } = client;
     counters.clientAccepted();
@@ -175,22 +193,28 @@ export class NetEngine implements ProxyEngine {
       client.close();
       return;
     }
-    this.#serve(client, IpAddress.of(remoteAddress), connectionOptions);
+    reception.receive(client, IpAddress.of(remoteAddress));
   }
 
-  #serve(client: Wire, address: IpAddress, connectionOptions: ConnectionOptions): void {
-    const connection = new Connection(client, address, connectionOptions);
+  /** Who the client is, is known now: whatever goes by that comes here, before a backend is picked. */
+  #admit(
+    client: Wire,
+    address: IpAddress,
+    introduction: Introduction | undefined,
+    connectionOptions: ConnectionOptions,
+  ): void {
+    const connection = new Connection(client, address, introduction, connectionOptions);
     this.#live.add(connection);
     connection.begin();
   }
 
   #resolveWhenDrained(): void {
-    if (this.#isDraining && this.#live.size === 0) this.#drained.resolve();
+    if (this.#isDraining && this.liveConnections === 0) this.#drained.resolve();
   }
 
-  #refused(reason: RefusalReason, client: string): void {
+  #refused(reason: RefusalReason, client: string, detail?: string): void {
     this.#options.counters.clientRefused(reason);
-    this.#options.logger.debug({ client, reason }, 'client refused');
+    this.#options.logger.debug({ client, reason, detail }, 'client refused');
     this.#warnRefused[reason].warn({ reason });
   }
 

@@ -16,6 +16,16 @@ export interface RelayHooks {
   clientBroke(errorCode: string): void;
 }
 
+/** How a connection begins that does not begin with what is read from its client. */
+export interface Opening {
+  /** For the backend; empty when it wants none. */
+  readonly header: Uint8Array;
+  /** What has been read of the client before. */
+  readonly surplus: Uint8Array;
+  /** The client's FIN has been read. */
+  readonly hasEnded: boolean;
+}
+
 /** What the relay knows of one side. */
 interface Side {
   readonly wire: Wire;
@@ -53,6 +63,14 @@ export class Relay implements WireReader {
     this.#lastMovedMs = nowMs;
     backend.read(this);
     client.read(this);
+  }
+
+  /** What comes before all that is read from the client; to be called at once. */
+  open({ header, surplus, hasEnded }: Opening): void {
+    if (surplus.length > 0) this.#hasAsked = true;
+    const first = surplus.length === 0 ? header : Buffer.concat([header, surplus]);
+    if (first.length > 0) this.#pass(first, this.#client, this.#backend);
+    if (hasEnded && !this.#isOver) this.ended(this.#client.wire);
   }
 
   /** Ends both sides with a reset. The backend first: its place is free before its client can come again. */
@@ -95,10 +113,7 @@ export class Relay implements WireReader {
       this.#hasAnswered = true;
       this.#hooks.answered();
     }
-    const taken = sink.wire.write(bytes);
-    if (taken < 0) return this.#sinkBroke(sink, getSystemErrorName(taken));
-    if (taken > 0) this.#count(sink, taken);
-    if (sink.wire.isBusy) hold(source);
+    this.#pass(bytes, source, sink);
   }
 
   wrote(wire: Wire, bytes: number): void {
@@ -132,6 +147,13 @@ export class Relay implements WireReader {
 
   writeFailed(wire: Wire, errorCode: string): void {
     this.#sinkBroke(this.#sideOf(wire), errorCode);
+  }
+
+  #pass(bytes: Uint8Array, source: Side, sink: Side): void {
+    const taken = sink.wire.write(bytes);
+    if (taken < 0) return this.#sinkBroke(sink, getSystemErrorName(taken));
+    if (taken > 0) this.#count(sink, taken);
+    if (sink.wire.isBusy) hold(source);
   }
 
   #sideOf(wire: Wire): Side {

@@ -38,6 +38,7 @@ const EMPTY_TABLE: RouteTable = {
   places: new Int32Array(),
   localities: [],
   endpoints: new Int32Array(),
+  headers: new Int32Array(),
 };
 
 const NOWHERE = -1;

@@ -1,6 +1,7 @@
 import { incarnationOf } from '../domain/backend.ts';
 import type { EligibleSet } from '../domain/eligibility.ts';
 import type { Candidates, Locality } from '../domain/load-balancing.ts';
+import { HEADER_MODES, type HeaderMode } from '../domain/proxy-protocol/relayed-header.ts';
 import { sharedInts, sharedNumbers } from './shared-columns.ts';
 import type { SlotTable } from './slot-table.ts';
 
@@ -18,12 +19,18 @@ export interface RouteTable extends Candidates {
   readonly places: Int32Array;
   /** The four words of the address, then the port: `ENDPOINT_WORDS` cells a row. */
   readonly endpoints: Int32Array;
+  /** What a connection begins with: the index of a mode in `HEADER_MODES`. */
+  readonly headers: Int32Array;
 }
 
 export const ENDPOINT_WORDS = 5;
 
-/** Lists the backends of the set that have a slot. */
-export function routeTableOf({ version, eligible }: EligibleSet, slots: SlotTable): RouteTable {
+/** Lists the backends of the set that have a slot. @param header of backends that say nothing of it */
+export function routeTableOf(
+  { version, eligible }: EligibleSet,
+  slots: SlotTable,
+  header: HeaderMode,
+): RouteTable {
   const rows = eligible.length;
   const table = {
     version,
@@ -33,6 +40,7 @@ export function routeTableOf({ version, eligible }: EligibleSet, slots: SlotTabl
     hardLimits: sharedNumbers(rows),
     places: sharedInts(rows),
     endpoints: sharedInts(rows * ENDPOINT_WORDS),
+    headers: sharedInts(rows),
   };
   const placeOf = new Map<string, number>();
   const localities: Locality[] = [];
@@ -51,6 +59,7 @@ export function routeTableOf({ version, eligible }: EligibleSet, slots: SlotTabl
     table.places[row] = place;
     table.endpoints.set(occupant.address.words, row * ENDPOINT_WORDS);
     table.endpoints[row * ENDPOINT_WORDS + 4] = backend.port;
+    table.headers[row] = HEADER_MODES.indexOf(backend.proxyProtocol ?? header);
     row++;
   }
   return { ...table, rows: row, localities };

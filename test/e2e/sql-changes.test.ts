@@ -184,6 +184,7 @@ describe('eight daemons', () => {
         'idx_backends_healthy',
         'idx_backends_region',
         'health_check',
+        'proxy_protocol',
         'edgeproxy_backends_changed',
       ],
     ]);

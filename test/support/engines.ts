@@ -8,6 +8,7 @@ import { Directory } from '../../src/proxy/directory.ts';
 import { EpollEngine } from '../../src/proxy/epoll/epoll-engine.ts';
 import { descriptorLimit } from '../../src/proxy/epoll/descriptor-limit.ts';
 import { NetEngine } from '../../src/proxy/net-engine.ts';
+import type { ProxyHeaderSettings } from '../../src/proxy/proxy-header-settings.ts';
 import { Router } from '../../src/proxy/router.ts';
 import { newSharedState, newsOf } from '../../src/proxy/shared-state.ts';
 import { loadSys, type SysWay } from '../../src/proxy/sys/load-sys.ts';
@@ -22,6 +23,7 @@ export interface EngineOptions {
   readonly connectAttempts: number;
   readonly idleTimeoutMs: number;
   readonly bindingTtlMs: number;
+  readonly proxyHeaders: ProxyHeaderSettings;
   readonly threads: number;
   readonly logger: Logger;
   /** The module that a data thread runs. */
@@ -57,6 +59,7 @@ const DEFAULTS: EngineOptions = {
   connectAttempts: 3,
   idleTimeoutMs: 0,
   bindingTtlMs: 0,
+  proxyHeaders: { trusted: [], timeoutMs: 5_000 },
   threads: 2,
   logger: silentLogger,
   module: new URL('../../src/composition/data-thread.ts', import.meta.url),
@@ -155,7 +158,8 @@ function epollEngine(name: string, sysWay: SysWay): EngineKind {
     name,
     async start(backends, given = {}) {
       const options = { ...DEFAULTS, ...given };
-      const { threads, connectTimeoutMs, connectAttempts, idleTimeoutMs, bindingTtlMs } = options;
+      const { threads, connectTimeoutMs, connectAttempts, idleTimeoutMs, bindingTtlMs, proxyHeaders } =
+        options;
       const { state, run, ...base } = aBase(threads, options);
       const engine = await EpollEngine.start({
         ...options,
@@ -174,6 +178,7 @@ function epollEngine(name: string, sysWay: SysWay): EngineKind {
           connectTimeoutMs,
           connectAttempts,
           idleTimeoutMs,
+          proxyHeaders,
           pipeBytes: 1_048_576,
           clientCeiling: options.clientCeiling,
           splices: true,

@@ -72,6 +72,7 @@ function toRow(backend: Backend): Readonly<Record<string, unknown>> {
     soft_limit: backend.softLimit,
     hard_limit: backend.hardLimit,
     deleted: backend.deleted,
+    proxy_protocol: backend.proxyProtocol,
     health_check: backend.health && {
       type: backend.health.type,
       path: backend.health.path,

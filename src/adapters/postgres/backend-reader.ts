@@ -21,6 +21,6 @@ export function createBackendReader(
       schema = await initialize(pool);
       onInitialized(schema);
     }
-    return readBackends(pool, schema.hasHealthCheck);
+    return readBackends(pool, schema.optionalColumns);
   };
 }

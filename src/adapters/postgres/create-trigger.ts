@@ -7,12 +7,12 @@ import type { Query } from './pool.ts';
  * other, so an update of `updated_at` alone must not be one of them. The payload is empty: a notification is a
  * hint to read, and equal ones of a transaction collapse.
  *
- * @param hasHealthCheck whether the table has the optional column `health_check`
+ * @param optional the optional columns that the table has
  */
 export async function createTrigger(
   query: Query,
   { schema, table }: FoundSchema,
-  hasHealthCheck: boolean,
+  optional: readonly string[],
 ): Promise<void> {
   await query(`
     CREATE OR REPLACE FUNCTION ${schema}.edgeproxy_notify_backends() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -23,6 +23,6 @@ export async function createTrigger(
   await query(`DROP TRIGGER IF EXISTS ${TRIGGER_NAME} ON ${table}`);
   await query(`
     CREATE TRIGGER ${TRIGGER_NAME}
-    AFTER INSERT OR DELETE OR TRUNCATE OR UPDATE OF ${columnList(hasHealthCheck)} ON ${table}
+    AFTER INSERT OR DELETE OR TRUNCATE OR UPDATE OF ${columnList(optional)} ON ${table}
     FOR EACH STATEMENT EXECUTE FUNCTION ${schema}.edgeproxy_notify_backends()`);
 }

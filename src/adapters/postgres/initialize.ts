@@ -1,10 +1,10 @@
 import { EdgeProxyError } from '../../errors.ts';
-import { addHealthCheck } from './add-health-check.ts';
+import { addColumn } from './add-column.ts';
 import { createIndex, INDEXES } from './create-index.ts';
 import { createTable } from './create-table.ts';
 import { createTrigger } from './create-trigger.ts';
 import { inspectSchema, type FoundSchema } from './inspect-schema.ts';
-import { COLUMNS, HEALTH_CHECK_COLUMN, TRIGGER_NAME } from './names.ts';
+import { COLUMNS, OPTIONAL_COLUMNS, TRIGGER_NAME } from './names.ts';
 import type { PostgresPool, Query } from './pool.ts';
 import { sqlStateOf } from './postgres-error.ts';
 
@@ -22,8 +22,8 @@ export interface InitializedSchema {
   readonly table: string;
   /** What this call created: nothing, when all was there. */
   readonly created: readonly string[];
-  /** Whether the table has the optional column `health_check`. */
-  readonly hasHealthCheck: boolean;
+  /** The optional columns that the table has. */
+  readonly optionalColumns: readonly string[];
   /** Whether changes are notified; if not, only the poll sees them, and `problems` says why. */
   readonly notifies: boolean;
   /** What is missing and could not be created, each with its reason. Never an obstacle to reading. */
@@ -31,10 +31,11 @@ export interface InitializedSchema {
 }
 
 function assertColumns({ table, columns }: FoundSchema): void {
-  const problems = [...COLUMNS, HEALTH_CHECK_COLUMN].flatMap(({ name, types }) => {
+  const problems = [...COLUMNS, ...OPTIONAL_COLUMNS].flatMap((wanted) => {
+    const { name, types } = wanted;
     const column = columns.find((candidate) => candidate.name === name);
     if (column === undefined)
-      return name === HEALTH_CHECK_COLUMN.name ? [] : [`${name} is missing (${types[0]})`];
+      return OPTIONAL_COLUMNS.includes(wanted) ? [] : [`${name} is missing (${types[0]})`];
     const known: readonly string[] = types;
     return known.includes(column.baseType)
       ? []
@@ -55,14 +56,15 @@ interface Helper {
   readonly create: (query: Query, found: FoundSchema) => Promise<void>;
 }
 
-function hasHealthCheck({ columns }: FoundSchema): boolean {
-  return columns.some(({ name }) => name === HEALTH_CHECK_COLUMN.name);
+function optionalColumnsOf({ columns }: FoundSchema): readonly string[] {
+  const names = OPTIONAL_COLUMNS.map(({ name }) => name);
+  return names.filter((name) => columns.some((column) => column.name === name));
 }
 
 /** One that somebody switched off stays as it is. */
 function lacksTrigger(found: FoundSchema): boolean {
   const { triggerEnabled, triggerColumns } = found;
-  const isBlind = hasHealthCheck(found) && !triggerColumns.includes(HEALTH_CHECK_COLUMN.name);
+  const isBlind = optionalColumnsOf(found).some((name) => !triggerColumns.includes(name));
   return triggerEnabled === null || (triggerEnabled && isBlind);
 }
 
@@ -73,15 +75,15 @@ const HELPERS: readonly Helper[] = [
     isMissing: ({ indexes }: FoundSchema) => !indexes.includes(index.name),
     create: (query: Query, { table }: FoundSchema) => createIndex(query, table, index),
   })),
-  {
-    name: HEALTH_CHECK_COLUMN.name,
-    isMissing: (found) => !hasHealthCheck(found),
-    create: (query, { table }) => addHealthCheck(query, table),
-  },
+  ...OPTIONAL_COLUMNS.map(({ name, types }) => ({
+    name,
+    isMissing: (found: FoundSchema) => !optionalColumnsOf(found).includes(name),
+    create: (query: Query, { table }: FoundSchema) => addColumn(query, table, name, types[0]!),
+  })),
   {
     name: TRIGGER_NAME,
     isMissing: lacksTrigger,
-    create: (query, found) => createTrigger(query, found, hasHealthCheck(found)),
+    create: (query, found) => createTrigger(query, found, optionalColumnsOf(found)),
   },
 ];
 
@@ -150,7 +152,7 @@ function initialized(
   problems: readonly string[],
 ): InitializedSchema {
   const notifies = found.triggerEnabled === true;
-  return { table: found.table, created, hasHealthCheck: hasHealthCheck(found), notifies, problems };
+  return { table: found.table, created, optionalColumns: optionalColumnsOf(found), notifies, problems };
 }
 
 /**

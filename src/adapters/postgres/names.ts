@@ -25,13 +25,16 @@ export const COLUMNS: readonly { readonly name: string; readonly types: readonly
 ];
 
 /**
- * A health check of its own for a backend, as JSON; nullable, and not in the seed's table: added when it is missing
- * and may be added, done without otherwise.
+ * What a backend may have of its own instead of what the settings say: a health check, as JSON, and the PROXY header
+ * that its connections begin with. Nullable, and not in the seed's table: added, as the first of their types, when
+ * they are missing and may be added, done without otherwise.
  */
-export const HEALTH_CHECK_COLUMN = { name: 'health_check', types: ['jsonb', 'json'] } as const;
+export const OPTIONAL_COLUMNS: typeof COLUMNS = [
+  { name: 'health_check', types: ['jsonb', 'json'] },
+  { name: 'proxy_protocol', types: TEXT },
+];
 
-/** The names of the columns, ready for a statement. */
-export function columnList(hasHealthCheck: boolean): string {
-  const columns = hasHealthCheck ? [...COLUMNS, HEALTH_CHECK_COLUMN] : COLUMNS;
-  return columns.map(({ name }) => name).join(', ');
+/** The names of the columns, ready for a statement. @param optional those of the optional ones that are there */
+export function columnList(optional: readonly string[]): string {
+  return [...COLUMNS.map(({ name }) => name), ...optional].join(', ');
 }

@@ -5,11 +5,11 @@ import type { Query } from './pool.ts';
 /**
  * Reads all rows, deleted ones included; bad rows come back as skipped. Rejects with `ERR_POSTGRES`.
  *
- * @param hasHealthCheck whether the table has the optional column `health_check`
+ * @param optional the optional columns that the table has
  */
 export async function readBackends(
   { query }: { readonly query: Query },
-  hasHealthCheck: boolean,
+  optional: readonly string[],
 ): Promise<ParsedRows> {
-  return parseBackendRows(await query(`SELECT ${columnList(hasHealthCheck)} FROM backends`));
+  return parseBackendRows(await query(`SELECT ${columnList(optional)} FROM backends`));
 }

@@ -19,13 +19,20 @@ export interface ProbeOptions {
  */
 export function createProbe({ maxInFlight, now }: ProbeOptions): Probe {
   const places = createSemaphore(maxInFlight);
-  return async ({ host, port }, { check, timeoutMs }, signal) => {
+  return async ({ host, port }, { check, header, timeoutMs }, signal) => {
     const release = await places.acquire(signal);
     if (signal.aborted) {
       release();
       throw signal.reason;
     }
     const target = { host, port };
-    return runAttempt({ target, look: lookFor(check, target), timeoutMs, signal, now, onClosed: release });
+    return runAttempt({
+      target,
+      look: lookFor(check, target, header),
+      timeoutMs,
+      signal,
+      now,
+      onClosed: release,
+    });
   };
 }

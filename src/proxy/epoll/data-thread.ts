@@ -3,6 +3,7 @@ import type { GeoResolver, Logger, MonotonicClock, Random } from '../../domain/p
 import { limitedWarning } from '../../domain/limited-log.ts';
 import { REFUSAL_REASONS, type RefusalReason } from '../../domain/outcome.ts';
 import { Affinity } from '../affinity.ts';
+import type { ProxyHeaderSettings } from '../proxy-header-settings.ts';
 import { Router } from '../router.ts';
 import { newsOf, openSharedState, type SharedMemory } from '../shared-state.ts';
 import type { Sys } from '../sys/sys.ts';
@@ -10,6 +11,8 @@ import { LoopClock } from './clock.ts';
 import { Dialer } from './dialer.ts';
 import { must } from './errno.ts';
 import { BACKLOG } from './bind-listener.ts';
+import { HeaderReader } from './header-reader.ts';
+import { HeaderWriter } from './header-writer.ts';
 import { Listeners } from './listeners.ts';
 import { Loop } from './loop.ts';
 import { type Command, Outbox } from './messages.ts';
@@ -43,6 +46,7 @@ export interface DataThreadSettings {
   readonly splices: boolean;
   readonly corksEnds: boolean;
   readonly logsConnections: boolean;
+  readonly proxyHeaders: ProxyHeaderSettings;
   readonly tuning: TuningSettings;
 }
 
@@ -126,12 +130,28 @@ export function runDataThread(
   ) as Record<RefusalReason, ReturnType<typeof limitedWarning>>;
   const warnLocal = limitedWarning(logger, 'cannot connect, the trouble is local', now);
   const warnExhausted = limitedWarning(logger, 'clients have to wait, accepting is paused', now);
-  const dialer = new Dialer({
+  const { trusted } = settings.proxyHeaders;
+  const headers =
+    trusted.length === 0
+      ? undefined
+      : new HeaderReader({
+          sys,
+          table,
+          sockets,
+          clock,
+          ...settings.proxyHeaders,
+          onHeader: (client, announcement) => dialer.announced(client, announcement),
+          onRefused: (client, problem) => dialer.unannounced(client, problem),
+        });
+  const headerWriter = new HeaderWriter({ sys, table, sockets, parking, relay, counters });
+  const dialer: Dialer = new Dialer({
     sys,
     table,
     sockets,
     relay,
     spare,
+    headers,
+    headerWriter,
     router,
     counters,
     clock,
@@ -141,9 +161,9 @@ export function runDataThread(
     connectAttempts: settings.connectAttempts,
     logsConnections: settings.logsConnections,
     onLocalTrouble: (tenancy, error) => warnLocal.warn({ tenancy, error }),
-    onRefused(reason, client) {
+    onRefused(reason, client, detail) {
       counters.clientRefused(reason);
-      if (settings.logsConnections) logger.debug({ client: client.text, reason }, 'client refused');
+      if (settings.logsConnections) logger.debug({ client: client.text, reason, detail }, 'client refused');
       warnRefused[reason].warn({ reason });
     },
   });
@@ -171,6 +191,7 @@ export function runDataThread(
     table,
     sockets,
     dialer,
+    headers,
     listeners,
     tuning,
     idleTimeoutMs: settings.idleTimeoutMs,
@@ -217,6 +238,7 @@ export function runDataThread(
       case 'close':
         if (!isDraining) drain();
         listeners.abandon();
+        headers?.abandon();
         return timers.closeAll(command.spreadMs);
       default:
         command satisfies never;
@@ -234,6 +256,7 @@ export function runDataThread(
     clock,
     listeners,
     dialer,
+    headers,
     relay,
     timers,
     outbox,

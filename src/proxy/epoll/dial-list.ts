@@ -2,17 +2,29 @@ import { CELL, type SocketTable } from './socket-table.ts';
 
 const NONE = 0;
 
-/** The connects under way, the one that ends next first: a list through the rows of the table. */
+/** Descriptors that have a limited time, the one whose is over next first: a list through the rows of the table. */
 export class DialList {
   readonly #table: SocketTable;
   readonly #timeLeft: (fd: number) => number;
+  readonly #next: number;
+  readonly #previous: number;
   #first = NONE;
   #last = NONE;
 
-  /** @param timeLeft of a connect, in milliseconds */
-  constructor(table: SocketTable, timeLeft: (fd: number) => number) {
+  /**
+   * @param timeLeft of a descriptor, in milliseconds
+   * @param next the cells that the list is kept in
+   */
+  constructor(
+    table: SocketTable,
+    timeLeft: (fd: number) => number,
+    next: number = CELL.NEXT,
+    previous: number = CELL.PREVIOUS,
+  ) {
     this.#table = table;
     this.#timeLeft = timeLeft;
+    this.#next = next;
+    this.#previous = previous;
   }
 
   /** The descriptor whose time is over next, or -1. */
@@ -25,20 +37,21 @@ export class DialList {
     const table = this.#table;
     const own = this.#timeLeft(fd);
     let before = this.#last;
-    while (before !== NONE && this.#timeLeft(before - 1) > own) before = table.get(before - 1, CELL.PREVIOUS);
-    this.#join(fd + 1, before === NONE ? this.#first : table.get(before - 1, CELL.NEXT));
+    while (before !== NONE && this.#timeLeft(before - 1) > own)
+      before = table.get(before - 1, this.#previous);
+    this.#join(fd + 1, before === NONE ? this.#first : table.get(before - 1, this.#next));
     this.#join(before, fd + 1);
   }
 
   remove(fd: number): void {
-    this.#join(this.#table.get(fd, CELL.PREVIOUS), this.#table.get(fd, CELL.NEXT));
+    this.#join(this.#table.get(fd, this.#previous), this.#table.get(fd, this.#next));
   }
 
   /** Makes two entries neighbours; each is a descriptor plus one, or an end of the list. */
   #join(before: number, after: number): void {
     if (before === NONE) this.#first = after;
-    else this.#table.set(before - 1, CELL.NEXT, after);
+    else this.#table.set(before - 1, this.#next, after);
     if (after === NONE) this.#last = before;
-    else this.#table.set(after - 1, CELL.PREVIOUS, before);
+    else this.#table.set(after - 1, this.#previous, before);
   }
 }

@@ -1,4 +1,5 @@
 import type { FailureCause, RefusalReason } from '../../domain/outcome.ts';
+import type { Announcement } from '../../domain/proxy-protocol/relayed-header.ts';
 import { classifyConnectError } from '../connect-error.ts';
 import type { Counters } from '../counters.ts';
 import { NO_PERMIT } from '../gates.ts';
@@ -10,6 +11,8 @@ import type { Sys } from '../sys/sys.ts';
 import type { LoopClock } from './clock.ts';
 import { DialList } from './dial-list.ts';
 import { errorNameOf, NO_DESCRIPTORS, TIMED_OUT } from './errno.ts';
+import type { HeaderReader } from './header-reader.ts';
+import type { HeaderWriter } from './header-writer.ts';
 import type { Outbox } from './messages.ts';
 import type { Relay } from './relay.ts';
 import { SocketAddress } from './socket-address.ts';
@@ -24,6 +27,9 @@ export interface DialerOptions {
   readonly sockets: Sockets;
   readonly relay: Relay;
   readonly spare: Spare;
+  /** Absent when nobody is trusted to announce clients. */
+  readonly headers: HeaderReader | undefined;
+  readonly headerWriter: HeaderWriter;
   readonly router: Router;
   readonly counters: Counters;
   readonly clock: LoopClock;
@@ -32,7 +38,7 @@ export interface DialerOptions {
   /** Time for one connect; all attempts of a client together get `connectAttempts` times that. */
   readonly connectTimeoutMs: number;
   readonly connectAttempts: number;
-  readonly onRefused: (reason: RefusalReason, client: IpAddress) => void;
+  readonly onRefused: (reason: RefusalReason, client: IpAddress, detail?: string) => void;
   /** A connect failed for a reason that lies with this machine. */
   readonly onLocalTrouble: (tenancy: number, error: string) => void;
   readonly logsConnections: boolean;
@@ -43,14 +49,17 @@ const ABANDONED = 1;
 
 type AttemptCause = ReturnType<typeof classifyConnectError> | 'abandoned';
 
+/** By the number that the table of routes has for a mode of headers. */
+const HEADER_FLAGS = [0, FLAG.TAKES_V1, FLAG.TAKES_V2] as const;
+
 const US_PER_SECOND = 1_000_000;
 
 /**
  * Finds every client its backend.
  *
- *     accepted ─► enter ─► socket, connect ─► connected ─► relay
- *                   ▲            │ refused, unreachable, timed out, abandoned
- *                   └────────────┘ next distinct backend, within attempts and deadline
+ *     accepted ─► admitted ─► enter ─► socket, connect ─► connected ─► relay
+ *        └─ header ─┘           ▲            │ refused, unreachable, timed out, abandoned
+ *                               └────────────┘ next distinct backend, within attempts and deadline
  *
  * A client is neither read nor watched before a backend has answered: nothing of it can be lost, it sees nothing of
  * an attempt that fails, and one that leaves meanwhile is noticed when its backend has answered.
@@ -63,6 +72,8 @@ export class Dialer {
   readonly #endpoint: SocketAddress;
   /** Backends that have failed a client, by its descriptor: only of those whom one has failed. */
   readonly #tried = new Map<number, number[]>();
+  /** What was announced of a client that is not connected yet, by its descriptor. */
+  readonly #announced = new Map<number, Announcement>();
 
   constructor(options: DialerOptions) {
     this.#options = options;
@@ -73,14 +84,34 @@ export class Dialer {
 
   /** Takes a client over that has just been accepted. */
   accepted(client: number, from: SocketAddress): void {
-    const { sockets, clock } = this.#options;
+    const { sockets, headers } = this.#options;
     from.readInto(this.#address);
     if (!sockets.openClient(client)) {
       this.#refuse(client, 'local_error');
       return;
     }
     this.#table.setAddress(client, this.#address.words);
-    this.#table.set(client, CELL.SINCE, clock.tick);
+    this.#table.set(client, CELL.PORT, from.port);
+    if (headers?.trusts(this.#address) === true) headers.await(client);
+    else this.#admit(client);
+  }
+
+  /** Takes a client over that a trusted proxy has announced; its address is in its row. */
+  announced(client: number, announcement: Announcement | undefined): void {
+    if (announcement !== undefined) this.#announced.set(client, announcement);
+    this.#table.readAddress(client, this.#address);
+    this.#admit(client);
+  }
+
+  /** Turns somebody away who did not say, as it should have, for whom it speaks. */
+  unannounced(client: number, problem: string): void {
+    this.#table.readAddress(client, this.#address);
+    this.#refuse(client, 'bad_proxy_header', problem);
+  }
+
+  /** Who the client is, is known now, and is in `#address`: whatever goes by that comes here, before a backend. */
+  #admit(client: number): void {
+    this.#table.set(client, CELL.SINCE, this.#options.clock.tick);
     this.#table.set(client, CELL.PEER, -1);
     this.#dial(client, []);
   }
@@ -94,7 +125,7 @@ export class Dialer {
 
   /** A backend has answered: its client is relayed to it from now on. */
   connected(backend: number): void {
-    const { sockets, router, counters, relay, clock, tuning } = this.#options;
+    const { sockets, router, counters, relay, headerWriter, clock, tuning } = this.#options;
     const table = this.#table;
     const client = table.peerOf(backend);
     const tenancy = table.get(backend, CELL.TENANCY);
@@ -119,8 +150,13 @@ export class Dialer {
     // It has had the time of the connect to send something.
     table.mark(client, FLAG.READABLE);
     const generation = table.get(backend, CELL.GENERATION);
+    const isIntroduced = table.has(backend, FLAG.TAKES_V1 | FLAG.TAKES_V2);
+    if (isIntroduced) headerWriter.begin(client, backend, this.#announced.get(client));
+    this.#announced.delete(client);
+    if (table.get(backend, CELL.GENERATION) !== generation) return;
     relay.pump(client);
     if (table.get(backend, CELL.GENERATION) !== generation) return;
+    if (isIntroduced && !table.has(backend, FLAG.ASKED)) tuning.push(backend);
     // No data of the client carries the last segment of the handshake: a backend that speaks first waits for it.
     if (!table.has(backend, FLAG.ASKED)) tuning.acknowledge(backend);
     if (table.has(backend, FLAG.READABLE)) relay.pump(backend);
@@ -170,7 +206,8 @@ export class Dialer {
     if (permit !== NO_PERMIT) outbox.outcome(tenancy, epoch, 'trial');
     this.#endpoint.writeEndpoint(router.table.endpoints, row);
     const backend = this.#begin();
-    if (backend < 0 || !table.open(backend, FLAG.OPEN | FLAG.CONNECTING)) {
+    const mode = HEADER_FLAGS[router.table.headers[row]!]!;
+    if (backend < 0 || !table.open(backend, FLAG.OPEN | FLAG.CONNECTING | mode)) {
       if (backend >= 0) sys.close(backend);
       const error = backend < 0 ? backend : NO_DESCRIPTORS;
       const cause = this.#causeOf(tenancy, error);
@@ -236,13 +273,14 @@ export class Dialer {
     this.#dial(client, tried);
   }
 
-  #refuse(client: number, reason: RefusalReason): void {
-    this.#options.onRefused(reason, this.#address);
+  #refuse(client: number, reason: RefusalReason, detail?: string): void {
+    this.#options.onRefused(reason, this.#address, detail);
     this.#endClient(client);
   }
 
   #endClient(client: number): void {
     this.#tried.delete(client);
+    this.#announced.delete(client);
     this.#options.sockets.closeClient(client, false);
   }
 

@@ -3,6 +3,7 @@ import { EPOLL, EPOLL_EVENT } from '../sys/constants.ts';
 import type { Pointer, Sys } from '../sys/sys.ts';
 import type { LoopClock } from './clock.ts';
 import type { Dialer } from './dialer.ts';
+import type { HeaderReader } from './header-reader.ts';
 import { INTERRUPTED, must } from './errno.ts';
 import type { Listeners } from './listeners.ts';
 import type { Command, Outbox } from './messages.ts';
@@ -12,6 +13,9 @@ import type { Timers } from './timers.ts';
 
 const MOST_EVENTS = 512;
 const WAKE_BYTES = 8;
+
+/** After one of these, all that will ever come has come. */
+const ENDS = EPOLL.READ_HANG_UP | EPOLL.HANG_UP | EPOLL.ERROR;
 
 export interface LoopOptions {
   readonly sys: Sys;
@@ -25,6 +29,7 @@ export interface LoopOptions {
   readonly clock: LoopClock;
   readonly listeners: Listeners;
   readonly dialer: Dialer;
+  readonly headers: HeaderReader | undefined;
   readonly relay: Relay;
   readonly timers: Timers;
   readonly outbox: Outbox;
@@ -93,7 +98,7 @@ export class Loop {
   }
 
   #connection(fd: number, events: number): void {
-    const { table, dialer, relay } = this.#options;
+    const { table, dialer, headers, relay } = this.#options;
     if ((events & (EPOLL.IN | EPOLL.READ_HANG_UP | EPOLL.HANG_UP)) !== 0) table.mark(fd, FLAG.READABLE);
     if ((events & EPOLL.URGENT) !== 0) table.mark(fd, FLAG.URGENT);
     // A reset hangs up as well, and is no FIN.
@@ -103,6 +108,7 @@ export class Loop {
       else if ((events & EPOLL.OUT) !== 0) dialer.connected(fd);
       return;
     }
+    if (table.has(fd, FLAG.AWAITS_HEADER)) return headers!.look(fd, (events & ENDS) !== 0);
     const generation = table.get(fd, CELL.GENERATION);
     if ((events & EPOLL.ERROR) !== 0) relay.errored(fd);
     else if ((events & EPOLL.OUT) !== 0 && table.has(table.peerOf(fd), FLAG.BLOCKED))

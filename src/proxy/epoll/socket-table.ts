@@ -34,6 +34,11 @@ export const FLAG = {
   PROMPT: 0x4000,
   /** It has sent urgent data: a read may end at the mark, with more behind it. */
   URGENT: 0x8000,
+  /** Somebody who has not said yet, in a PROXY header, for whom it speaks: no client so far. */
+  AWAITS_HEADER: 0x1_0000,
+  /** Backend's side: the connection begins with a PROXY header of this version. */
+  TAKES_V1: 0x2_0000,
+  TAKES_V2: 0x4_0000,
 } as const;
 
 /** What a row holds. */
@@ -45,10 +50,12 @@ export const CELL = {
   GENERATION: 2,
   /** Which backend. */
   TENANCY: 3,
-  /** Backend's side: of its breaker, when it was connected to. */
+  /** Backend's side: of its breaker, when it was connected to. Client's side: its port. */
   EPOCH: 4,
-  /** Backend's side: the permit that it holds. */
+  PORT: 4,
+  /** Backend's side: the permit that it holds. While a header is awaited: a neighbour among those, plus one. */
   PERMIT: 5,
+  NEXT_AWAITED: 5,
   /**
    * Milliseconds on the loop's clock, wrapping around. Client's side: when it was accepted, then when a byte went
    * through last. Backend's side: when the connect began.
@@ -56,6 +63,8 @@ export const CELL = {
   SINCE: 6,
   /** Backend's side: when the connect began, in microseconds, wrapping around: for how long it took. */
   STARTED_US: 7,
+  /** While a header is awaited: the other neighbour. */
+  PREVIOUS_AWAITED: 7,
   /** The number of the pipe that what is read goes through, plus one; 0 is none. */
   PIPE: 8,
   /** The number of the parked buffer that holds what was read, plus one; 0 is none. */

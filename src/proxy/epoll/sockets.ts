@@ -58,6 +58,11 @@ export class Sockets {
     return this.#control(EPOLL.ADD, fd, READS);
   }
 
+  /** Has nothing told of it any more. */
+  unwatch(fd: number): void {
+    this.#control(EPOLL.DELETE, fd, 0);
+  }
+
   /** Has it told when there is room to write again. */
   awaitRoom(fd: number): void {
     const { table } = this.#options;

@@ -1,5 +1,6 @@
 import type { LoopClock } from './clock.ts';
 import type { Dialer } from './dialer.ts';
+import type { HeaderReader } from './header-reader.ts';
 import type { Listeners } from './listeners.ts';
 import { CELL, FLAG, type SocketTable } from './socket-table.ts';
 import type { Sockets } from './sockets.ts';
@@ -17,6 +18,7 @@ export interface TimersOptions {
   readonly table: SocketTable;
   readonly sockets: Sockets;
   readonly dialer: Dialer;
+  readonly headers: HeaderReader | undefined;
   readonly listeners: Listeners;
   readonly tuning: Tuning;
   /** A connection that is silent both ways for this long is closed; 0 is never. */
@@ -42,14 +44,17 @@ export class Timers {
 
   /** Milliseconds until something is due, -1 when nothing is. */
   nextMs(): number {
-    const { dialer, listeners, sockets } = this.#options;
+    const { dialer, headers, listeners, sockets } = this.#options;
     const sweep = sockets.clients > 0 ? Math.max(0, this.#sweepMs - this.#sinceSweep()) : -1;
-    return soonest(soonest(dialer.nextTimeoutMs(), listeners.nextMs()), soonest(sweep, this.#nextCloseMs()));
+    const own = soonest(sweep, this.#nextCloseMs());
+    const dials = soonest(dialer.nextTimeoutMs(), headers?.nextTimeoutMs() ?? -1);
+    return soonest(soonest(dials, listeners.nextMs()), own);
   }
 
   run(): void {
-    const { dialer, listeners, sockets } = this.#options;
+    const { dialer, headers, listeners, sockets } = this.#options;
     dialer.expire();
+    headers?.expire();
     listeners.run();
     if (this.#closing !== undefined) this.#closeDue();
     if (sockets.clients > 0 && this.#sinceSweep() >= this.#sweepMs) this.#sweep();

@@ -63,6 +63,12 @@ export class Tuning {
     if (this.#settings.noDelay) this.#sys.setOption(fd, SOL.TCP, TCP.NODELAY, 1);
   }
 
+  /** Sends what waits for more to come. */
+  push(fd: number): void {
+    this.#sys.setOption(fd, SOL.TCP, TCP.NODELAY, 1);
+    if (!this.#settings.noDelay) this.#sys.setOption(fd, SOL.TCP, TCP.NODELAY, 0);
+  }
+
   /** A backend's side that has lived for a while. */
   keepAlive(fd: number): void {
     this.#sys.setOption(fd, SOL.TCP, TCP.KEEPIDLE, this.#settings.keepAliveSecs);

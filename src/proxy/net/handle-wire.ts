@@ -2,13 +2,15 @@ import { getSystemErrorName } from 'node:util';
 import { type Batch, type Message, SHORT_BYTES } from './batch.ts';
 import {
   END_OF_FILE,
+  endsOf,
+  type HandleEnd,
   type Handles,
   type ShutdownRequest,
   type TcpHandle,
   type WriteRequest,
 } from './handles.ts';
 import { READ_BYTES, type ReadMemory } from './read-memory.ts';
-import type { Wire, WireHolder, WireReader } from './wire.ts';
+import type { Wire, WireEnds, WireHolder, WireReader } from './wire.ts';
 
 /** A segment of this size is sent whatever is under way; larger writes may leave a part that waits without NODELAY. */
 const ONE_SEGMENT_BYTES = 536;
@@ -59,8 +61,12 @@ export class HandleWire implements Wire {
   }
 
   get remoteAddress(): string | undefined {
-    const peer: { address?: string } = {};
+    const peer: HandleEnd = {};
     return this.#handle.getpeername(peer) === 0 ? peer.address : undefined;
+  }
+
+  ends(): WireEnds | undefined {
+    return endsOf(this.#handle);
   }
 
   get isBusy(): boolean {
@@ -74,7 +80,7 @@ export class HandleWire implements Wire {
   read(reader: WireReader): void {
     this.#reader = reader;
     this.#handle.onread = onRead;
-    this.#handle.useUserBuffer(this.#context.memory.shared);
+    this.#handle.useUserBuffer(this.#own ?? this.#context.memory.shared);
     this.resume();
   }
 

@@ -1,4 +1,11 @@
 import { getSystemErrorMap } from 'node:util';
+import type { WireEnds } from './wire.ts';
+
+/** What one end of a socket is filled in as. */
+export interface HandleEnd {
+  address?: string;
+  port?: number;
+}
 
 /** A socket of libuv, as `net.Socket` itself drives it. Errors are numbers of the system, below zero. */
 export interface TcpHandle {
@@ -12,11 +19,24 @@ export interface TcpHandle {
   shutdown(request: ShutdownRequest): number;
   connect(request: ConnectRequest, host: string, port: number): number;
   connect6(request: ConnectRequest, host: string, port: number): number;
-  getpeername(out: { address?: string }): number;
+  getpeername(out: HandleEnd): number;
+  getsockname(out: HandleEnd): number;
   setNoDelay(isOn: boolean): number;
   setKeepAlive(isOn: boolean, delaySeconds: number): number;
   reset(): number;
   close(): void;
+}
+
+/** Undefined for a socket that has no peer any more. */
+export function endsOf(handle: TcpHandle): WireEnds | undefined {
+  const [peer, own]: [HandleEnd, HandleEnd] = [{}, {}];
+  if (handle.getpeername(peer) !== 0 || handle.getsockname(own) !== 0) return undefined;
+  return {
+    remoteAddress: peer.address!,
+    remotePort: peer.port!,
+    localAddress: own.address!,
+    localPort: own.port!,
+  };
 }
 
 interface Request {
@@ -59,6 +79,7 @@ const METHODS = [
   'connect',
   'connect6',
   'getpeername',
+  'getsockname',
   'setNoDelay',
   'setKeepAlive',
   'reset',

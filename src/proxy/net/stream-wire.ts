@@ -1,6 +1,6 @@
 import { connect, type Server, type Socket } from 'node:net';
 import { reset } from '../reset.ts';
-import type { Transport, Wire, WireHolder, WireReader } from './wire.ts';
+import type { Transport, Wire, WireEnds, WireHolder, WireReader } from './wire.ts';
 
 /**
  * A socket as a stream of Node, by its public API alone.
@@ -37,6 +37,13 @@ class StreamWire implements Wire {
     return this.#socket.remoteAddress;
   }
 
+  ends(): WireEnds | undefined {
+    const { remoteAddress, remotePort, localAddress, localPort } = this.#socket;
+    if (remoteAddress === undefined || remotePort === undefined) return undefined;
+    if (localAddress === undefined || localPort === undefined) return undefined;
+    return { remoteAddress, remotePort, localAddress, localPort };
+  }
+
   get isBusy(): boolean {
     return this.#left > 0;
   }
@@ -46,13 +53,16 @@ class StreamWire implements Wire {
   }
 
   read(reader: WireReader): void {
+    const isFirst = this.#reader === undefined;
     this.#reader = reader;
-    this.#socket.on('data', (bytes: Buffer) => {
-      if (!this.#isOver) reader.took(this, bytes);
-    });
-    this.#socket.once('end', () => {
-      if (!this.#isOver) reader.ended(this);
-    });
+    if (isFirst) {
+      this.#socket.on('data', (bytes: Buffer) => {
+        if (!this.#isOver) this.#reader!.took(this, bytes);
+      });
+      this.#socket.once('end', () => {
+        if (!this.#isOver) this.#reader!.ended(this);
+      });
+    }
     this.#socket.resume();
   }
 

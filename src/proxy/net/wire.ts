@@ -11,11 +11,13 @@ import type { Server } from 'node:net';
 export interface Wire {
   /** Of the peer; undefined for one that has gone already. */
   readonly remoteAddress: string | undefined;
+  /** Of both sides; undefined for one that has gone already. */
+  ends(): WireEnds | undefined;
   /** The kernel has no room at the moment for the rest of what was written. */
   readonly isBusy: boolean;
   /** Who is told that it is closed; for one that was accepted, to be called before anything else. */
   hold(holder: WireHolder): void;
-  /** Begins to read for this reader. */
+  /** Begins to read for this reader, or goes on reading for it instead of another one. */
   read(reader: WireReader): void;
   /** Stops reading; what is under way to the reader has arrived before this returns. */
   pause(): void;
@@ -44,6 +46,14 @@ export interface Wire {
   keepAlive(delayMs: number): void;
   /** False when the connection is known to be gone although nobody reads from it. */
   isConnected(): boolean;
+}
+
+/** Addresses and ports. */
+export interface WireEnds {
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
 }
 
 /** Whoever a wire belongs to. */

@@ -16,6 +16,7 @@ const SOCK_STREAM = 1;
 const SHUT_WR = 1;
 const IN_PROGRESS = -115;
 const F_SETPIPE_SZ = 1031;
+const MSG_PEEK = 2;
 const MSG_NOSIGNAL = 0x4000;
 const SPLICE_MOVE_NON_BLOCKING = 3;
 const LARGEST_ADDRESS = 28;
@@ -112,6 +113,7 @@ export async function loadFfi(): Promise<Sys> {
       return result(c.getsockname(fd, address, lengthAt));
     },
     listen: (fd, backlog) => result(c.listen(fd, backlog)),
+    peek: (fd, into, size) => result(c.recv(fd, into, size, MSG_PEEK)),
     pipe: (fds) => result(c.pipe2(fds, NON_BLOCKING | CLOSE_ON_EXEC)),
     read: (fd, into, size) => result(c.read(fd, into, size)),
     recv: (fd, into, size) => result(c.recv(fd, into, size, 0)),

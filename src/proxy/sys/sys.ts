@@ -27,6 +27,8 @@ export interface Sys {
   getOption(fd: number, level: number, option: number): number;
   getSocketName(fd: number, address: Pointer): number;
   listen(fd: number, backlog: number): number;
+  /** As `recv`, and what it gives stays to be received. */
+  peek(fd: number, into: Pointer, length: number): number;
   /** Fills two descriptors: the end to read from, the end to write to. */
   pipe(fds: Pointer): number;
   read(fd: number, into: Pointer, length: number): number;
@@ -62,6 +64,7 @@ export const SYS_CALLS = [
   'getOption',
   'getSocketName',
   'listen',
+  'peek',
   'pipe',
   'read',
   'recv',

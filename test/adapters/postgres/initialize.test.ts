@@ -10,6 +10,7 @@ const ALL_CREATED = [
   'idx_backends_healthy',
   'idx_backends_region',
   'health_check',
+  'proxy_protocol',
   'edgeproxy_backends_changed',
 ];
 
@@ -18,14 +19,14 @@ SELECT column_name, data_type, is_nullable, column_default FROM information_sche
 WHERE table_name = 'backends' ORDER BY ordinal_position`;
 const INDEXES_OF_TABLE = `SELECT indexdef FROM pg_indexes WHERE tablename = 'backends' ORDER BY indexname`;
 
-test('creates what the text of the seed creates, and the optional column', async () => {
+test('creates what the text of the seed creates, and the optional columns', async () => {
   const [ours, seed] = await Promise.all([testDatabase(), testDatabase()]);
   await seed.query(SEED_SCHEMA);
 
   expect(await initialize(testPool(ours.url))).toEqual({
     table: 'public.backends',
     created: ALL_CREATED,
-    hasHealthCheck: true,
+    optionalColumns: ['health_check', 'proxy_protocol'],
     notifies: true,
     problems: [],
   });
@@ -33,6 +34,7 @@ test('creates what the text of the seed creates, and the optional column', async
   expect(await ours.query(COLUMNS_OF_TABLE)).toEqual([
     ...(await seed.query(COLUMNS_OF_TABLE)),
     { column_name: 'health_check', data_type: 'jsonb', is_nullable: 'YES', column_default: null },
+    { column_name: 'proxy_protocol', data_type: 'text', is_nullable: 'YES', column_default: null },
   ]);
   expect(await ours.query(INDEXES_OF_TABLE)).toEqual(await seed.query(INDEXES_OF_TABLE));
 });
@@ -53,7 +55,7 @@ test('a table made by hand from the seed keeps its rows and gets the trigger', a
   const before = await database.query('SELECT xmin, id, updated_at FROM backends');
 
   expect(await initialize(testPool(database.url))).toMatchObject({
-    created: ['health_check', 'edgeproxy_backends_changed'],
+    created: ['health_check', 'proxy_protocol', 'edgeproxy_backends_changed'],
     notifies: true,
     problems: [],
   });
@@ -88,7 +90,13 @@ describe('a role that may only SELECT', () => {
     expect((await read()).backends.map(({ id }) => id)).toEqual(['one']);
     await read();
     expect(schemas).toEqual([
-      { table: 'public.backends', created: [], hasHealthCheck: true, notifies: true, problems: [] },
+      {
+        table: 'public.backends',
+        created: [],
+        optionalColumns: ['health_check', 'proxy_protocol'],
+        notifies: true,
+        problems: [],
+      },
     ]);
   });
 
@@ -100,10 +108,11 @@ describe('a role that may only SELECT', () => {
     expect(await initialize(pool)).toEqual({
       table: 'public.backends',
       created: [],
-      hasHealthCheck: false,
+      optionalColumns: [],
       notifies: false,
       problems: [
         expect.stringMatching(/^health_check is missing: .*must be owner of table backends/),
+        expect.stringMatching(/^proxy_protocol is missing: .*must be owner of table backends/),
         expect.stringMatching(/^edgeproxy_backends_changed is missing: .*permission denied/),
       ],
     });
@@ -157,7 +166,7 @@ describe('a table of another shape', () => {
     });
     expect(schemas).toMatchObject([
       {
-        created: ['health_check', 'edgeproxy_backends_changed'],
+        created: ['health_check', 'proxy_protocol', 'edgeproxy_backends_changed'],
         notifies: true,
         problems: [
           expect.stringContaining('idx_backends_healthy is missing'),
@@ -176,7 +185,7 @@ describe('a table of another shape', () => {
     expect(await initialize(testPool(database.url))).toEqual({
       table: 'public.backends',
       created: [],
-      hasHealthCheck: false,
+      optionalColumns: [],
       notifies: false,
       problems: ['public.backends is not a table, so it can have no trigger that notifies'],
     });
@@ -276,7 +285,7 @@ describe('the trigger', () => {
   });
 });
 
-test('a trigger made before the optional column is made anew, and notifies of it', async () => {
+test('a trigger made before the optional columns is made anew, and notifies of it', async () => {
   const database = await testDatabase();
   const pool = testPool(database.url);
   await initialize(pool);
@@ -291,7 +300,7 @@ test('a trigger made before the optional column is made anew, and notifies of it
   const [row] = await database.query<{ definition: string }>(
     `SELECT pg_get_triggerdef(oid) AS definition FROM pg_trigger WHERE tgname = 'edgeproxy_backends_changed'`,
   );
-  expect(row!.definition).toMatch(/UPDATE OF .*weight.*health_check/);
+  expect(row!.definition).toMatch(/UPDATE OF .*weight.*health_check.*proxy_protocol/);
 });
 
 test('a table that others hold is not waited for: it can be read, and the rest is named', async () => {
@@ -301,6 +310,6 @@ test('a table that others hold is not waited for: it can be read, and the rest i
   await database.query('SELECT * FROM backends');
   const schema = await initialize(testPool(database.url));
   await database.query('COMMIT');
-  expect(schema).toMatchObject({ hasHealthCheck: false });
+  expect(schema).toMatchObject({ optionalColumns: [] });
   expect(schema.problems).toContainEqual(expect.stringMatching(/^health_check is missing: .*lock timeout/));
 });

@@ -52,7 +52,7 @@ test('skips and names bad rows, and reads the others', async () => {
   await database.query(`UPDATE backends SET wg_ip = 'db.internal' WHERE id = 'address'`);
   await database.query(`UPDATE backends SET weight = -1 WHERE id = 'weight'`);
 
-  const { backends, skipped } = await readBackends(testPool(database.url), false);
+  const { backends, skipped } = await readBackends(testPool(database.url), []);
 
   expect(backends.map(({ id }) => id)).toEqual(['good']);
   expect(Object.fromEntries(skipped.map(({ id, problems }) => [id, problems]))).toEqual({

@@ -1,0 +1,66 @@
+import { CidrSet } from '../domain/cidr-set.ts';
+import { AwaitedHeader, type Introduction } from './awaited-header.ts';
+import { IpAddress } from './ip-address.ts';
+import type { Wire } from './net/wire.ts';
+import type { ProxyHeaderSettings } from './proxy-header-settings.ts';
+
+export interface ReceptionOptions extends ProxyHeaderSettings {
+  /** Who it is, is known. @param introduction absent where nobody is trusted to announce it */
+  readonly onClient: (client: Wire, address: IpAddress, introduction: Introduction | undefined) => void;
+  /** A trusted peer has not said, as it should have, for whom it speaks; its connection is closed. */
+  readonly onRefused: (peer: IpAddress, problem: string) => void;
+  /** Somebody who was waited for has gone on, or away. */
+  readonly onSettled: () => void;
+}
+
+/** Finds out who has been accepted: the peer itself, or whom a trusted peer announces. */
+export class Reception {
+  readonly #options: ReceptionOptions;
+  readonly #trusted: CidrSet | undefined;
+  readonly #awaited = new Set<AwaitedHeader>();
+
+  constructor(options: ReceptionOptions) {
+    this.#options = options;
+    this.#trusted = options.trusted.length === 0 ? undefined : new CidrSet(options.trusted);
+  }
+
+  /** How many are waited for. */
+  get size(): number {
+    return this.#awaited.size;
+  }
+
+  receive(client: Wire, peer: IpAddress): void {
+    const { onClient, onRefused, onSettled, timeoutMs } = this.#options;
+    if (this.#trusted?.contains(peer.words) !== true) return onClient(client, peer, undefined);
+    const awaited: AwaitedHeader = new AwaitedHeader(client, {
+      timeoutMs,
+      onHeader: (introduction) => {
+        this.#awaited.delete(awaited);
+        onClient(client, addressOf(introduction) ?? peer, introduction);
+        onSettled();
+      },
+      onRefused: (problem) => {
+        this.#awaited.delete(awaited);
+        onRefused(peer, problem);
+        onSettled();
+      },
+    });
+    this.#awaited.add(awaited);
+  }
+
+  /** Ends all that are waited for. @returns how many */
+  abandon(): number {
+    const { size } = this.#awaited;
+    for (const awaited of this.#awaited) awaited.abort();
+    this.#awaited.clear();
+    return size;
+  }
+}
+
+function addressOf({ announcement }: Introduction): IpAddress | undefined {
+  if (announcement?.endpoints === undefined) return undefined;
+  const address = new IpAddress();
+  const [first, second, third, fourth] = announcement.endpoints.source;
+  address.set(first!, second!, third!, fourth!);
+  return address;
+}
