@@ -101,6 +101,7 @@ describe('parseBackendRows', () => {
       { soft_limit: null },
       'soft_limit = null: expected a number of connections, a whole number of 0 or more',
     ],
+    [{ proxy_protocol: 'V1' }, 'proxy_protocol = "V1": expected off, v1 or v2'],
     [{ healthy: 2 }, 'healthy = 2: expected 0 or 1'],
     [{ healthy: 'yes' }, 'healthy = "yes": expected 0 or 1'],
     [{ country: 'BRA' }, 'country = "BRA": expected a country code of two letters (ISO 3166-1) such as BR'],
@@ -219,6 +220,7 @@ describe('sameBackend and sameBackends', () => {
     adminUp: false,
     weight: 2,
     softLimit: 1,
+    proxyProtocol: 'v2',
     hardLimit: 2,
     deleted: true,
   };

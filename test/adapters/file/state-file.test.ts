@@ -27,6 +27,7 @@ function backendsOf(count: number, overrides: object = {}): readonly Backend[] {
       soft_limit: 5,
       hard_limit: 0,
       deleted: 1,
+      proxy_protocol: 'v2',
       ...overrides,
     })),
   ).backends;
@@ -57,6 +58,7 @@ describe('the state file', () => {
         soft_limit: fc.nat(),
         hard_limit: fc.nat(),
         deleted: fc.boolean(),
+        proxy_protocol: fc.constantFrom(null, undefined, 'off', 'v1', 'v2'),
       }),
       { maxLength: 5 },
     );

@@ -8,8 +8,9 @@ test('reads every column, deleted rows too', async () => {
   const read = createBackendReader(testPool(database.url), () => {});
   await read();
   await database.query(`
-    INSERT INTO backends (id, app, region, country, wg_ip, port, healthy, weight, soft_limit, hard_limit, deleted)
-    VALUES ('b', 'api', 'EU', 'de', 'fd00::1', 443, 0, 7, 11, 13, 1), ('a', 'api', 'eu', 'DE', '10.0.0.1', 1, 1, 0, 0, 0, 0)`);
+    INSERT INTO backends (id, app, region, country, wg_ip, port, healthy, weight, soft_limit, hard_limit, deleted,
+      health_check, proxy_protocol)
+    VALUES ('b', 'api', 'EU', 'de', 'fd00::1', 443, 0, 7, 11, 13, 1, NULL, 'v1'), ('a', 'api', 'eu', 'DE', '10.0.0.1', 1, 1, 0, 0, 0, 0, '{"type": "tcp"}', NULL)`);
 
   const common = { app: 'api', region: 'eu', country: 'DE' };
   expect(await read()).toEqual({
@@ -24,6 +25,7 @@ test('reads every column, deleted rows too', async () => {
         softLimit: 0,
         hardLimit: 0,
         deleted: false,
+        health: { type: 'tcp' },
       },
       {
         ...common,
@@ -35,6 +37,7 @@ test('reads every column, deleted rows too', async () => {
         softLimit: 11,
         hardLimit: 13,
         deleted: true,
+        proxyProtocol: 'v1',
       },
     ],
     skipped: [],
