@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { aBackend } from '../support/backends.ts';
-import { ENGINES, type RunningEngine } from '../support/engines.ts';
+import { addonEngine, ENGINES, netEngine, type RunningEngine } from '../support/engines.ts';
 import { seenBy, wrongsOf } from '../support/script-judge.ts';
 import { type Ends, playScript, type ScriptBackend, startScriptBackend } from '../support/script-run.ts';
 import { type Script, scripts } from '../support/scripts.ts';
@@ -22,7 +22,10 @@ const TIMEOUT_MS = 60_000 + 500 * Number(SCRIPTS);
 interface Contestant {
   readonly name: string;
   readonly backend: ScriptBackend;
+  /** The one that the backend sees. */
   readonly running: RunningEngine;
+  /** The one that clients see, where another one is in front: it announces them by PROXY headers. */
+  readonly front?: RunningEngine;
 }
 
 /** Directly at its backend: what every engine is compared with. */
@@ -38,10 +41,18 @@ beforeAll(async () => {
     const backend = await startScriptBackend();
     contestants.push({ name, backend, running: await start([aBackend({ port: backend.port })]) });
   }
+  for (const { name, start } of [netEngine, addonEngine]) {
+    const backend = await startScriptBackend();
+    const proxyHeaders = { trusted: ['127.0.0.1'], timeoutMs: 60_000 };
+    const running = await start([aBackend({ port: backend.port })], { threads: 1, proxyHeaders });
+    const front = await start([aBackend({ port: running.port, proxyProtocol: 'v2' })], { threads: 1 });
+    contestants.push({ name: `${name}, announced by another`, backend, running, front });
+  }
 });
 
 afterAll(async () => {
-  for (const { backend, running } of contestants) {
+  for (const { backend, running, front } of contestants) {
+    await front?.engine.close(0);
     await running.engine.close(0);
     await backend.close();
   }
@@ -49,10 +60,12 @@ afterAll(async () => {
   await direct.close();
 });
 
-async function playThrough({ name, backend, running }: Contestant, script: Script): Promise<readonly Ends[]> {
+async function playThrough(contestant: Contestant, script: Script): Promise<readonly Ends[]> {
+  const { name, backend, running, front = running } = contestant;
   const earlier = running.traffic.report();
-  const ends = await playScript(script, { port: running.port, backend });
-  await until(() => running.engine.liveConnections === 0, { what: `${name} to have released everything` });
+  const ends = await playScript(script, { port: front.port, backend });
+  const isOver = () => running.engine.liveConnections + front.engine.liveConnections === 0;
+  await until(isOver, { what: `${name} to have released everything` });
   const after = running.traffic.report();
   const sum = (bytesOf: (end: Ends) => number) => ends.reduce((total, end) => total + bytesOf(end), 0);
   const isCalm = ends.every(({ client, backend: other }) => !client.hasAborted && !other.hasAborted);
