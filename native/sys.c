@@ -1,5 +1,5 @@
 // System calls for an event loop written in TypeScript. Plain numbers in and out, pointers are numbers (below 2^53);
-// a call that fails returns -errno. Built by `node native/build.ts`; the same through node:ffi: src/proxy/sys/ffi.ts.
+// a call that fails returns -errno. Built by `node native/build.mjs`; the same through node:ffi: src/proxy/sys/ffi.ts.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -20,11 +20,18 @@ static napi_value result_of(napi_env env, int64_t result) {
   return value;
 }
 
-static void read_arguments(napi_env env, napi_callback_info info, int64_t *arguments) {
+static int read_arguments(napi_env env, napi_callback_info info, int64_t *arguments) {
   size_t count = MOST_ARGUMENTS;
   napi_value values[MOST_ARGUMENTS];
   napi_get_cb_info(env, info, &count, values, NULL, NULL);
-  for (size_t k = 0; k < count && k < MOST_ARGUMENTS; k++) napi_get_value_int64(env, values[k], &arguments[k]);
+  for (size_t k = 0; k < count && k < MOST_ARGUMENTS; k++)
+    if (napi_get_value_int64(env, values[k], &arguments[k]) != napi_ok) return 0;
+  return 1;
+}
+
+static napi_value wrong_argument(napi_env env) {
+  napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "system calls take numbers only");
+  return NULL;
 }
 
 #define POINTER(k) ((void *)(uintptr_t)a[k])
@@ -32,7 +39,7 @@ static void read_arguments(napi_env env, napi_callback_info info, int64_t *argum
 #define CALL(name, expression)                                         \
   static napi_value call_##name(napi_env env, napi_callback_info info) { \
     int64_t a[MOST_ARGUMENTS] = {0};                                   \
-    read_arguments(env, info, a);                                      \
+    if (!read_arguments(env, info, a)) return wrong_argument(env);     \
     return result_of(env, expression);                                 \
   }
 

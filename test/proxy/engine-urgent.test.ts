@@ -26,7 +26,7 @@ class UrgentClient {
     this.#sys = sys;
     const address = new SocketAddress(sys);
     address.write(IpAddress.of('127.0.0.1').words, 0, port);
-    this.#fd = sys.dial(AF.INET, address.pointer, address.length, false);
+    this.#fd = sys.dial(AF.INET, address.pointer, address.length, 0);
   }
 
   send(text: string, flags = 0): number {

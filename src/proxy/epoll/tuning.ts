@@ -47,9 +47,9 @@ export class Tuning {
     return Math.min(...results);
   }
 
-  /** Whether acknowledgements to backends wait for data. */
-  get delaysAcks(): boolean {
-    return this.#settings.delaysAcks;
+  /** Whether acknowledgements to backends wait for data, as `Sys.dial` takes it. */
+  get delaysAcks(): 0 | 1 {
+    return this.#settings.delaysAcks ? 1 : 0;
   }
 
   /** While it connects. */

@@ -88,7 +88,7 @@ export async function loadFfi(): Promise<Sys> {
       const fd = result(c.socket(family, SOCK_STREAM | NON_BLOCKING | CLOSE_ON_EXEC, 0));
       if (fd < 0) return fd;
       number[0] = 0;
-      if (delaysAcks) c.setsockopt(fd, SOL.TCP, TCP.QUICKACK, numberAt, number.byteLength);
+      if (delaysAcks === 1) c.setsockopt(fd, SOL.TCP, TCP.QUICKACK, numberAt, number.byteLength);
       const connected = result(c.connect(fd, address, size));
       if (connected === 0 || connected === IN_PROGRESS) return fd;
       c.close(fd);

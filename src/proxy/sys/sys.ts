@@ -14,10 +14,10 @@ export interface Sys {
   bind(fd: number, address: Pointer, length: number): number;
   close(fd: number): number;
   /**
-   * A TCP socket of a family (`AF`) that has begun to connect, or why it cannot. With `delaysAcks` its
+   * A TCP socket of a family (`AF`) that has begun to connect, or why it cannot. With `delaysAcks` 1 its
    * acknowledgements wait for data that carries them, from that of the handshake on.
    */
-  dial(family: number, address: Pointer, length: number, delaysAcks: boolean): number;
+  dial(family: number, address: Pointer, length: number, delaysAcks: 0 | 1): number;
   /** The event's data carries the descriptor in its low half and `generation` in its high one. */
   epollControl(epoll: number, operation: number, fd: number, events: number, generation: number): number;
   epollCreate(): number;
