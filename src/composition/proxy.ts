@@ -14,7 +14,8 @@ import { EdgeProxyError, messageOf } from '../errors.ts';
 import { Affinity } from '../proxy/affinity.ts';
 import { Directory } from '../proxy/directory.ts';
 import { checkCongestion } from '../proxy/epoll/check-congestion.ts';
-import { descriptorLimit } from '../proxy/epoll/descriptor-limit.ts';
+import { checkFastOpen } from '../proxy/epoll/check-fast-open.ts';
+import { clientCeiling, descriptorLimit } from '../proxy/epoll/descriptor-limit.ts';
 import { EpollEngine } from '../proxy/epoll/epoll-engine.ts';
 import { NetEngine } from '../proxy/net-engine.ts';
 import { Router } from '../proxy/router.ts';
@@ -131,7 +132,7 @@ function portableProxy(options: ProxyOptions): Proxy {
 }
 
 function epollProxy(options: ProxyOptions, { sys, way }: FoundSys): Proxy {
-  const { settings, logger, onOutcomes, onInForce, isAtEase } = options;
+  const { settings, logger, now, onOutcomes, onInForce, isAtEase } = options;
   const threads = settings.threads === 0 ? availableParallelism() : settings.threads;
   const state = newSharedState(threads);
   const { directory, affinity, ...common } = commonOf(options, state);
@@ -144,12 +145,15 @@ function epollProxy(options: ProxyOptions, { sys, way }: FoundSys): Proxy {
     async startEngine() {
       // Once here, where its errors have names: the threads open it again, each for itself.
       await createGeoResolver(moduleData.geo);
-      checkCongestion(sys, settings.tcp);
+      checkCongestion(sys, tcp);
+      checkFastOpen(tcp.fast_open_queue, logger);
+      const mostDescriptors = descriptorLimit();
+      const probes = settings.health_check.enabled ? settings.health_check.max_in_flight : 0;
       try {
         return await EpollEngine.start({
           sys,
           threads,
-          mostDescriptors: descriptorLimit(),
+          mostDescriptors,
           module: new URL(MODULE, import.meta.url),
           moduleData,
           settings: {
@@ -158,6 +162,7 @@ function epollProxy(options: ProxyOptions, { sys, way }: FoundSys): Proxy {
             bindingTtlMs: settings.binding.ttl_secs * 1000,
             ...timeoutsOf(settings),
             pipeBytes: pipeKib * BYTES_PER_KIB,
+            clientCeiling: clientCeiling(mostDescriptors, probes),
             splices,
             corksEnds,
             logsConnections: settings.log_level === 'debug',
@@ -178,6 +183,7 @@ function epollProxy(options: ProxyOptions, { sys, way }: FoundSys): Proxy {
           affinity,
           news: newsOf(state.memory, threads),
           logger,
+          now,
           onOutcomes,
           onInForce,
           isAtEase,

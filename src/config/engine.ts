@@ -18,12 +18,19 @@ export const engine = z.enum(['auto', 'epoll', 'net']).default('auto').meta({
     'What relays: `epoll` (threads on Linux), `net` (one thread, anywhere), or `auto` for the first that works.',
 });
 
+const MOST_THREADS = 256;
+
+/** The kernel takes a pipe's size as 31 bits. */
+const LARGEST_PIPE_KIB = 1_048_576;
+
 export const threads = amount(
   'EDGEPROXY_THREADS',
   STATIC,
   0,
   0,
   'Data threads of the epoll engine; 0 is one for each core.',
+  undefined,
+  MOST_THREADS,
 );
 
 export const syscalls = z.enum(['auto', 'addon', 'ffi']).default('auto').meta({
@@ -53,7 +60,15 @@ export const tcp = z
       'Send the last bytes and the FIN as one segment (`MSG_MORE`).',
     ),
     splice: onByDefault('EDGEPROXY_TCP_SPLICE', 'Move bulk through pipes inside the kernel.'),
-    pipe_kib: amount('EDGEPROXY_TCP_PIPE_KIB', STATIC, 1_024, 4, 'Size of such a pipe.', 'KiB'),
+    pipe_kib: amount(
+      'EDGEPROXY_TCP_PIPE_KIB',
+      STATIC,
+      1_024,
+      4,
+      'Size of such a pipe.',
+      'KiB',
+      LARGEST_PIPE_KIB,
+    ),
     defer_accept_secs: amount(
       'EDGEPROXY_TCP_DEFER_ACCEPT_SECS',
       STATIC,

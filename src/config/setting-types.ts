@@ -31,11 +31,12 @@ export const amount = (
   min: number,
   description: string,
   unit?: string,
+  max = 2_147_483,
 ) =>
   z
     .int()
     .min(min)
-    .max(2_147_483)
+    .max(max)
     .default(standard)
     .meta({ env, reload, description, ...(unit === undefined ? {} : { unit }) });
 

@@ -1,5 +1,6 @@
 import type { MonotonicClock } from '../domain/ports.ts';
 import type { IpAddress } from './ip-address.ts';
+import { type HashKey, keyedHash, newHashKey } from './keyed-hash.ts';
 import { sharedInts, sharedNumbers } from './shared-columns.ts';
 import { SharedLock } from './shared-lock.ts';
 
@@ -21,6 +22,7 @@ export interface AffinityMemory {
   /** By hash: the first entry plus one, so that fresh memory means none. */
   readonly chains: Int32Array<SharedArrayBuffer>;
   readonly heads: Int32Array<SharedArrayBuffer>;
+  readonly hashKey: HashKey;
 }
 
 /** Cells of `AffinityMemory.heads`. */
@@ -40,6 +42,7 @@ export function newAffinityMemory(maxBindings = DEFAULT_MAX_BINDINGS): AffinityM
     newer: sharedInts(maxBindings),
     chains: sharedInts(chains),
     heads,
+    hashKey: newHashKey(),
   };
 }
 
@@ -99,7 +102,10 @@ export class Affinity {
     this.#lock.release();
   }
 
-  /** Removes what has expired; returns how many bindings that were. */
+  /**
+   * Removes what has expired; returns how many bindings that were. Goes on another time when a thread is in the way:
+   * one that has died with the lock is buried by the thread that calls this.
+   */
   collectGarbage(): number {
     let removed = 0;
     // Entry by entry, so that no thread waits for more than one.
@@ -118,7 +124,7 @@ export class Affinity {
   }
 
   #removeOldestIfExpired(): boolean {
-    this.#lock.acquire();
+    if (!this.#lock.tryAcquire()) return false;
     const oldest = this.memory.heads[HEAD.oldest]!;
     const isExpired = oldest !== NONE && this.#isExpired(oldest);
     if (isExpired) this.#remove(oldest);
@@ -196,14 +202,7 @@ export class Affinity {
   }
 
   #chainOf(words: Int32Array | Uint32Array, at: number): number {
-    return hashOf(words, at) & (this.memory.chains.length - 1);
+    const { chains, hashKey } = this.memory;
+    return keyedHash(hashKey, words, at) & (chains.length - 1);
   }
-}
-
-/** Mixes the words of an address as MurmurHash3 finishes a hash. */
-function hashOf(words: Int32Array | Uint32Array, at: number): number {
-  let hash = words[at]! ^ Math.imul(words[at + 1]!, 0x9e37_79b1) ^ Math.imul(words[at + 2]!, 0x85eb_ca6b);
-  hash = Math.imul(hash ^ words[at + 3]! ^ (hash >>> 15), 0xc2b2_ae35);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85eb_ca6b);
-  return hash ^ (hash >>> 13);
 }

@@ -65,6 +65,12 @@ export class Gates {
     return permits !== UNLIMITED && (Atomics.load(this.#grants, slot) & MOST_TAKEN) >= permits - 1;
   }
 
+  /** Whether permits are needed, and some are out. */
+  hasTaken(slot: number): boolean {
+    const isLimited = Atomics.load(this.#permits, slot) !== UNLIMITED;
+    return isLimited && (Atomics.load(this.#grants, slot) & MOST_TAKEN) > 0;
+  }
+
   /** Takes a permit where one is needed: `NO_PERMIT` where none is, `SHUT` where none is left. */
   take(slot: number): number {
     for (;;) {

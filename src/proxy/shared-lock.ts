@@ -24,6 +24,13 @@ export class SharedLock {
     }
   }
 
+  /** As `acquire`, but gives up after a while: for who must not wait for a holder that may be dead. */
+  tryAcquire(): boolean {
+    for (let spin = 0; spin < SPINS; spin++)
+      if (Atomics.compareExchange(this.#cells, this.#cell, FREE, this.#holder) === FREE) return true;
+    return false;
+  }
+
   release(): void {
     Atomics.store(this.#cells, this.#cell, FREE);
   }

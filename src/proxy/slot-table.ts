@@ -75,6 +75,11 @@ export class SlotTable {
     return this.#tenants.get(incarnation);
   }
 
+  /** Everybody who has a slot. */
+  occupants(): readonly Occupant[] {
+    return [...this.#tenants.values()];
+  }
+
   /** Who has a slot now; who had it before when it is free. */
   at(slot: number): Occupant | undefined {
     return this.#bySlot[slot];

@@ -27,6 +27,8 @@ export interface EngineOptions {
   readonly module: URL;
   /** Rows of the table of descriptors of a data thread. */
   readonly mostDescriptors: number;
+  /** Descriptors from this number on are not for clients. */
+  readonly clientCeiling: number;
 }
 
 export interface RunningEngine {
@@ -56,6 +58,7 @@ const DEFAULTS: EngineOptions = {
   logger: silentLogger,
   module: new URL('../../src/composition/data-thread.ts', import.meta.url),
   mostDescriptors: descriptorLimit(),
+  clientCeiling: descriptorLimit(),
 };
 
 const ADDRESS_SETTING = 'EDGEPROXY_LISTEN_ADDR';
@@ -156,6 +159,7 @@ function epollEngine(name: string, sysWay: SysWay): EngineKind {
         addressSetting: ADDRESS_SETTING,
         moduleData: { sysWay, geo: { cidrs: {}, regions: {}, geoipPath: undefined } },
         news: newsOf(state.memory, threads),
+        now: systemNow,
         isAtEase: () => false,
         settings: {
           memory: state.memory,
@@ -165,6 +169,7 @@ function epollEngine(name: string, sysWay: SysWay): EngineKind {
           connectAttempts,
           idleTimeoutMs,
           pipeBytes: 1_048_576,
+          clientCeiling: options.clientCeiling,
           splices: true,
           corksEnds: true,
           logsConnections: false,

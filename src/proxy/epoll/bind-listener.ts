@@ -7,7 +7,8 @@ import { must } from './errno.ts';
 import { SocketAddress } from './socket-address.ts';
 import { Tuning, type TuningSettings } from './tuning.ts';
 
-const BACKLOG = 4_096;
+/** Clients that may wait in the queue of a listener. */
+export const BACKLOG = 4_096;
 
 export interface BindOptions {
   readonly sys: Sys;
@@ -46,8 +47,8 @@ function bindOne({ sys, tuning }: BindOptions, { host, port }: ListenAddress, is
   name.write(IpAddress.of(host).words, 0, port, host.includes(':'));
   const fd = must(sys.socket(name.family), 'socket');
   try {
-    must(new Tuning(sys, tuning).ofListener(fd, name.family), 'setsockopt');
-    if (isShared) must(sys.setOption(fd, SOL.SOCKET, SO.REUSEPORT, 1), 'setsockopt');
+    new Tuning(sys, tuning).ofListener(fd, name.family);
+    if (isShared) must(sys.setOption(fd, SOL.SOCKET, SO.REUSEPORT, 1), 'setsockopt SO_REUSEPORT');
     must(sys.bind(fd, name.pointer, name.length), 'bind');
     must(sys.getSocketName(fd, name.pointer), 'getsockname');
     return { fd, address: { host, port: name.port } };

@@ -1,11 +1,14 @@
 /** The time of the loop: read once a batch, the same for everything that happens in it. */
 export class LoopClock {
   readonly #start = performance.now();
-  /** Whole milliseconds since the loop began, as 32 bits that wrap around after 49 days; see `since`. */
+  /** Milliseconds since the loop began. */
+  ms = 0;
+  /** The whole ones of them, as 32 bits that wrap around after 49 days; see `since`. */
   tick = 0;
 
   read(): void {
-    this.tick = Math.floor(performance.now() - this.#start) | 0;
+    this.ms = performance.now() - this.#start;
+    this.tick = Math.floor(this.ms) | 0;
   }
 
   /** Milliseconds that have passed since an earlier tick, at most 24 days ago. */

@@ -9,6 +9,7 @@ import type { Sys } from '../sys/sys.ts';
 import { LoopClock } from './clock.ts';
 import { Dialer } from './dialer.ts';
 import { must } from './errno.ts';
+import { BACKLOG } from './bind-listener.ts';
 import { Listeners } from './listeners.ts';
 import { Loop } from './loop.ts';
 import { type Command, Outbox } from './messages.ts';
@@ -20,6 +21,9 @@ import { Sockets } from './sockets.ts';
 import { Spare } from './spare.ts';
 import { Timers } from './timers.ts';
 import { Tuning, type TuningSettings } from './tuning.ts';
+
+/** Time between two warnings of small pipes. */
+const PIPES_GAP_MS = 60_000;
 
 /** What a data thread is to do; may be sent to it. */
 export interface DataThreadSettings {
@@ -34,6 +38,8 @@ export interface DataThreadSettings {
   readonly connectAttempts: number;
   readonly idleTimeoutMs: number;
   readonly pipeBytes: number;
+  /** Descriptors from this number on are not for clients. */
+  readonly clientCeiling: number;
   readonly splices: boolean;
   readonly corksEnds: boolean;
   readonly logsConnections: boolean;
@@ -81,7 +87,14 @@ export function runDataThread(
     random,
   });
   const tuning = new Tuning(sys, settings.tuning);
-  const pipes = new Pipes({ sys, table, pipeBytes: settings.pipeBytes });
+  const warnPipes = limitedWarning(logger, 'pipes are smaller than they should be', now, PIPES_GAP_MS);
+  const pipes = new Pipes({
+    sys,
+    table,
+    clock,
+    pipeBytes: settings.pipeBytes,
+    onSmall: (bytes, error) => warnPipes.warn({ error, pipe_bytes: bytes, wanted: settings.pipeBytes }),
+  });
   const parking = new Parking(sys, READ_BYTES);
   const spare = new Spare(sys, table);
   const sockets = new Sockets({
@@ -138,11 +151,19 @@ export function runDataThread(
     sys,
     epoll,
     clock,
+    table,
     spare,
+    clientCeiling: settings.clientCeiling,
+    backlog: BACKLOG,
     onClient: (fd, from) => dialer.accepted(fd, from),
     onExhausted(error) {
       counters.acceptPaused();
       warnExhausted.warn({ error });
+      pipes.closeSpare();
+    },
+    onClosed() {
+      hasClosed = true;
+      tellWhenDrained();
     },
   });
   const timers = new Timers({
@@ -155,9 +176,11 @@ export function runDataThread(
     idleTimeoutMs: settings.idleTimeoutMs,
   });
   let isDraining = false;
+  /** Nobody comes any more. */
+  let hasClosed = false;
 
   function tellWhenDrained(): void {
-    if (isDraining && sockets.clients === 0) outbox.tell({ type: 'drained' });
+    if (hasClosed && sockets.clients === 0) outbox.tell({ type: 'drained' });
   }
 
   function drain(): void {
@@ -165,7 +188,6 @@ export function runDataThread(
     // Said first: of two who close one number, the second may close another's.
     outbox.tell({ type: 'closed' });
     listeners.close();
-    tellWhenDrained();
   }
 
   function cut(tenancy: number): void {
@@ -194,6 +216,7 @@ export function runDataThread(
         return drain();
       case 'close':
         if (!isDraining) drain();
+        listeners.abandon();
         return timers.closeAll(command.spreadMs);
       default:
         command satisfies never;

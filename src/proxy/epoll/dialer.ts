@@ -97,10 +97,17 @@ export class Dialer {
     const { sockets, router, counters, relay, clock, tuning } = this.#options;
     const table = this.#table;
     const client = table.peerOf(backend);
-    this.#dials.remove(backend);
-    this.#tried.delete(client);
     const tenancy = table.get(backend, CELL.TENANCY);
     table.readAddress(client, this.#address);
+    const watched = sockets.watchReads(client);
+    if (watched < 0) {
+      this.#options.onLocalTrouble(tenancy, errorNameOf(watched));
+      this.#dials.remove(backend);
+      sockets.closeBackend(backend, false);
+      return this.#refuse(client, 'local_error');
+    }
+    this.#dials.remove(backend);
+    this.#tried.delete(client);
     router.connected(this.#address, tenancy);
     counters.connected(
       slotOfTenancy(tenancy),
@@ -109,7 +116,6 @@ export class Dialer {
     table.set(client, CELL.SINCE, clock.tick);
     table.unmark(backend, FLAG.CONNECTING);
     if (this.#options.logsConnections) this.#log(tenancy, 'client connected to backend');
-    if (sockets.watchReads(client) < 0) return sockets.closeBoth(client, true);
     // It has had the time of the connect to send something.
     table.mark(client, FLAG.READABLE);
     const generation = table.get(backend, CELL.GENERATION);

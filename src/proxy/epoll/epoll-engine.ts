@@ -1,5 +1,13 @@
 import type { EligibleSet } from '../../domain/eligibility.ts';
-import type { ListenAddress, Logger, OutcomeSink, ProxyEngine, ThreadReport } from '../../domain/ports.ts';
+import type {
+  ListenAddress,
+  Logger,
+  MonotonicClock,
+  OutcomeSink,
+  ProxyEngine,
+  ThreadReport,
+} from '../../domain/ports.ts';
+import { messageOf } from '../../errors.ts';
 import type { Affinity } from '../affinity.ts';
 import type { Directory } from '../directory.ts';
 import type { RouteTable } from '../routes.ts';
@@ -9,6 +17,7 @@ import { type BindOptions, bindListeners } from './bind-listener.ts';
 import { type Acceptor, ListenerDesk } from './listener-desk.ts';
 import type { Command, Report } from './messages.ts';
 import { ThreadHandle, type ThreadHandleOptions } from './thread-handle.ts';
+import { reclaim } from './reclaim.ts';
 import { attend, outcomesOf, writeLines } from './thread-reports.ts';
 
 export interface EpollEngineOptions
@@ -22,6 +31,7 @@ export interface EpollEngineOptions
   /** What the main thread tells the data threads of slots. */
   readonly news: ScoreNews;
   readonly logger: Logger;
+  readonly now: MonotonicClock;
   readonly onOutcomes: OutcomeSink;
   /** New clients are routed by this set, or a newer one, from now on; by no thread by an older one. */
   readonly onInForce: (setVersion: number) => void;
@@ -37,7 +47,9 @@ class DataThread implements Acceptor {
   isDrained = false;
   /** Version of the table that it routes by. */
   version = -1;
-  deaths = 0;
+  /** Deaths and starts that failed, since it has lived for long. */
+  failures = 0;
+  readySinceMs = Infinity;
 
   constructor(index: number) {
     this.index = index;
@@ -50,6 +62,8 @@ class DataThread implements Acceptor {
 
 const RESTART_BASE_MS = 50;
 const RESTART_MAX_MS = 5_000;
+/** A thread that has lived for so long is restarted at once. */
+const GOOD_LIFE_MS = 60_000;
 
 /**
  * The engine of Linux: data threads that run event loops of their own on system calls, told what to do by the main
@@ -169,12 +183,21 @@ export class EpollEngine implements ProxyEngine {
   }
 
   #spawn(thread: DataThread): void {
-    thread.handle = new ThreadHandle({
-      ...this.#options,
-      thread: thread.index,
-      onReport: (report) => this.#reported(thread, report),
-      onDied: (error) => this.#died(thread, error),
-    });
+    try {
+      thread.handle = new ThreadHandle({
+        ...this.#options,
+        thread: thread.index,
+        onReport: (report) => this.#reported(thread, report),
+        onDied: (error) => this.#died(thread, error),
+      });
+    } catch (error) {
+      if (!this.#isStarted) return this.#allReady.reject(error);
+      this.#options.logger.error(
+        { thread: thread.index, error: messageOf(error) },
+        'a data thread does not start',
+      );
+      this.#restartLater(thread);
+    }
   }
 
   #reported(thread: DataThread, report: Report): void {
@@ -203,6 +226,7 @@ export class EpollEngine implements ProxyEngine {
 
   #becameReady(thread: DataThread): void {
     thread.isReady = true;
+    thread.readySinceMs = this.#options.now();
     const newest = this.#tables.at(-1);
     if (newest !== undefined) thread.tell({ type: 'route', table: newest });
     if (this.#closing !== undefined) thread.tell({ type: 'close', ...this.#closing });
@@ -212,7 +236,7 @@ export class EpollEngine implements ProxyEngine {
   }
 
   #died(thread: DataThread, error: unknown): void {
-    const { logger, state } = this.#options;
+    const { logger, state, now } = this.#options;
     thread.handle = undefined;
     thread.isReady = false;
     thread.version = -1;
@@ -220,36 +244,27 @@ export class EpollEngine implements ProxyEngine {
     this.#deaths++;
     const connections = state.counters[thread.index]!.total('active');
     logger.error(
-      { thread: thread.index, connections, error: describe(error) },
+      { thread: thread.index, connections, error: messageOf(error) },
       'data thread has died, its connections are reset',
     );
-    this.#reclaim(thread.index);
+    reclaim(thread.index, this.#options);
     this.#considerInForce();
     this.#desk.left(thread);
     if (this.#isDraining) {
       thread.isDrained = true;
       return this.#resolveWhenDrained();
     }
-    const delayMs = Math.min(RESTART_MAX_MS, RESTART_BASE_MS * 2 ** Math.min(thread.deaths++, 10));
+    if (now() - thread.readySinceMs >= GOOD_LIFE_MS) thread.failures = 0;
+    this.#restartLater(thread);
+  }
+
+  #restartLater(thread: DataThread): void {
+    const delayMs = Math.min(RESTART_MAX_MS, RESTART_BASE_MS * 2 ** Math.min(thread.failures++, 10));
     const restart = setTimeout(() => {
       this.#restarts.delete(restart);
       this.#spawn(thread);
     }, delayMs);
     this.#restarts.add(restart);
-  }
-
-  /** Frees what the thread held of what all share. Permits come back with the lease of their breaker. */
-  #reclaim(index: number): void {
-    const { state, affinity, news } = this.#options;
-    const counters = state.counters[index]!;
-    for (const [slot, places] of counters.active.entries()) {
-      if (places === 0) continue;
-      counters.active[slot] = 0;
-      state.occupancy.leave(slot, places);
-      news.tell(slot);
-    }
-    counters.clientEnded(counters.total('active'));
-    affinity.threadDied(index + 1);
   }
 
   #heard(cells: readonly number[]): void {
@@ -273,8 +288,4 @@ export class EpollEngine implements ProxyEngine {
     const version = left[0]!.version;
     queueMicrotask(() => this.#options.onInForce(version));
   }
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

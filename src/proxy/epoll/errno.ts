@@ -1,14 +1,24 @@
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 
-const { EAGAIN, ECONNABORTED, EINTR, EMFILE, ETIMEDOUT } = constants.errno;
+const { EAGAIN, EBADF, EFAULT, EINTR, EINVAL, EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOTSOCK, ETIMEDOUT } =
+  constants.errno;
 
 /** What `Sys` returns for the conditions that are no failures, or need an answer of their own. */
 export const AGAIN = -EAGAIN;
 export const INTERRUPTED = -EINTR;
-export const ABORTED = -ECONNABORTED;
 export const NO_DESCRIPTORS = -EMFILE;
 export const TIMED_OUT = -ETIMEDOUT;
+
+/** The process or the machine has run out of descriptors or memory. @param result below zero */
+export function isExhaustion(result: number): boolean {
+  return [EMFILE, ENFILE, ENOBUFS, ENOMEM].includes(-result);
+}
+
+/** A call was made that never should have been. @param result below zero */
+export function isMistake(result: number): boolean {
+  return [EBADF, EFAULT, EINVAL, ENOTSOCK].includes(-result);
+}
 
 /** The name of a failure, such as `ECONNREFUSED`. @param result below zero, as `Sys` returned it */
 export function errorNameOf(result: number): string {

@@ -1,8 +1,9 @@
 import { EPOLL } from '../sys/constants.ts';
 import type { Sys } from '../sys/sys.ts';
 import type { LoopClock } from './clock.ts';
-import { ABORTED, AGAIN, errorNameOf, INTERRUPTED, must } from './errno.ts';
+import { AGAIN, errorNameOf, isExhaustion, isMistake, must } from './errno.ts';
 import { SocketAddress } from './socket-address.ts';
+import { FLAG, type SocketTable } from './socket-table.ts';
 import type { Spare } from './spare.ts';
 
 /** Clients that are accepted before the loop goes on with others. */
@@ -11,14 +12,24 @@ const ACCEPTS_PER_TURN = 64;
 /** How long a listener rests when the process has run out of descriptors or memory. */
 const PAUSE_MS = 100;
 
+/** Why it rests when there are descriptors left, but not for clients. */
+const RESERVED = 'the last descriptors are kept for the daemon itself';
+
 export interface ListenersOptions {
   readonly sys: Sys;
   readonly epoll: number;
   readonly clock: LoopClock;
+  readonly table: SocketTable;
   readonly spare: Spare;
+  /** Descriptors from this number on are not for clients: what accepts no client still has to work. */
+  readonly clientCeiling: number;
+  /** Clients that may wait in the queue of a listener. */
+  readonly backlog: number;
   readonly onClient: (fd: number, from: SocketAddress) => void;
   /** Clients have to wait, for want of descriptors or memory. */
   readonly onExhausted: (error: string) => void;
+  /** The last of the listeners that were to be closed is closed. */
+  readonly onClosed: () => void;
 }
 
 /** The listeners that a thread accepts from; they are its own until it gives them back. */
@@ -26,6 +37,8 @@ export class Listeners {
   readonly #options: ListenersOptions;
   readonly #fds = new Set<number>();
   readonly #from: SocketAddress;
+  /** By listener that is to be closed: how many of its queue may still be accepted. */
+  readonly #closing = new Map<number, number>();
   #pausedAt: number | undefined;
 
   constructor(options: ListenersOptions) {
@@ -39,24 +52,36 @@ export class Listeners {
 
   adopt(fd: number): void {
     this.#fds.add(fd);
-    if (this.#pausedAt === undefined) this.#watch(fd);
+    this.#control(EPOLL.ADD, fd, this.#pausedAt === undefined ? EPOLL.IN : 0);
   }
 
   /** Gives a listener back as it is; false when it is not, or no longer, here. */
   release(fd: number): boolean {
     if (!this.#fds.delete(fd)) return false;
-    if (this.#pausedAt === undefined) this.#unwatch(fd);
+    this.#control(EPOLL.DELETE, fd, 0);
     return true;
   }
 
-  /** Accepts everybody who has come so far, and nobody any more. */
+  /**
+   * Accepts everybody who has come so far, and nobody any more. Who has to wait for a descriptor is waited for: then
+   * the listener is closed later.
+   */
   close(): void {
+    const { table, backlog } = this.#options;
     for (const fd of this.#fds) {
-      while (this.#acceptSome(fd));
-      this.#fds.delete(fd);
-      this.#options.sys.close(fd);
+      // From now on nobody else would close it.
+      table.open(fd, FLAG.HELPER);
+      this.#closing.set(fd, backlog);
     }
+    this.#closeEmptied();
+  }
+
+  /** Closes the listeners, whoever waits. */
+  abandon(): void {
+    if (this.#closing.size === 0) return;
+    for (const fd of this.#closing.keys()) this.#end(fd);
     this.#pausedAt = undefined;
+    this.#options.onClosed();
   }
 
   accept(fd: number): void {
@@ -72,43 +97,60 @@ export class Listeners {
   /** Goes on accepting when the pause is over. */
   run(): void {
     if (this.nextMs() !== 0) return;
-    const { spare, clock } = this.#options;
-    const isOver = spare.restore() >= 0;
+    const { spare, clock, clientCeiling } = this.#options;
+    const lowestFree = spare.renew();
+    const isOver = lowestFree >= 0 && lowestFree < clientCeiling;
     this.#pausedAt = isOver ? undefined : clock.tick;
     if (!isOver) return;
-    for (const fd of this.#fds) this.#watch(fd);
+    for (const fd of this.#fds) this.#control(EPOLL.MODIFY, fd, EPOLL.IN);
+    if (this.#closing.size > 0) this.#closeEmptied();
+  }
+
+  #closeEmptied(): void {
+    for (const [fd, left] of this.#closing) {
+      for (let some = left; some > 0 && this.#acceptSome(fd); some -= ACCEPTS_PER_TURN)
+        this.#closing.set(fd, some - ACCEPTS_PER_TURN);
+      if (this.#pausedAt !== undefined) return;
+      this.#end(fd);
+    }
+    this.#options.onClosed();
+  }
+
+  #end(fd: number): void {
+    const { sys, table } = this.#options;
+    this.#closing.delete(fd);
+    this.#fds.delete(fd);
+    table.forget(fd);
+    sys.close(fd);
   }
 
   /** True when there may be more to accept at once. */
   #acceptSome(fd: number): boolean {
-    const { sys, spare, onClient } = this.#options;
+    const { sys, spare, clientCeiling, onClient } = this.#options;
     for (let count = 0; count < ACCEPTS_PER_TURN; count++) {
       const room = spare.restore();
       const client = room < 0 ? room : sys.accept(fd, this.#from.pointer);
-      if (client >= 0) onClient(client, this.#from);
-      else if (client === AGAIN) return false;
-      // That client has left again already; the next may be there.
-      else if (client !== ABORTED && client !== INTERRUPTED) {
-        this.#pause(errorNameOf(client));
-        return false;
-      }
+      if (client >= 0) {
+        onClient(client, this.#from);
+        if (client >= clientCeiling) return this.#pause(RESERVED);
+      } else if (client === AGAIN) return false;
+      else if (isExhaustion(client)) return this.#pause(errorNameOf(client));
+      else if (isMistake(client)) must(client, 'accept4');
+      // Else that client has left again already, or its network has; the next may be there.
     }
     return true;
   }
 
-  #pause(error: string): void {
+  #pause(error: string): false {
     this.#options.onExhausted(error);
-    if (this.#pausedAt === undefined) for (const fd of this.#fds) this.#unwatch(fd);
+    // Not taken out of the epoll instance: to be put in again could fail for want of memory.
+    if (this.#pausedAt === undefined) for (const fd of this.#fds) this.#control(EPOLL.MODIFY, fd, 0);
     this.#pausedAt = this.#options.clock.tick;
+    return false;
   }
 
-  #watch(fd: number): void {
+  #control(operation: number, fd: number, events: number): void {
     const { sys, epoll } = this.#options;
-    must(sys.epollControl(epoll, EPOLL.ADD, fd, EPOLL.IN, 0), 'epoll_ctl');
-  }
-
-  #unwatch(fd: number): void {
-    const { sys, epoll } = this.#options;
-    must(sys.epollControl(epoll, EPOLL.DELETE, fd, 0, 0), 'epoll_ctl');
+    must(sys.epollControl(epoll, operation, fd, events, 0), 'epoll_ctl');
   }
 }

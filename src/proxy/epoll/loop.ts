@@ -54,8 +54,16 @@ export class Loop {
     must(sys.epollControl(epoll, EPOLL.ADD, wakeFd, EPOLL.IN, 0), 'epoll_ctl');
   }
 
-  /** Runs until the stop flag is set. */
+  /** Runs until the stop flag is set. What was to be told is told, also when it throws. */
   run(): void {
+    try {
+      this.#run();
+    } finally {
+      this.#options.outbox.flush();
+    }
+  }
+
+  #run(): void {
     const { sys, epoll, clock, relay, timers, outbox, stopFlag } = this.#options;
     while (Atomics.load(stopFlag, 0) === 0) {
       const timeoutMs = relay.isBusy ? 0 : timers.nextMs();

@@ -15,8 +15,9 @@ export const READ_BYTES = 65_536;
 
 const SENT_BYTES = 4;
 
-/** Reads of one source before the others get their turn. */
+/** Reads of one source before the others get their turn, and how many of them a pipe's full is worth. */
 const READS_PER_TURN = 8;
+const READS_PER_SPLICE = 4;
 
 /** Full reads in a row after which bytes go through a pipe, and small ones after which they do not any more. */
 const FULL_READS = 2;
@@ -89,12 +90,13 @@ export class Relay {
   /** Reads a source as long as it has something, its sink takes it, and it is its turn. */
   pump(source: number): void {
     const table = this.#table;
-    for (let turn = 0; turn < READS_PER_TURN; turn++) {
+    for (let reads = 0; reads < READS_PER_TURN;) {
       if ((table.flagsOf(source) & READ_STATE) !== MAY_READ) return;
       const sink = table.peerOf(source);
       if (table.has(sink, FLAG.CONNECTING | FLAG.BROKEN)) return;
       // A pipe takes nothing behind an urgent mark.
       const splices = table.get(source, CELL.PIPE) > 0 && !table.has(source, FLAG.URGENT);
+      reads += splices ? READS_PER_SPLICE : 1;
       const goesOn = splices ? this.#splice(source, sink) : this.#copy(source, sink);
       if (!goesOn) return;
     }

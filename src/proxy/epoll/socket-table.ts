@@ -1,4 +1,5 @@
 import type { IpAddress } from '../ip-address.ts';
+import { sharedInts } from '../shared-columns.ts';
 
 /** What is known of a descriptor; 0 is one that is not ours. */
 export const FLAG = {
@@ -72,9 +73,14 @@ const ADDRESS_WORDS = 4;
 
 export type SocketTableMemory = Int32Array<SharedArrayBuffer>;
 
-/** In shared memory, so that the descriptors of a thread that died can be closed. @param rows one a descriptor */
+/**
+ * In shared memory, so that the descriptors of a thread that died can be closed: the rows, then the number of the
+ * highest row that was ever used.
+ *
+ * @param rows one a descriptor
+ */
 export function newSocketTableMemory(rows: number): SocketTableMemory {
-  return new Int32Array(new SharedArrayBuffer(rows * (Int32Array.BYTES_PER_ELEMENT << ROW_SHIFT)));
+  return sharedInts((rows << ROW_SHIFT) + 1);
 }
 
 /**
@@ -87,14 +93,18 @@ export function newSocketTableMemory(rows: number): SocketTableMemory {
 export class SocketTable {
   readonly #cells: SocketTableMemory;
   readonly size: number;
-  /** No row above it was ever used. */
-  #highest: number;
+  /** The cell that says above which row none was ever used. */
+  readonly #highestAt: number;
 
-  /** @param highest the row up to which it has been used, when it is not new */
-  constructor(memory: SocketTableMemory, highest = 0) {
+  constructor(memory: SocketTableMemory) {
     this.#cells = memory;
     this.size = memory.length >> ROW_SHIFT;
-    this.#highest = highest;
+    this.#highestAt = this.size << ROW_SHIFT;
+  }
+
+  /** No row above it was ever used. */
+  get highest(): number {
+    return this.#cells[this.#highestAt]!;
   }
 
   get(fd: number, cell: number): number {
@@ -129,7 +139,7 @@ export class SocketTable {
   /** Takes a descriptor over; false when its number is beyond the table. */
   open(fd: number, flags: number): boolean {
     if (fd >= this.size) return false;
-    if (fd > this.#highest) this.#highest = fd;
+    if (fd > this.highest) this.#cells[this.#highestAt] = fd;
     this.#cells[fd << ROW_SHIFT] = flags;
     return true;
   }
@@ -158,6 +168,6 @@ export class SocketTable {
 
   /** Every descriptor with all of these flags; may be closed while it is walked through. */
   *having(flags: number): Generator<number> {
-    for (let fd = 0; fd <= this.#highest; fd++) if ((this.flagsOf(fd) & flags) === flags) yield fd;
+    for (let fd = 0; fd <= this.highest; fd++) if ((this.flagsOf(fd) & flags) === flags) yield fd;
   }
 }

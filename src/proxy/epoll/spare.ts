@@ -26,6 +26,13 @@ export class Spare {
     return true;
   }
 
+  /** Holds the lowest number back that is free, and returns it; below zero when there is none left. */
+  renew(): number {
+    this.spend();
+    const result = this.restore();
+    return result < 0 ? result : this.#fd;
+  }
+
   /** Holds one back if none is; below zero when there is none left. */
   restore(): number {
     if (this.#fd !== NONE) return 0;

@@ -9,7 +9,7 @@ import { FLAG, newSocketTableMemory, SocketTable } from './socket-table.ts';
 export interface ThreadHandleOptions {
   readonly sys: Sys;
   readonly thread: number;
-  /** Rows of its table of descriptors. */
+  /** Rows of its table of descriptors; numbers from this one on are never used. */
   readonly mostDescriptors: number;
   /** The module that runs it, and what that module needs to know beside. */
   readonly module: URL;
@@ -30,17 +30,23 @@ export class ThreadHandle {
   readonly #wakeFd: number;
   readonly #worker: Worker;
   readonly #ended = Promise.withResolvers<void>();
+  #hasEnded = false;
   #failure: unknown = new Error('the thread has ended');
 
   constructor(options: ThreadHandleOptions) {
     this.#options = options;
     const { sys, thread, mostDescriptors, module, moduleData, settings } = options;
     const sockets = newSocketTableMemory(mostDescriptors);
-    this.#table = new SocketTable(sockets, mostDescriptors - 1);
+    this.#table = new SocketTable(sockets);
     this.#oneAt = sys.addressOf(this.#one.buffer);
     this.#wakeFd = must(sys.eventfd(), 'eventfd');
     const own = { thread, sockets, stopFlag: this.#stopFlag, wakeFd: this.#wakeFd };
-    this.#worker = new Worker(module, { workerData: { moduleData, settings: { ...settings, ...own } } });
+    try {
+      this.#worker = new Worker(module, { workerData: { moduleData, settings: { ...settings, ...own } } });
+    } catch (error) {
+      sys.close(this.#wakeFd);
+      throw error;
+    }
     this.#worker.on('message', (report: Report) => options.onReport(report));
     this.#worker.on('error', (error) => (this.#failure = error));
     this.#worker.on('exit', () => this.#exited());
@@ -65,7 +71,8 @@ export class ThreadHandle {
   }
 
   #wake(): void {
-    this.#options.sys.write(this.#wakeFd, this.#oneAt, this.#one.byteLength);
+    // Its eventfd's number may be another's by now.
+    if (!this.#hasEnded) this.#options.sys.write(this.#wakeFd, this.#oneAt, this.#one.byteLength);
   }
 
   #exited(): void {
@@ -73,9 +80,13 @@ export class ThreadHandle {
     const { sys } = this.#options;
     // What it had open is the process's, and nobody else would ever close it. Resets: nothing was finished orderly.
     const resetter = new Resetter(sys);
-    for (const fd of this.#table.having(FLAG.OPEN)) resetter.prepare(fd);
-    for (const flag of [FLAG.OPEN, FLAG.HELPER]) for (const fd of this.#table.having(flag)) sys.close(fd);
+    for (let fd = 0; fd <= this.#table.highest; fd++) {
+      if (!this.#table.has(fd, FLAG.OPEN | FLAG.HELPER)) continue;
+      if (this.#table.has(fd, FLAG.OPEN)) resetter.prepare(fd);
+      sys.close(fd);
+    }
     sys.close(this.#wakeFd);
+    this.#hasEnded = true;
     this.#ended.resolve();
     if (!wasTold) this.#options.onDied(this.#failure);
   }

@@ -18,7 +18,8 @@ export function outcomesOf(cells: readonly number[], slots: SlotTable): readonly
     if (code === 'trial' || code === 'success') outcomes.push({ ...about, result: code });
     else {
       const error = cells[at + 3]!;
-      const detail = error < 0 ? `${errorNameOf(error)} ${endpointOf(backend)}` : 'no byte in return';
+      const silence = code === 'reset' ? 'a write to it has failed' : 'no byte in return';
+      const detail = error < 0 ? `${errorNameOf(error)} ${endpointOf(backend)}` : silence;
       outcomes.push({ ...about, result: 'failure', cause: code, detail });
     }
   }

@@ -1,5 +1,6 @@
 import { AF, IPV6_V6ONLY, SO, SOL, TCP } from '../sys/constants.ts';
 import type { Pointer, Sys } from '../sys/sys.ts';
+import { must } from './errno.ts';
 
 /** What may be set of the sockets; each has its reason in docs/engine.md. */
 export interface TuningSettings {
@@ -29,22 +30,22 @@ export class Tuning {
     this.#backendCongestion = congestionOf(sys, settings.backendCongestion);
   }
 
-  /** Before it is bound; what is set here is inherited by the clients that are accepted. */
-  ofListener(fd: number, family: number): number {
-    const sys = this.#sys;
+  /**
+   * Before it is bound; what is set here is inherited by the clients that are accepted. Throws what the kernel does
+   * not grant.
+   */
+  ofListener(fd: number, family: number): void {
     const { noDelay, deferAcceptSecs, fastOpenQueue, keepAliveSecs, clientCongestion } = this.#settings;
-    const congestion = congestionOf(sys, clientCongestion);
-    const results = [
-      family === AF.INET6 ? sys.setOption(fd, SOL.IPV6, IPV6_V6ONLY, 0) : 0,
-      sys.setOption(fd, SOL.SOCKET, SO.REUSEADDR, 1),
-      sys.setOption(fd, SOL.SOCKET, SO.KEEPALIVE, 1),
-      sys.setOption(fd, SOL.TCP, TCP.KEEPIDLE, keepAliveSecs),
-      noDelay ? sys.setOption(fd, SOL.TCP, TCP.NODELAY, 1) : 0,
-      deferAcceptSecs > 0 ? sys.setOption(fd, SOL.TCP, TCP.DEFER_ACCEPT, deferAcceptSecs) : 0,
-      fastOpenQueue > 0 ? sys.setOption(fd, SOL.TCP, TCP.FASTOPEN, fastOpenQueue) : 0,
-      congestion?.setOf(fd) ?? 0,
-    ];
-    return Math.min(...results);
+    const set = (level: number, option: number, value: number, name: string): void =>
+      void must(this.#sys.setOption(fd, level, option, value), `setsockopt ${name}`);
+    if (family === AF.INET6) set(SOL.IPV6, IPV6_V6ONLY, 0, 'IPV6_V6ONLY');
+    set(SOL.SOCKET, SO.REUSEADDR, 1, 'SO_REUSEADDR');
+    set(SOL.SOCKET, SO.KEEPALIVE, 1, 'SO_KEEPALIVE');
+    set(SOL.TCP, TCP.KEEPIDLE, keepAliveSecs, 'TCP_KEEPIDLE');
+    if (noDelay) set(SOL.TCP, TCP.NODELAY, 1, 'TCP_NODELAY');
+    if (deferAcceptSecs > 0) set(SOL.TCP, TCP.DEFER_ACCEPT, deferAcceptSecs, 'TCP_DEFER_ACCEPT');
+    if (fastOpenQueue > 0) set(SOL.TCP, TCP.FASTOPEN, fastOpenQueue, 'TCP_FASTOPEN');
+    must(congestionOf(this.#sys, clientCongestion)?.setOf(fd) ?? 0, 'setsockopt TCP_CONGESTION');
   }
 
   /** Whether acknowledgements to backends wait for data, as `Sys.dial` takes it. */

@@ -35,7 +35,6 @@ export const TCP = {
   QUICKACK: 12,
   CONGESTION: 13,
   FASTOPEN: 23,
-  FASTOPEN_CONNECT: 30,
 } as const;
 
 export const IPV6_V6ONLY = 26;

@@ -1,0 +1,42 @@
+import type { OutcomeSink } from '../../domain/ports.ts';
+import type { Affinity } from '../affinity.ts';
+import type { Directory } from '../directory.ts';
+import type { ScoreNews } from '../score-news.ts';
+import type { SharedState } from '../shared-state.ts';
+
+export interface ReclaimOptions {
+  readonly directory: Directory;
+  readonly state: SharedState;
+  readonly affinity: Affinity;
+  readonly news: ScoreNews;
+  readonly onOutcomes: OutcomeSink;
+}
+
+/**
+ * Frees what a thread that has died held of what all share.
+ *
+ * Permits come back with the lease of their breaker, which runs once the breaker knows of a trial: any that is under
+ * way is told again, for the thread may have died before it told.
+ */
+export function reclaim(thread: number, options: ReclaimOptions): void {
+  const { directory, state, affinity, news, onOutcomes } = options;
+  const { gates, occupancy } = state;
+  const counters = state.counters[thread]!;
+  for (const [slot, places] of counters.active.entries()) {
+    if (places === 0) continue;
+    counters.active[slot] = 0;
+    occupancy.leave(slot, places);
+    news.tell(slot);
+  }
+  counters.clientEnded(counters.total('active'));
+  affinity.threadDied(thread + 1);
+  const trials = directory.slots
+    .occupants()
+    .filter(({ slot }) => gates.hasTaken(slot))
+    .map(({ incarnation, slot }) => ({
+      incarnation,
+      epoch: gates.epochOf(slot),
+      result: 'trial' as const,
+    }));
+  onOutcomes(trials);
+}
