@@ -113,6 +113,18 @@ describe('Affinity', () => {
     expect(threads[2]!.boundTo(CLIENTS.at(-1)!)).toBe(CLIENTS.length - 1);
   });
 
+  it('does not wait for a thread that has died, where it is the one to bury it', () => {
+    const { clock, memory, threads } = anAffinityOfEachThread();
+    threads[0]!.bind(CLIENTS[0]!, 4);
+    clock.ms += TTL_MS;
+    memory.heads[LOCK_CELL] = 2;
+    expect(threads[2]!.collectGarbage()).toBe(0);
+    threads[2]!.threadDied(2);
+    threads[2]!.bind(CLIENTS[0]!, 4);
+    clock.ms += TTL_MS;
+    expect(threads[2]!.collectGarbage()).toBe(1);
+  });
+
   it('keeps what it knows when the thread that died was not at it', () => {
     const { threads } = anAffinityOfEachThread();
     threads[1]!.bind(CLIENTS[0]!, 4);

@@ -1,4 +1,6 @@
+import { closeSync, openSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { constants } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Backend } from '../../src/domain/backend.ts';
@@ -14,6 +16,7 @@ import { until } from '../support/until.ts';
 
 const THREADS = 3;
 const MORTAL = new URL('../support/mortal-data-thread.ts', import.meta.url);
+const UNLUCKY = new URL('../support/unlucky-data-thread.ts', import.meta.url);
 const ASKING = new URL('../support/asking-thread.ts', import.meta.url);
 
 interface Line {
@@ -154,6 +157,47 @@ describe.runIf(process.platform === 'linux')('the threads of an engine', () => {
     await ended;
   });
 
+  it('leave the last descriptors to the rest of the process', async () => {
+    const backend = await aTcpBackend(echo);
+    const { lines, logger } = aLog();
+    const lowestFree = openSync('/dev/null', 'r');
+    closeSync(lowestFree);
+    // The sockets of this test's own clients and backend are among them.
+    const clientCeiling = lowestFree + 100;
+    const { port, traffic } = await anEngine([aBackend({ port: backend.port, hardLimit: 0 })], {
+      threads: 1,
+      clientCeiling,
+      logger,
+    });
+    const clients = await Promise.all(Array.from({ length: 60 }, () => tcpConnect(port)));
+    onTestFinished(() => clients.forEach((client) => client.destroy()));
+    await until(() => lines.some(({ message }) => message === 'clients have to wait, accepting is paused'), {
+      what: 'the pause',
+    });
+    const { accepted } = traffic.report();
+    expect(accepted).toBeLessThan(clients.length);
+    for (const client of clients.splice(0, 30)) client.destroy();
+    await until(() => traffic.report().accepted > accepted, { what: 'those who wait to be accepted' });
+  });
+
+  it('refuse a client whom the kernel has no room to watch, give its place back, and say why', async () => {
+    const backend = await aTcpBackend((socket) => socket.end('served'));
+    const { lines, logger } = aLog();
+    const { port, traffic } = await anEngine([aBackend({ port: backend.port, hardLimit: 1 })], {
+      threads: 1,
+      module: UNLUCKY,
+      logger,
+    });
+    expect((await readAll(await tcpConnect(port))).toString()).toBe('');
+    await until(() => lines.length === 2, { what: 'the log' });
+    expect(lines).toMatchObject([
+      { message: 'cannot connect, the trouble is local', fields: { error: 'ENOSPC' } },
+      { message: 'clients are refused', fields: { reason: 'local_error' } },
+    ]);
+    expect(traffic.report().refused.local_error).toBe(1);
+    expect((await readAll(await tcpConnect(port))).toString()).toBe('served');
+  });
+
   it('keep no listener of the process for each of them', async () => {
     const before = process.listenerCount('exit');
     const { engine } = await anEngine([]);
@@ -222,6 +266,54 @@ describe.runIf(process.platform === 'linux')('a data thread that dies', () => {
     }
     await untilAlive(running, THREADS, 2 * THREADS);
     await until(() => running.traffic.report().backends[0]!.active === 0, { what: 'every place to be free' });
+  });
+
+  it('has told what it knew of backends, and is told of where it held permits', async () => {
+    const refusing = await aTcpBackend(() => {});
+    await refusing.close();
+    const dark = await aSilentBackend('dark');
+    const running = await anEngine([], { module: MORTAL, threads: 1 });
+    const { engine, port, applyGated, inForce, outcomes } = running;
+    const gate = { epoch: 7, grant: 1, permits: 1 };
+    applyGated([{ backend: dark, gate }]);
+    await until(() => inForce() === 2, { what: 'the first set' });
+    const waiting = await tcpConnect(port);
+    onTestFinished(() => void waiting.destroy());
+    await until(() => outcomes.length === 1, { what: 'the trial' });
+    const trial = { incarnation: `dark@127.0.0.1:${dark.port}`, epoch: 7, result: 'trial' };
+    expect(outcomes).toEqual([trial]);
+    applyGated([
+      { backend: dark, gate },
+      { backend: aBackend({ id: 'refusing', port: refusing.port }), gate: { ...gate, permits: undefined } },
+    ]);
+    await until(() => inForce() === 3, { what: 'the second set' });
+    // Its first backend refuses, it asks for a second one, and that is the thread's end.
+    await kill(port, KILLERS.late);
+    await until(() => engine.threads().deaths === 1, { what: 'the death' });
+    expect(outcomes.slice(1)).toMatchObject([{ result: 'failure', cause: 'refused' }, trial]);
+  });
+
+  it('is tried again when it cannot be started', async () => {
+    const backend = await aTcpBackend((socket) => socket.end('served'));
+    const { lines, logger } = aLog();
+    let eventfds = 0;
+    const running = await anEngine([aBackend({ port: backend.port })], {
+      module: MORTAL,
+      threads: 1,
+      logger,
+      mainSys: (sys) => ({
+        ...sys,
+        eventfd: () => ([1, 2].includes(eventfds++) ? -constants.errno.EMFILE : sys.eventfd()),
+      }),
+    });
+    await kill(running.port);
+    await untilAlive(running, 0, 1);
+    expect((await readAll(await tcpConnect(running.port))).toString()).toBe('served');
+    const failures = lines.filter(({ message }) => message === 'a data thread does not start');
+    expect(failures).toMatchObject([
+      { level: 'error', fields: { thread: 0, error: 'eventfd: EMFILE' } },
+      { level: 'error', fields: { thread: 0, error: 'eventfd: EMFILE' } },
+    ]);
   });
 
   it('all at once, makes clients wait until one is back', async () => {

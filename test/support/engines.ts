@@ -12,6 +12,7 @@ import { Router } from '../../src/proxy/router.ts';
 import { newSharedState, newsOf } from '../../src/proxy/shared-state.ts';
 import { loadSys, type SysWay } from '../../src/proxy/sys/load-sys.ts';
 import { createTrafficSource } from '../../src/proxy/traffic.ts';
+import type { Sys } from '../../src/proxy/sys/sys.ts';
 import { aSet } from './backends.ts';
 import { silentLogger } from './proxy.ts';
 
@@ -29,6 +30,8 @@ export interface EngineOptions {
   readonly mostDescriptors: number;
   /** Descriptors from this number on are not for clients. */
   readonly clientCeiling: number;
+  /** The main thread's system calls, given the real ones. */
+  readonly mainSys: (sys: Sys) => Sys;
 }
 
 export interface RunningEngine {
@@ -59,6 +62,7 @@ const DEFAULTS: EngineOptions = {
   module: new URL('../../src/composition/data-thread.ts', import.meta.url),
   mostDescriptors: descriptorLimit(),
   clientCeiling: descriptorLimit(),
+  mainSys: (sys) => sys,
 };
 
 const ADDRESS_SETTING = 'EDGEPROXY_LISTEN_ADDR';
@@ -154,7 +158,7 @@ function epollEngine(name: string, sysWay: SysWay): EngineKind {
       const engine = await EpollEngine.start({
         ...options,
         ...base,
-        sys: await loadSys(sysWay),
+        sys: options.mainSys(await loadSys(sysWay)),
         state,
         addressSetting: ADDRESS_SETTING,
         moduleData: { sysWay, geo: { cidrs: {}, regions: {}, geoipPath: undefined } },
