@@ -21,6 +21,7 @@ import { NetEngine } from '../proxy/net-engine.ts';
 import { Router } from '../proxy/router.ts';
 import { newSharedState, newsOf, type SharedState } from '../proxy/shared-state.ts';
 import { findSys, type FoundSys, SYS_WAYS } from '../proxy/sys/load-sys.ts';
+import type { Timeouts } from '../proxy/timeouts.ts';
 import { createTrafficSource } from '../proxy/traffic.ts';
 import type { DataThreadModuleData } from './data-thread.ts';
 
@@ -98,11 +99,13 @@ function proxyHeadersOf({ proxy_protocol: { trusted, timeout_secs: timeoutSecs }
   return { trusted, timeoutMs: timeoutSecs * 1000 };
 }
 
-function timeoutsOf(settings: Settings) {
+function timeoutsOf(settings: Settings): Timeouts {
   return {
     connectTimeoutMs: settings.connect_timeout_secs * 1000,
     connectAttempts: settings.connect_attempts,
     idleTimeoutMs: settings.idle_timeout_secs * 1000,
+    halfClosedTimeoutMs: settings.half_closed_timeout_secs * 1000,
+    firstByteTimeoutMs: settings.first_byte_timeout_secs * 1000,
   };
 }
 
@@ -165,7 +168,7 @@ function epollProxy(options: ProxyOptions, { sys, way }: FoundSys): Proxy {
             memory: state.memory,
             ownRegion: settings.region,
             bindingTtlMs: settings.binding.ttl_secs * 1000,
-            ...timeoutsOf(settings),
+            timeouts: timeoutsOf(settings),
             pipeBytes: pipeKib * BYTES_PER_KIB,
             clientCeiling: clientCeiling(mostDescriptors, probes),
             splices,

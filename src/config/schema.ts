@@ -72,6 +72,20 @@ export const settingsSchema = z.strictObject({
     0,
     'A connection silent both ways for this long is closed; 0 is never.',
   ),
+  half_closed_timeout_secs: seconds(
+    'EDGEPROXY_HALF_CLOSED_TIMEOUT_SECS',
+    RELOADABLE,
+    0,
+    0,
+    'A connection that one side has ended, and that is silent for this long, is closed; 0 is never.',
+  ),
+  first_byte_timeout_secs: seconds(
+    'EDGEPROXY_FIRST_BYTE_TIMEOUT_SECS',
+    RELOADABLE,
+    0,
+    0,
+    "Time for a backend's first byte after its client's; a backend that takes longer has failed. 0 is for ever.",
+  ),
   shutdown_timeout_secs: seconds(
     'EDGEPROXY_SHUTDOWN_TIMEOUT_SECS',
     RELOADABLE,

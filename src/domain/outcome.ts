@@ -2,7 +2,13 @@
  * Why a connection counts against its backend. Trouble of the daemon itself (no descriptors, no local ports) and
  * whatever the client does are not in here: they are never charged to a backend.
  */
-export type FailureCause = 'refused' | 'timeout' | 'unreachable' | 'reset' | 'closed_before_first_byte';
+export type FailureCause =
+  | 'refused'
+  | 'timeout'
+  | 'unreachable'
+  | 'reset'
+  | 'closed_before_first_byte'
+  | 'first_byte_timeout';
 
 /** What one connection attempt says about its backend; `epoch` is the one of its breaker when it was let in. */
 export type Outcome =
@@ -27,3 +33,8 @@ export const REFUSAL_REASONS = [
 ] as const;
 
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
+
+/** What an established connection may take too long for: then both of its sides are reset. */
+export const TIMEOUT_KINDS = ['idle', 'half_closed', 'first_byte'] as const;
+
+export type TimeoutKind = (typeof TIMEOUT_KINDS)[number];

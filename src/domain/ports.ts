@@ -1,7 +1,7 @@
 import type { EligibleSet } from './eligibility.ts';
 import type { ClientGeo } from './geo.ts';
 import type { HealthVerdict } from './health.ts';
-import type { Outcome, RefusalReason } from './outcome.ts';
+import type { Outcome, RefusalReason, TimeoutKind } from './outcome.ts';
 
 /** What the middle layers need of the world; `daemon.ts` hands in the adapters. */
 
@@ -101,6 +101,8 @@ export interface TrafficReport {
   /** How often clients had to wait, or could not be accepted, for want of descriptors or memory. */
   readonly acceptPauses: number;
   readonly refused: Readonly<Record<RefusalReason, number>>;
+  /** Connections that were closed because something took too long. */
+  readonly timedOut: Readonly<Record<TimeoutKind, number>>;
   readonly rttBucketsSeconds: readonly number[];
   readonly backends: readonly BackendTraffic[];
 }

@@ -1,4 +1,4 @@
-import { REFUSAL_REASONS, type RefusalReason } from '../domain/outcome.ts';
+import { REFUSAL_REASONS, type RefusalReason, TIMEOUT_KINDS, type TimeoutKind } from '../domain/outcome.ts';
 import { sharedInts, sharedNumbers } from './shared-columns.ts';
 
 /** Upper bounds in seconds of the connect-time histogram; a last bucket without a bound follows. */
@@ -15,7 +15,10 @@ const TOTALS = {
   bytesReceived: 3,
   acceptPauses: 4,
   refused: 5,
+  timedOut: 5 + REFUSAL_REASONS.length,
 } as const;
+
+const TOTAL_CELLS = TOTALS.timedOut + TIMEOUT_KINDS.length;
 
 /** Columns by slot, but `totals`. */
 export interface CountersMemory {
@@ -39,7 +42,7 @@ export function newCountersMemory(maxSlots: number): CountersMemory {
     bytesReceived: sharedNumbers(maxSlots),
     rttSumSeconds: sharedNumbers(maxSlots),
     rttCells: sharedNumbers(maxSlots * RTT_CELLS),
-    totals: sharedNumbers(TOTALS.refused + REFUSAL_REASONS.length),
+    totals: sharedNumbers(TOTAL_CELLS),
   };
 }
 
@@ -94,6 +97,10 @@ export class Counters {
     this.#totals[TOTALS.refused + REFUSAL_REASONS.indexOf(reason)]!++;
   }
 
+  timedOut(kind: TimeoutKind): void {
+    this.#totals[TOTALS.timedOut + TIMEOUT_KINDS.indexOf(kind)]!++;
+  }
+
   sent(slot: number, bytes: number): void {
     this.bytesSent[slot]! += bytes;
     this.#totals[TOTALS.bytesSent]! += bytes;
@@ -115,12 +122,16 @@ export class Counters {
     return this.#rttCells.subarray(slot * RTT_CELLS, (slot + 1) * RTT_CELLS);
   }
 
-  total(name: Exclude<keyof typeof TOTALS, 'refused'>): number {
+  total(name: Exclude<keyof typeof TOTALS, 'refused' | 'timedOut'>): number {
     return this.#totals[TOTALS[name]]!;
   }
 
   refused(reason: RefusalReason): number {
     return this.#totals[TOTALS.refused + REFUSAL_REASONS.indexOf(reason)]!;
+  }
+
+  timeouts(kind: TimeoutKind): number {
+    return this.#totals[TOTALS.timedOut + TIMEOUT_KINDS.indexOf(kind)]!;
   }
 
   /** Forgets a slot before its next backend uses it; totals stay. */

@@ -1,4 +1,4 @@
-import { REFUSAL_REASONS, type RefusalReason } from '../domain/outcome.ts';
+import { REFUSAL_REASONS, type RefusalReason, TIMEOUT_KINDS, type TimeoutKind } from '../domain/outcome.ts';
 import type { BackendTraffic, TrafficReport, TrafficSource } from '../domain/ports.ts';
 import { type Counters, RTT_BUCKETS_SECONDS } from './counters.ts';
 import type { Occupancy } from './occupancy.ts';
@@ -49,6 +49,9 @@ export function createTrafficSource({ counters, occupancy, slots }: TrafficSourc
         refused: Object.fromEntries(
           REFUSAL_REASONS.map((reason) => [reason, total((thread) => thread.refused(reason))]),
         ) as Record<RefusalReason, number>,
+        timedOut: Object.fromEntries(
+          TIMEOUT_KINDS.map((kind) => [kind, total((thread) => thread.timeouts(kind))]),
+        ) as Record<TimeoutKind, number>,
         rttBucketsSeconds: RTT_BUCKETS_SECONDS,
         backends,
       };

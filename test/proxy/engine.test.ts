@@ -361,23 +361,6 @@ describe.each(ENGINES)('$name engine', ({ start }) => {
       expect(traffic.activeClients()).toBe(0);
     });
 
-    it('closes a connection that is silent both ways for the idle timeout, and no other', async () => {
-      const backend = await aTcpBackend(echo);
-      const { port, traffic } = await anEngine([at(backend)], { idleTimeoutMs: 400 });
-      const idle = await tcpConnect(port);
-      const busy = await tcpConnect(port);
-      const ending = endingOf(idle);
-      while (!idle.closed) {
-        busy.write('y');
-        await once(busy, 'data');
-      }
-      expect(await ending).toBe('ECONNRESET');
-      await until(() => traffic.activeClients() === 1, { what: 'the idle connection to be gone' });
-      busy.write('z');
-      await once(busy, 'data');
-      expect(busy.destroyed).toBe(false);
-    });
-
     it('names the address and what to do when it cannot listen', async () => {
       const { port } = await anEngine([]);
       await expect(start([], { address: { host: '127.0.0.1', port } })).rejects.toMatchObject({

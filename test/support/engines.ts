@@ -12,16 +12,14 @@ import type { ProxyHeaderSettings } from '../../src/proxy/proxy-header-settings.
 import { Router } from '../../src/proxy/router.ts';
 import { newSharedState, newsOf } from '../../src/proxy/shared-state.ts';
 import { loadSys, type SysWay } from '../../src/proxy/sys/load-sys.ts';
+import type { Timeouts } from '../../src/proxy/timeouts.ts';
 import { createTrafficSource } from '../../src/proxy/traffic.ts';
 import type { Sys } from '../../src/proxy/sys/sys.ts';
 import { aSet } from './backends.ts';
 import { silentLogger } from './proxy.ts';
 
-export interface EngineOptions {
+export interface EngineOptions extends Timeouts {
   readonly address: ListenAddress;
-  readonly connectTimeoutMs: number;
-  readonly connectAttempts: number;
-  readonly idleTimeoutMs: number;
   readonly bindingTtlMs: number;
   readonly proxyHeaders: ProxyHeaderSettings;
   readonly threads: number;
@@ -58,6 +56,8 @@ const DEFAULTS: EngineOptions = {
   connectTimeoutMs: 5_000,
   connectAttempts: 3,
   idleTimeoutMs: 0,
+  halfClosedTimeoutMs: 0,
+  firstByteTimeoutMs: 0,
   bindingTtlMs: 0,
   proxyHeaders: { trusted: [], timeoutMs: 5_000 },
   threads: 2,
@@ -70,6 +70,13 @@ const DEFAULTS: EngineOptions = {
 
 const ADDRESS_SETTING = 'EDGEPROXY_LISTEN_ADDR';
 const MAX_BINDINGS = 1_000;
+
+/** Without what cannot be sent to a thread. */
+function timeoutsOf(options: EngineOptions): Timeouts {
+  const { connectTimeoutMs, connectAttempts, idleTimeoutMs, halfClosedTimeoutMs, firstByteTimeoutMs } =
+    options;
+  return { connectTimeoutMs, connectAttempts, idleTimeoutMs, halfClosedTimeoutMs, firstByteTimeoutMs };
+}
 
 /** What both engines stand on, and what a test sees of them. */
 function aBase(threads: number, options: EngineOptions) {
@@ -158,8 +165,7 @@ function epollEngine(name: string, sysWay: SysWay): EngineKind {
     name,
     async start(backends, given = {}) {
       const options = { ...DEFAULTS, ...given };
-      const { threads, connectTimeoutMs, connectAttempts, idleTimeoutMs, bindingTtlMs, proxyHeaders } =
-        options;
+      const { threads, bindingTtlMs, proxyHeaders } = options;
       const { state, run, ...base } = aBase(threads, options);
       const engine = await EpollEngine.start({
         ...options,
@@ -175,9 +181,7 @@ function epollEngine(name: string, sysWay: SysWay): EngineKind {
           memory: state.memory,
           ownRegion: 'sa',
           bindingTtlMs,
-          connectTimeoutMs,
-          connectAttempts,
-          idleTimeoutMs,
+          timeouts: timeoutsOf(options),
           proxyHeaders,
           pipeBytes: 1_048_576,
           clientCeiling: options.clientCeiling,

@@ -53,6 +53,9 @@ export function createMetrics({ traffic, fleet, engine, version, bucketsSeconds 
 
   const accepted = counter('connections_total', 'Clients accepted.');
   const active = gauge('connections_active', 'Clients connected.');
+  const timedOut = counter('connections_timed_out_total', 'Connections closed for taking too long.', [
+    'timeout',
+  ]);
   const refused = counter('connections_refused_total', 'Clients closed without a byte, by reason.', [
     'reason',
   ]);
@@ -105,6 +108,7 @@ export function createMetrics({ traffic, fleet, engine, version, bucketsSeconds 
       accepted,
       acceptPauses,
       refused,
+      timedOut,
       bytesSent,
       bytesReceived,
       backendConnections,
@@ -118,6 +122,7 @@ export function createMetrics({ traffic, fleet, engine, version, bucketsSeconds 
     bytesSent.inc(report.bytesSent);
     bytesReceived.inc(report.bytesReceived);
     for (const [reason, count] of Object.entries(report.refused)) refused.inc({ reason }, count);
+    for (const [timeout, count] of Object.entries(report.timedOut)) timedOut.inc({ timeout }, count);
     for (const { backendId: backend, connections, active: open, errors } of report.backends) {
       backendConnections.inc({ backend }, connections);
       backendActive.set({ backend }, open);

@@ -6,6 +6,7 @@ import { Affinity } from '../affinity.ts';
 import type { ProxyHeaderSettings } from '../proxy-header-settings.ts';
 import { Router } from '../router.ts';
 import { newsOf, openSharedState, type SharedMemory } from '../shared-state.ts';
+import type { Timeouts } from '../timeouts.ts';
 import type { Sys } from '../sys/sys.ts';
 import { LoopClock } from './clock.ts';
 import { Dialer } from './dialer.ts';
@@ -37,9 +38,7 @@ export interface DataThreadSettings {
   readonly wakeFd: number;
   readonly ownRegion: string;
   readonly bindingTtlMs: number;
-  readonly connectTimeoutMs: number;
-  readonly connectAttempts: number;
-  readonly idleTimeoutMs: number;
+  readonly timeouts: Timeouts;
   readonly pipeBytes: number;
   /** Descriptors from this number on are not for clients. */
   readonly clientCeiling: number;
@@ -157,8 +156,7 @@ export function runDataThread(
     clock,
     outbox,
     tuning,
-    connectTimeoutMs: settings.connectTimeoutMs,
-    connectAttempts: settings.connectAttempts,
+    timeouts: settings.timeouts,
     logsConnections: settings.logsConnections,
     onLocalTrouble: (tenancy, error) => warnLocal.warn({ tenancy, error }),
     onRefused(reason, client, detail) {
@@ -194,7 +192,8 @@ export function runDataThread(
     headers,
     listeners,
     tuning,
-    idleTimeoutMs: settings.idleTimeoutMs,
+    counters,
+    timeouts: settings.timeouts,
   });
   let isDraining = false;
   /** Nobody comes any more. */

@@ -8,6 +8,7 @@ import { refusalOf, type Router } from '../router.ts';
 import { slotOfTenancy } from '../slot-table.ts';
 import { SO, SOL } from '../sys/constants.ts';
 import type { Sys } from '../sys/sys.ts';
+import type { Timeouts } from '../timeouts.ts';
 import type { LoopClock } from './clock.ts';
 import { DialList } from './dial-list.ts';
 import { errorNameOf, NO_DESCRIPTORS, TIMED_OUT } from './errno.ts';
@@ -35,9 +36,7 @@ export interface DialerOptions {
   readonly clock: LoopClock;
   readonly outbox: Outbox;
   readonly tuning: Tuning;
-  /** Time for one connect; all attempts of a client together get `connectAttempts` times that. */
-  readonly connectTimeoutMs: number;
-  readonly connectAttempts: number;
+  readonly timeouts: Timeouts;
   readonly onRefused: (reason: RefusalReason, client: IpAddress, detail?: string) => void;
   /** A connect failed for a reason that lies with this machine. */
   readonly onLocalTrouble: (tenancy: number, error: string) => void;
@@ -188,7 +187,8 @@ export class Dialer {
   }
 
   #timeLeft(backend: number): number {
-    const { clock, connectTimeoutMs, connectAttempts } = this.#options;
+    const { clock, timeouts } = this.#options;
+    const { connectTimeoutMs, connectAttempts } = timeouts;
     const table = this.#table;
     const own = connectTimeoutMs - clock.since(table.get(backend, CELL.SINCE));
     const all =
@@ -260,7 +260,8 @@ export class Dialer {
 
   /** Goes on to the next backend, when another one may do better and there is time. */
   #tryNext(client: number, tenancy: number, cause: AttemptCause): void {
-    const { connectAttempts, connectTimeoutMs, clock } = this.#options;
+    const { clock, timeouts } = this.#options;
+    const { connectTimeoutMs, connectAttempts } = timeouts;
     const tried = this.#tried.get(client) ?? [];
     tried.push(slotOfTenancy(tenancy));
     this.#table.readAddress(client, this.#address);

@@ -33,6 +33,7 @@ export const OUTCOME_CODES = [
   'unreachable',
   'reset',
   'closed_before_first_byte',
+  'first_byte_timeout',
 ] as const satisfies readonly ('trial' | 'success' | FailureCause)[];
 
 export type OutcomeCode = (typeof OUTCOME_CODES)[number];

@@ -229,11 +229,15 @@ export class Relay {
 
   /** A backend that is asked once is sent one segment, which leaves at once anyway: one call less a connection. */
   #asked(backend: number): void {
-    if ((this.#table.flagsOf(backend) & (FLAG.ASKED | FLAG.PROMPT)) === FLAG.ASKED) {
-      this.#table.mark(backend, FLAG.PROMPT);
+    const table = this.#table;
+    const flags = table.flagsOf(backend) & (FLAG.ASKED | FLAG.PROMPT);
+    if (flags === 0) {
+      table.mark(backend, FLAG.ASKED);
+      table.set(backend, CELL.SINCE, this.#options.clock.tick);
+    } else if (flags === FLAG.ASKED) {
+      table.mark(backend, FLAG.PROMPT);
       this.#options.tuning.sendAtOnce(backend);
     }
-    this.#table.mark(backend, FLAG.ASKED);
   }
 
   #touch(fd: number): void {
@@ -258,6 +262,7 @@ export class Relay {
   #readEnded(source: number, sink: number): void {
     this.#table.unmark(source, FLAG.READABLE);
     this.#table.mark(source, FLAG.READ_ENDED);
+    this.#touch(source);
     if ((this.#table.flagsOf(source) & (FLAG.CLIENT | FLAG.SETTLED)) === 0)
       this.#endedUnsettled(source, sink);
     if (this.#table.has(sink, FLAG.READ_ENDED)) this.#options.sockets.closeBoth(source, false);

@@ -58,7 +58,7 @@ export const CELL = {
   NEXT_AWAITED: 5,
   /**
    * Milliseconds on the loop's clock, wrapping around. Client's side: when it was accepted, then when a byte went
-   * through last. Backend's side: when the connect began.
+   * or a FIN went through last. Backend's side: when the connect began, then when the client's first byte went there.
    */
   SINCE: 6,
   /** Backend's side: when the connect began, in microseconds, wrapping around: for how long it took. */

@@ -1,5 +1,5 @@
 import { endpointOf } from '../../domain/backend.ts';
-import type { Outcome } from '../../domain/outcome.ts';
+import type { FailureCause, Outcome } from '../../domain/outcome.ts';
 import type { Logger } from '../../domain/ports.ts';
 import type { Attention } from '../attention.ts';
 import type { SlotTable } from '../slot-table.ts';
@@ -18,12 +18,16 @@ export function outcomesOf(cells: readonly number[], slots: SlotTable): readonly
     if (code === 'trial' || code === 'success') outcomes.push({ ...about, result: code });
     else {
       const error = cells[at + 3]!;
-      const silence = code === 'reset' ? 'a write to it has failed' : 'no byte in return';
-      const detail = error < 0 ? `${errorNameOf(error)} ${endpointOf(backend)}` : silence;
+      const detail = error < 0 ? `${errorNameOf(error)} ${endpointOf(backend)}` : detailOf(code);
       outcomes.push({ ...about, result: 'failure', cause: code, detail });
     }
   }
   return outcomes;
+}
+
+function detailOf(code: FailureCause): string {
+  if (code === 'reset') return 'a write to it has failed';
+  return code === 'first_byte_timeout' ? 'no byte in return in time' : 'no byte in return';
 }
 
 /** Takes note of which failures have been read, and lets go of backends whose breakers are at ease. */

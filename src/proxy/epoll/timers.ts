@@ -1,3 +1,5 @@
+import type { Counters } from '../counters.ts';
+import { sweepIntervalMs, timeoutOver, type Timeouts } from '../timeouts.ts';
 import type { LoopClock } from './clock.ts';
 import type { Dialer } from './dialer.ts';
 import type { HeaderReader } from './header-reader.ts';
@@ -5,11 +7,6 @@ import type { Listeners } from './listeners.ts';
 import { CELL, FLAG, type SocketTable } from './socket-table.ts';
 import type { Sockets } from './sockets.ts';
 import type { Tuning } from './tuning.ts';
-
-/** How often all connections are looked at, at most and at least. */
-const LONGEST_SWEEP_MS = 500;
-const SHORTEST_SWEEP_MS = 10;
-const SWEEPS_PER_TIMEOUT = 4;
 
 const CLOSE_STEPS = 10;
 
@@ -21,8 +18,8 @@ export interface TimersOptions {
   readonly headers: HeaderReader | undefined;
   readonly listeners: Listeners;
   readonly tuning: Tuning;
-  /** A connection that is silent both ways for this long is closed; 0 is never. */
-  readonly idleTimeoutMs: number;
+  readonly counters: Counters;
+  readonly timeouts: Timeouts;
 }
 
 /** What happens by the clock: no timer a connection, but lists and sweeps that a batch ends with. */
@@ -37,8 +34,7 @@ export class Timers {
 
   constructor(options: TimersOptions) {
     this.#options = options;
-    const wanted = options.idleTimeoutMs / SWEEPS_PER_TIMEOUT;
-    this.#sweepMs = wanted === 0 ? LONGEST_SWEEP_MS : clamp(wanted, SHORTEST_SWEEP_MS, LONGEST_SWEEP_MS);
+    this.#sweepMs = sweepIntervalMs(options.timeouts);
     this.#sweptAt = options.clock.tick;
   }
 
@@ -73,18 +69,33 @@ export class Timers {
   }
 
   #sweep(): void {
-    const { table, sockets, clock, tuning, idleTimeoutMs } = this.#options;
+    const { table, clock, tuning } = this.#options;
     this.#sweptAt = clock.tick;
     for (const client of table.having(FLAG.OPEN | FLAG.CLIENT)) {
       const backend = table.peerOf(client);
       if (table.has(backend, FLAG.CONNECTING)) continue;
-      if (idleTimeoutMs > 0 && clock.since(table.get(client, CELL.SINCE)) >= idleTimeoutMs)
-        sockets.closeBoth(client, true);
-      else if (!table.has(backend, FLAG.KEPT_ALIVE)) {
+      if (!this.#closedForTime(client, backend) && !table.has(backend, FLAG.KEPT_ALIVE)) {
         table.mark(backend, FLAG.KEPT_ALIVE);
         tuning.keepAlive(backend);
       }
     }
+  }
+
+  #closedForTime(client: number, backend: number): boolean {
+    const { table, clock, sockets, counters, timeouts } = this.#options;
+    const isHalfClosed = table.has(client, FLAG.READ_ENDED) || table.has(backend, FLAG.READ_ENDED);
+    const isUnanswered = (table.flagsOf(backend) & (FLAG.ASKED | FLAG.SETTLED)) === FLAG.ASKED;
+    const kind = timeoutOver(
+      timeouts,
+      clock.since(table.get(client, CELL.SINCE)),
+      isHalfClosed,
+      isUnanswered ? clock.since(table.get(backend, CELL.SINCE)) : -1,
+    );
+    if (kind === undefined) return false;
+    counters.timedOut(kind);
+    if (kind === 'first_byte') sockets.failed(backend, 'first_byte_timeout');
+    sockets.closeBoth(client, true);
+    return true;
   }
 
   #nextCloseMs(): number {
@@ -114,8 +125,4 @@ export class Timers {
 function soonest(a: number, b: number): number {
   if (a < 0) return b;
   return b < 0 ? a : Math.min(a, b);
-}
-
-function clamp(value: number, low: number, high: number): number {
-  return Math.min(high, Math.max(low, value));
 }
