@@ -132,7 +132,7 @@ function portableProxy(options: ProxyOptions): Proxy {
         now,
         onOutcomes,
         onInForce,
-        ...timeoutsOf(settings),
+        timeouts: timeoutsOf(settings),
         proxyHeaders: proxyHeadersOf(settings),
       });
     },

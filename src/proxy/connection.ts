@@ -9,6 +9,7 @@ import type { Transport, Wire, WireHolder } from './net/wire.ts';
 import { Place, type PlaceOptions } from './place.ts';
 import { Relay, type RelayHooks } from './relay.ts';
 import { refusalOf } from './router.ts';
+import { timeoutOver, type Timeouts } from './timeouts.ts';
 import type { SlotTable } from './slot-table.ts';
 
 export interface ConnectionOptions extends PlaceOptions {
@@ -17,10 +18,7 @@ export interface ConnectionOptions extends PlaceOptions {
   readonly slots: SlotTable;
   readonly logger: Logger;
   readonly now: MonotonicClock;
-  /** Time for one connect; all attempts of a client together get `connectAttempts` times that. */
-  readonly connectTimeoutMs: number;
-  /** How many distinct backends are tried before the client is refused. */
-  readonly connectAttempts: number;
+  readonly timeouts: Timeouts;
   /** A connect failed for a reason that lies with this machine; called once an attempt. */
   readonly onLocalTrouble: (backendId: string, detail: string) => void;
   readonly onRefused: (reason: RefusalReason, client: string) => void;
@@ -79,7 +77,8 @@ export class Connection implements WireHolder, RelayHooks {
     this.#address = address;
     this.#introduction = introduction;
     this.#options = options;
-    this.#deadlineMs = options.now() + options.connectTimeoutMs * options.connectAttempts;
+    const { connectTimeoutMs, connectAttempts } = options.timeouts;
+    this.#deadlineMs = options.now() + connectTimeoutMs * connectAttempts;
     client.hold(this);
   }
 
@@ -89,7 +88,7 @@ export class Connection implements WireHolder, RelayHooks {
   }
 
   get dialDeadlineMs(): number {
-    return Math.min(this.#dialStartedMs + this.#options.connectTimeoutMs, this.#deadlineMs);
+    return Math.min(this.#dialStartedMs + this.#options.timeouts.connectTimeoutMs, this.#deadlineMs);
   }
 
   /** Finds a place at a backend and dials it. */
@@ -120,12 +119,19 @@ export class Connection implements WireHolder, RelayHooks {
     else this.abort();
   }
 
-  /** To be called now and then. @param quietSinceMs aborts when nothing has moved in either direction since then */
-  check(nowMs: number, quietSinceMs: number): void {
-    if (this.#relay === undefined || this.#phase !== 'relaying') return;
-    this.#relay.check();
-    if (this.#relay.quietSinceMs(nowMs) <= quietSinceMs) this.abort();
-    else if (!this.#lasts) this.#probeAlive();
+  /** To be called now and then: ends what has taken too long. */
+  check(nowMs: number): void {
+    const { timeouts, counters } = this.#options;
+    const relay = this.#relay;
+    if (relay === undefined || this.#phase !== 'relaying') return;
+    relay.check();
+    if (relay.isOver) return;
+    const kind = timeoutOver(timeouts, relay.quietMs(nowMs), relay.isHalfClosed, relay.unansweredMs(nowMs));
+    if (kind !== undefined) {
+      counters.timedOut(kind);
+      if (kind === 'first_byte') this.#place!.failed('first_byte_timeout', 'no byte in return in time');
+      this.abort();
+    } else if (!this.#lasts) this.#probeAlive();
   }
 
   dialExpired(): void {
@@ -142,7 +148,7 @@ export class Connection implements WireHolder, RelayHooks {
     router.connected(this.#address, tenancy);
     counters.connected(slot, rttSeconds);
     logger.debug({ client: this.#address.text, backend: row.id, rttSeconds }, 'client connected to backend');
-    this.#relay = new Relay(this.#client, backend, this, nowMs);
+    this.#relay = new Relay(this.#client, backend, this, now);
     if (this.#introduction === undefined && this.#headerMode === 'off') return;
     const { surplus = NOTHING, hasEnded = false } = this.#introduction ?? {};
     this.#relay.open({ header: this.#header(), surplus, hasEnded });
@@ -227,7 +233,7 @@ export class Connection implements WireHolder, RelayHooks {
 
   /** Charges a failed dial to whom it belongs; returns why the client is refused, or nothing when it may try again. */
   #judgeDial(place: Place): RefusalReason | undefined {
-    const { onLocalTrouble, connectAttempts, now } = this.#options;
+    const { onLocalTrouble, timeouts, now } = this.#options;
     const { slot, backend } = place.occupant;
     const cause = this.#dialError === ABANDONED ? 'abandoned' : classifyConnectError(this.#dialError);
     const detail = `connect ${this.#dialError ?? 'ended'} ${backend.host}:${backend.port}`;
@@ -236,7 +242,7 @@ export class Connection implements WireHolder, RelayHooks {
     else if (cause !== 'abandoned') place.failed(cause, detail);
     this.#tried.push(slot);
     const mayTryAgain =
-      cause !== 'exhausted' && this.#tried.length < connectAttempts && now() < this.#deadlineMs;
+      cause !== 'exhausted' && this.#tried.length < timeouts.connectAttempts && now() < this.#deadlineMs;
     if (mayTryAgain) return undefined;
     return isLocal ? 'local_error' : 'connect_failed';
   }

@@ -24,6 +24,7 @@ import type { Wire } from './net/wire.ts';
 import type { ProxyHeaderSettings } from './proxy-header-settings.ts';
 import { Reception } from './reception.ts';
 import type { Router } from './router.ts';
+import { sweepIntervalMs, type Timeouts } from './timeouts.ts';
 
 export interface NetEngineOptions {
   readonly address: ListenAddress;
@@ -37,17 +38,13 @@ export interface NetEngineOptions {
   readonly onOutcomes: OutcomeSink;
   /** New clients are routed by this set from now on. */
   readonly onInForce: (setVersion: number) => void;
-  readonly connectTimeoutMs: number;
-  readonly connectAttempts: number;
-  /** A connection that is silent both ways for this long is closed; 0 is never. */
-  readonly idleTimeoutMs: number;
+  readonly timeouts: Timeouts;
   readonly proxyHeaders: ProxyHeaderSettings;
   /** Uses sockets by their public API alone, even where there is a faster way. */
   readonly usesStreams?: boolean;
 }
 
 const BACKLOG = 4_096;
-const CHECK_MS = 500;
 const CLOSE_STEPS = 10;
 
 /**
@@ -180,7 +177,7 @@ export class NetEngine implements ProxyEngine {
     });
     this.#reception = reception;
     transport.accept(this.#server, (client) => this.#receive(client, reception));
-    this.#checks = setInterval(() => this.#check(), CHECK_MS);
+    this.#checks = setInterval(() => this.#check(), sweepIntervalMs(this.#options.timeouts));
   }
 
   #receive(client: Wire, reception: Reception): void {
@@ -229,9 +226,7 @@ export class NetEngine implements ProxyEngine {
   }
 
   #check(): void {
-    const { now, idleTimeoutMs } = this.#options;
-    const nowMs = now();
-    const quietSinceMs = idleTimeoutMs > 0 ? nowMs - idleTimeoutMs : -Infinity;
-    for (const connection of this.#live) connection.check(nowMs, quietSinceMs);
+    const nowMs = this.#options.now();
+    for (const connection of this.#live) connection.check(nowMs);
   }
 }

@@ -1,4 +1,5 @@
 import { getSystemErrorName } from 'node:util';
+import type { MonotonicClock } from '../domain/ports.ts';
 import type { Wire, WireReader } from './net/wire.ts';
 
 /** What a relay tells of its connection. */
@@ -54,20 +55,24 @@ export class Relay implements WireReader {
   #isOver = false;
   #hasMoved = false;
   #lastMovedMs: number;
+  /** When the client said its first byte. */
+  #askedMs = Infinity;
+  readonly #now: MonotonicClock;
 
   /** Begins at once. */
-  constructor(client: Wire, backend: Wire, hooks: RelayHooks, nowMs: number) {
+  constructor(client: Wire, backend: Wire, hooks: RelayHooks, now: MonotonicClock) {
     this.#client = { wire: client, hasEnded: false, isHeld: false };
     this.#backend = { wire: backend, hasEnded: false, isHeld: false };
     this.#hooks = hooks;
-    this.#lastMovedMs = nowMs;
+    this.#now = now;
+    this.#lastMovedMs = now();
     backend.read(this);
     client.read(this);
   }
 
   /** What comes before all that is read from the client; to be called at once. */
   open({ header, surplus, hasEnded }: Opening): void {
-    if (surplus.length > 0) this.#hasAsked = true;
+    if (surplus.length > 0) this.#asked();
     const first = surplus.length === 0 ? header : Buffer.concat([header, surplus]);
     if (first.length > 0) this.#pass(first, this.#client, this.#backend);
     if (hasEnded && !this.#isOver) this.ended(this.#client.wire);
@@ -93,11 +98,25 @@ export class Relay implements WireReader {
     }
   }
 
-  /** Since when nothing has moved in either direction, as exact as this is asked often. */
-  quietSinceMs(nowMs: number): number {
+  /** How long no byte and no FIN has gone through, as exact as this is asked often. */
+  quietMs(nowMs: number): number {
     if (this.#hasMoved) this.#lastMovedMs = nowMs;
     this.#hasMoved = false;
-    return this.#lastMovedMs;
+    return nowMs - this.#lastMovedMs;
+  }
+
+  /** Both sides are closed, or about to be. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  get isHalfClosed(): boolean {
+    return this.#client.hasEnded || this.#backend.hasEnded;
+  }
+
+  /** Since the client's first byte, while the backend owes its own; below zero otherwise. */
+  unansweredMs(nowMs: number): number {
+    return this.#hasAnswered || this.#backend.hasEnded ? -1 : nowMs - this.#askedMs;
   }
 
   /** A wire has closed that nobody here has closed. */
@@ -108,12 +127,18 @@ export class Relay implements WireReader {
   took(wire: Wire, bytes: Uint8Array): void {
     const source = this.#sideOf(wire);
     const sink = this.#otherThan(source);
-    if (source === this.#client) this.#hasAsked = true;
+    if (source === this.#client) this.#asked();
     else if (!this.#hasAnswered) {
       this.#hasAnswered = true;
       this.#hooks.answered();
     }
     this.#pass(bytes, source, sink);
+  }
+
+  #asked(): void {
+    if (this.#hasAsked) return;
+    this.#hasAsked = true;
+    this.#askedMs = this.#now();
   }
 
   wrote(wire: Wire, bytes: number): void {
@@ -132,6 +157,7 @@ export class Relay implements WireReader {
     if (this.#isOver) return;
     if (source === this.#backend && this.#isBackendDeaf) return this.broke(wire, 'EPIPE');
     source.hasEnded = true;
+    this.#hasMoved = true;
     if (source === this.#backend && !this.#hasAnswered)
       this.#hooks.leftSilently(this.#hasAsked && !this.#client.hasEnded);
     if (!sink.wire.isBusy) this.#passFin(sink);

@@ -56,9 +56,9 @@ describe.each(ENGINES)('$name engine, when something takes too long', ({ start }
         halfClosedTimeoutMs: TIMEOUT_MS,
       });
       const client = await aClient();
+      await until(() => backend.sockets.length === 1, { what: 'the connection' });
+      const sockets = [client, backend.sockets[0]!];
       const open = await aClient();
-      await until(() => backend.sockets.length === 2, { what: 'both connections' });
-      const sockets = [client, backend.sockets.find(({ remotePort }) => remotePort !== undefined)!];
       const [ended, silent] = ender === 'client' ? sockets : sockets.toReversed();
       const ending = endingOf(ended!);
       ended!.end();

@@ -146,6 +146,7 @@ function portableEngine(name: string, usesStreams: boolean): EngineKind {
       });
       const engine = new NetEngine({
         ...options,
+        timeouts: timeoutsOf(options),
         addressSetting: ADDRESS_SETTING,
         directory,
         router,
