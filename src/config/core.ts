@@ -1,8 +1,16 @@
 import { z } from 'zod';
-import { parseCidr } from '../domain/address.ts';
 import { BEARER_TOKEN, BEARER_TOKEN_RULE } from '../domain/bearer-token.ts';
 import { DEFAULT_COUNTRY_REGIONS } from '../domain/geo.ts';
-import { amount, listenAddress, RELOADABLE, seconds, STATIC, switchOff, text } from './setting-types.ts';
+import {
+  amount,
+  listenAddress,
+  network,
+  RELOADABLE,
+  seconds,
+  STATIC,
+  switchOff,
+  text,
+} from './setting-types.ts';
 
 function isPostgresUrl(value: string): boolean {
   return ['postgres:', 'postgresql:'].includes(URL.parse(value)?.protocol ?? '');
@@ -12,11 +20,6 @@ const countryCode = z
   .string()
   .regex(/^[A-Za-z]{2}$/, 'expected a country code of two letters (ISO 3166-1) such as BR')
   .toUpperCase();
-
-const cidr = z.string().superRefine((value, context) => {
-  const parsed = parseCidr(value);
-  if (!parsed.ok) context.addIssue({ code: 'custom', message: parsed.problem });
-});
 
 /** What stands in the `Host` header of a request, in the form that URLs give it. */
 const hostName = z
@@ -108,7 +111,7 @@ export const metrics = z
 export const geoip = z
   .strictObject({
     path: text('EDGEPROXY_GEOIP_PATH', 'Country database in MaxMind format (`.mmdb`).'),
-    cidrs: z.record(cidr, countryCode).default({}).meta({
+    cidrs: z.record(network, countryCode).default({}).meta({
       reload: STATIC,
       description: 'Network to country; asked before the database, longest prefix wins.',
     }),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseCidr } from '../domain/address.ts';
 
 /** What the schema knows about a setting besides its type and default. */
 export interface SettingMeta {
@@ -52,6 +53,15 @@ export const text = (env: string, description: string, more: Partial<SettingMeta
     .min(1)
     .optional()
     .meta({ env, reload: STATIC, description, ...more });
+
+/** A network such as `10.0.0.0/8`, or an address alone. */
+export const network = z.string().superRefine((value, context) => {
+  const parsed = parseCidr(value);
+  if (!parsed.ok) context.addIssue({ code: 'custom', message: parsed.problem });
+});
+
+export const networks = (env: string, description: string) =>
+  z.array(network).default([]).meta({ env, reload: STATIC, description });
 
 /** `host:port`, `[v6]:port`; the host is an address, and the port 0 asks the system for a free one. */
 export const listenAddress = (env: string, standard: string, description: string) =>

@@ -72,11 +72,10 @@ class NetworkList {
   /** Below, at or above 0 as the bound is to the address. */
   #difference(bounds: Uint32Array, index: number, words: Uint32Array, at: number): number {
     const from = index * this.#width;
-    for (let word = 0; word < this.#width; word++) {
-      const difference = bounds[from + word]! - words[at + word]!;
-      if (difference !== 0) return difference;
-    }
-    return 0;
+    let difference = bounds[from]! - words[at]!;
+    for (let word = 1; difference === 0 && word < this.#width; word++)
+      difference = bounds[from + word]! - words[at + word]!;
+    return difference;
   }
 }
 

@@ -18,6 +18,12 @@ export type Outcome =
     };
 
 /** Why a client was turned away: its connection is closed without a byte. */
-export const REFUSAL_REASONS = ['no_backend', 'all_full', 'connect_failed', 'local_error'] as const;
+export const REFUSAL_REASONS = [
+  'no_backend',
+  'all_full',
+  'connect_failed',
+  'local_error',
+  'rate_limited',
+] as const;
 
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];

@@ -6,38 +6,44 @@ import { acquireLock, inheritLock, releaseLock } from './shared-lock.ts';
 export const SET_BUCKETS = 15;
 
 /*
- * A set is seven lines of the cache, two or three of which a check touches:
+ * A set is made of lines of the cache, four with keys of two words:
  *
- *     line 0       15 tags, the lock
- *     lines 1, 2   15 instants at which a bucket is full, how many were evicted before theirs
- *     lines 3 - 6  15 keys of four words, four words that are not used
+ *     a line for each word of the keys   15 words; in the first line the lock of the set, too
+ *     two lines                          15 instants at which a bucket is full, and how many were evicted before theirs
  */
-const SET_BYTES = 448;
-const SET_INTS = SET_BYTES / Int32Array.BYTES_PER_ELEMENT;
-const SET_DOUBLES = SET_BYTES / Float64Array.BYTES_PER_ELEMENT;
+const COLUMN = 16;
 const LOCK = SET_BUCKETS;
-const FULL_AT = 8;
-const EVICTED_EARLY = FULL_AT + SET_BUCKETS;
-const KEYS = 48;
-const KEY_WORDS = 4;
-
-const NO_TAG = 0;
-const NONE = -1;
+const EVICTED_EARLY = SET_BUCKETS;
+const INTS_PER_DOUBLE = 2;
+const HASHES = 2 ** 32;
 
 /** Plain shared memory: may be sent to a thread. */
 export interface BucketTableMemory {
   readonly sets: number;
+  readonly keyWords: number;
   readonly hashKey: HashKey;
   /** Two views of the same memory. */
   readonly ints: Int32Array<SharedArrayBuffer>;
   readonly doubles: Float64Array<SharedArrayBuffer>;
 }
 
-/** @param maxBuckets at least `SET_BUCKETS`; rounded down to a multiple of it */
-export function newBucketTableMemory(maxBuckets: number, hashKey: HashKey): BucketTableMemory {
+export interface BucketTableOptions {
+  /** At least `SET_BUCKETS`; rounded down to a multiple of it. */
+  readonly maxBuckets: number;
+  readonly keyWords: number;
+  /** A secret. */
+  readonly hashKey: HashKey;
+}
+
+export function newBucketTableMemory(options: BucketTableOptions): BucketTableMemory {
+  const { maxBuckets, keyWords, hashKey } = options;
   const sets = Math.floor(maxBuckets / SET_BUCKETS);
-  const memory = new SharedArrayBuffer(sets * SET_BYTES);
-  return { sets, hashKey, ints: new Int32Array(memory), doubles: new Float64Array(memory) };
+  const memory = new SharedArrayBuffer(sets * intsOfSet(keyWords) * Int32Array.BYTES_PER_ELEMENT);
+  return { sets, keyWords, hashKey, ints: new Int32Array(memory), doubles: new Float64Array(memory) };
+}
+
+function intsOfSet(keyWords: number): number {
+  return COLUMN * (keyWords + INTS_PER_DOUBLE);
 }
 
 /**
@@ -48,110 +54,109 @@ export function newBucketTableMemory(maxBuckets: number, hashKey: HashKey): Buck
  * nearest to it: evicting a full one loses nothing, any other client gets as many tokens as its bucket lacked.
  */
 export class BucketTable {
-  readonly #memory: BucketTableMemory;
   readonly #scale: BucketScale;
   readonly #holder: number;
+  readonly #setsPerHash: number;
+  readonly #keyWords: number;
+  readonly #setInts: number;
+  readonly #hashKey: HashKey;
+  readonly #ints: Int32Array<SharedArrayBuffer>;
+  readonly #doubles: Float64Array<SharedArrayBuffer>;
 
   /** @param holder a number above 0 that is this thread's alone */
   constructor(memory: BucketTableMemory, scale: BucketScale, holder: number) {
-    this.#memory = memory;
     this.#scale = scale;
     this.#holder = holder;
+    this.#setsPerHash = memory.sets / HASHES;
+    this.#keyWords = memory.keyWords;
+    this.#setInts = intsOfSet(memory.keyWords);
+    this.#hashKey = memory.hashKey;
+    this.#ints = memory.ints;
+    this.#doubles = memory.doubles;
   }
 
   /** Takes a token out of the key's bucket; false when there is none. @param now in units of the scale */
   spend(key: Uint32Array, now: number): boolean {
-    const { ints, doubles } = this.#memory;
-    const tag = this.#tagOf(key);
-    const set = this.#setOf(tag);
-    acquireLock(ints, set * SET_INTS + LOCK, this.#holder);
-    const own = this.#find(set, tag, key);
-    const place = own === NONE ? this.#nearestToFull(set) : own;
-    const cell = set * SET_DOUBLES + FULL_AT + place;
-    const next = spendToken(this.#scale, own === NONE ? 0 : doubles[cell]!, now);
+    const doubles = this.#doubles;
+    const set = this.#setOf(key);
+    const fullAts = this.#fullAtsOf(set);
+    acquireLock(this.#ints, set + LOCK, this.#holder);
+    let place = this.#find(set, key);
+    const isNew = place < 0;
+    if (isNew) place = this.#nearestToFull(fullAts);
+    const next = spendToken(this.#scale, isNew ? 0 : doubles[fullAts + place]!, now);
     if (next !== NO_TOKEN) {
-      if (own === NONE) this.#evictFor(set, place, tag, key, now);
-      doubles[cell] = next;
+      if (isNew) this.#evictFor(set, place, key, now);
+      doubles[fullAts + place] = next;
     }
-    releaseLock(ints, set * SET_INTS + LOCK);
+    releaseLock(this.#ints, set + LOCK);
     return next !== NO_TOKEN;
   }
 
   /** Whole tokens in the key's bucket. @param now in units of the scale */
   tokensOf(key: Uint32Array, now: number): number {
-    const { ints, doubles } = this.#memory;
-    const tag = this.#tagOf(key);
-    const set = this.#setOf(tag);
-    acquireLock(ints, set * SET_INTS + LOCK, this.#holder);
-    const own = this.#find(set, tag, key);
-    const fullAt = own === NONE ? 0 : doubles[set * SET_DOUBLES + FULL_AT + own]!;
-    releaseLock(ints, set * SET_INTS + LOCK);
+    const set = this.#setOf(key);
+    acquireLock(this.#ints, set + LOCK, this.#holder);
+    const place = this.#find(set, key);
+    const fullAt = place < 0 ? 0 : this.#doubles[this.#fullAtsOf(set) + place]!;
+    releaseLock(this.#ints, set + LOCK);
     return tokensIn(this.#scale, fullAt, now);
   }
 
   /** Buckets that had to make room before they were full. */
   get evictedEarly(): number {
-    const { sets, doubles } = this.#memory;
     let sum = 0;
-    for (let set = 0; set < sets; set++) sum += doubles[set * SET_DOUBLES + EVICTED_EARLY]!;
+    for (let set = 0; set < this.#ints.length; set += this.#setInts)
+      sum += this.#doubles[this.#fullAtsOf(set) + EVICTED_EARLY]!;
     return sum;
   }
 
-  /** Empties the set that a thread was changing when it died: its bucket there may be half another's. */
+  /** Fills the buckets of the set that a thread was changing when it died: one there may be half another's. */
   threadDied(holder: number): void {
-    const { sets, ints, doubles } = this.#memory;
-    for (let set = 0; set < sets; set++) {
-      const at = set * SET_INTS;
-      if (!inheritLock(ints, at + LOCK, holder, this.#holder)) continue;
-      ints.fill(NO_TAG, at, at + SET_BUCKETS);
-      doubles.fill(0, set * SET_DOUBLES + FULL_AT, set * SET_DOUBLES + EVICTED_EARLY);
-      releaseLock(ints, at + LOCK);
+    for (let set = 0; set < this.#ints.length; set += this.#setInts) {
+      if (!inheritLock(this.#ints, set + LOCK, holder, this.#holder)) continue;
+      const fullAts = this.#fullAtsOf(set);
+      this.#doubles.fill(0, fullAts, fullAts + SET_BUCKETS);
+      releaseLock(this.#ints, set + LOCK);
     }
   }
 
-  #tagOf(key: Uint32Array): number {
-    const hash = keyedHash(this.#memory.hashKey, key);
-    return hash === NO_TAG ? 1 : hash;
+  /** Where the set of a key begins. */
+  #setOf(key: Uint32Array): number {
+    const hash = keyedHash(this.#hashKey, key, 0, this.#keyWords) >>> 0;
+    return Math.floor(hash * this.#setsPerHash) * this.#setInts;
   }
 
-  /** By the upper bits of the tag, so that tags within a set differ in the others. */
-  #setOf(tag: number): number {
-    return Math.floor(((tag >>> 0) * this.#memory.sets) / 2 ** 32);
+  #fullAtsOf(set: number): number {
+    return (set + this.#keyWords * COLUMN) >>> 1;
   }
 
-  #find(set: number, tag: number, key: Uint32Array): number {
-    const { ints } = this.#memory;
-    const tags = set * SET_INTS;
-    for (let bucket = 0; bucket < SET_BUCKETS; bucket++)
-      if (ints[tags + bucket] === tag && this.#isOf(tags + KEYS + bucket * KEY_WORDS, key)) return bucket;
-    return NONE;
+  /** A place that nobody has yet is the full bucket of the key of zeros. */
+  #find(set: number, key: Uint32Array): number {
+    const ints = this.#ints;
+    const first = key[0]! | 0;
+    for (let place = 0; place < SET_BUCKETS; place++)
+      if (ints[set + place] === first && this.#hasOtherWords(set + place, key)) return place;
+    return -1;
   }
 
-  #isOf(at: number, key: Uint32Array): boolean {
-    const { ints } = this.#memory;
-    return (
-      ints[at + 3] === (key[3]! | 0) &&
-      ints[at + 2] === (key[2]! | 0) &&
-      ints[at + 1] === (key[1]! | 0) &&
-      ints[at] === (key[0]! | 0)
-    );
+  #hasOtherWords(at: number, key: Uint32Array): boolean {
+    for (let word = 1; word < this.#keyWords; word++)
+      if (this.#ints[at + word * COLUMN] !== (key[word]! | 0)) return false;
+    return true;
   }
 
-  /** A place that nobody has is full since 0. */
-  #nearestToFull(set: number): number {
-    const { doubles } = this.#memory;
-    const from = set * SET_DOUBLES + FULL_AT;
+  #nearestToFull(fullAts: number): number {
+    const doubles = this.#doubles;
     let nearest = 0;
-    for (let bucket = 1; bucket < SET_BUCKETS; bucket++)
-      if (doubles[from + bucket]! < doubles[from + nearest]!) nearest = bucket;
+    for (let place = 1; place < SET_BUCKETS; place++)
+      if (doubles[fullAts + place]! < doubles[fullAts + nearest]!) nearest = place;
     return nearest;
   }
 
-  #evictFor(set: number, place: number, tag: number, key: Uint32Array, now: number): void {
-    const { ints, doubles } = this.#memory;
-    const from = set * SET_DOUBLES;
-    if (doubles[from + FULL_AT + place]! > now) doubles[from + EVICTED_EARLY]!++;
-    ints[set * SET_INTS + place] = tag;
-    ints.set(key, set * SET_INTS + KEYS + place * KEY_WORDS);
+  #evictFor(set: number, place: number, key: Uint32Array, now: number): void {
+    const fullAts = this.#fullAtsOf(set);
+    if (this.#doubles[fullAts + place]! > now) this.#doubles[fullAts + EVICTED_EARLY]!++;
+    for (let word = 0; word < this.#keyWords; word++) this.#ints[set + word * COLUMN + place] = key[word]!;
   }
 }

@@ -16,6 +16,7 @@ import { Connection, type ConnectionOptions, KEEP_ALIVE_DELAY_MS } from './conne
 import type { Counters } from './counters.ts';
 import type { Directory } from './directory.ts';
 import { IpAddress } from './ip-address.ts';
+import type { RateLimiter } from './rate-limiter.ts';
 import type { Router } from './router.ts';
 
 export interface NetEngineOptions {
@@ -23,6 +24,7 @@ export interface NetEngineOptions {
   /** The variable that gives the address, for the error when it cannot be bound. */
   readonly addressSetting: string;
   readonly directory: Directory;
+  readonly limiter: RateLimiter | undefined;
   readonly router: Router;
   readonly counters: Counters;
   readonly logger: Logger;
@@ -61,6 +63,7 @@ export class NetEngine implements ProxyEngine {
       all_full: limited(),
       connect_failed: limited(),
       local_error: limited(),
+      rate_limited: limited(),
     };
     const warnLocal = limitedWarning(logger, 'cannot connect, the trouble is local', now);
     this.#connectionOptions = {
@@ -147,19 +150,25 @@ export class NetEngine implements ProxyEngine {
   }
 
   #accept(socket: Socket): void {
-    if (socket.remoteAddress === undefined) {
-      // It has gone already, and is counted all the same.
-      this.#options.counters.clientAccepted();
-      this.#options.counters.clientEnded();
-      socket.destroy();
-      return;
-    }
+    // It has gone already, and is counted all the same.
+    if (socket.remoteAddress === undefined) return this.#turnAway(socket);
     const address = IpAddress.of(socket.remoteAddress);
+    if (this.#options.limiter?.admit(address.words) === false) {
+      this.#turnAway(socket);
+      return this.#refused('rate_limited', address.text);
+    }
     const connection = new Connection(socket, address, this.#connectionOptions, (ended) => {
       this.#live.delete(ended);
       this.#resolveWhenDrained();
     });
     this.#live.add(connection);
+  }
+
+  /** Closes a client that gets no connection. */
+  #turnAway(socket: Socket): void {
+    this.#options.counters.clientAccepted();
+    this.#options.counters.clientEnded();
+    socket.destroy();
   }
 
   #resolveWhenDrained(): void {

@@ -1,11 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { CidrSet } from '../domain/cidr-set.ts';
 import type { MonotonicClock, RateLimitSource } from '../domain/ports.ts';
 import { bucketScaleOf, type RateLimit } from '../domain/token-bucket.ts';
 import { expectWholeNumber } from '../domain/whole-number.ts';
 import { BucketTable, type BucketTableMemory, newBucketTableMemory, SET_BUCKETS } from './bucket-table.ts';
 import { IpAddress } from './ip-address.ts';
-import type { HashKey } from './keyed-hash.ts';
+import { type HashKey, newHashKey } from './keyed-hash.ts';
 
 const DEFAULT_MAX_CLIENTS = 100_000;
 const MOST_CLIENTS = 2_147_483;
@@ -13,10 +12,14 @@ const DEFAULT_IPV6_PREFIX = 64;
 const IPV6_BITS = 128;
 const WORD_BITS = 32;
 const MAPPED = 0xffff;
+/** Stands for the first word of an IPv6 address, and is of none that a client can have: of multicast. */
+const IPV4_MARK = 0xffff_ffff;
+/** An IPv4 address, and the mark. */
+const MIN_KEY_WORDS = 2;
 const US_PER_MS = 1_000;
 
 export interface RateLimitConfig extends RateLimit {
-  /** Clients that are remembered at most, 30 bytes each; at least 15. Default 100,000. */
+  /** Clients that are remembered at most, at least 15; 17 bytes each, or 26 when `ipv6Prefix` is above 96. Default 100,000. */
   readonly maxClients?: number;
   /** Bits of an IPv6 address that make a client, 1 to 128; default 64. */
   readonly ipv6Prefix?: number;
@@ -42,7 +45,7 @@ export type RateLimiterOptions = {
 export function newRateLimiterMemory(
   config: RateLimitConfig,
   now: MonotonicClock,
-  hashKey: HashKey = randomHashKey(),
+  hashKey: HashKey = newHashKey(),
 ): RateLimiterMemory {
   const { maxRequests, windowMs, burstSize } = config;
   const { maxClients = DEFAULT_MAX_CLIENTS, ipv6Prefix = DEFAULT_IPV6_PREFIX, exempt = [] } = config;
@@ -51,7 +54,11 @@ export function newRateLimiterMemory(
   return {
     config: { maxRequests, windowMs, burstSize, maxClients, ipv6Prefix, exempt },
     startedUs: microsOf(now),
-    table: newBucketTableMemory(maxClients, hashKey),
+    table: newBucketTableMemory({
+      maxBuckets: maxClients,
+      keyWords: Math.max(MIN_KEY_WORDS, Math.ceil(ipv6Prefix / WORD_BITS)),
+      hashKey,
+    }),
   };
 }
 
@@ -65,11 +72,11 @@ export class RateLimiter implements RateLimitSource {
   readonly memory: RateLimiterMemory;
   readonly #now: MonotonicClock;
   readonly #unitsPerUs: number;
-  readonly #exempt: CidrSet;
+  readonly #exempt: CidrSet | undefined;
   readonly #table: BucketTable;
   /** What a word of an IPv6 address is masked with. */
   readonly #masks: Uint32Array;
-  readonly #key = new Uint32Array(4);
+  readonly #key: Uint32Array;
 
   /** Fails with `ERR_SETTINGS_INVALID` on a number out of range and on text that is no network. */
   constructor(options: RateLimiterOptions) {
@@ -79,9 +86,10 @@ export class RateLimiter implements RateLimitSource {
     const scale = bucketScaleOf(config);
     this.#now = now;
     this.#unitsPerUs = scale.unitsPerUs;
-    this.#exempt = new CidrSet(config.exempt);
+    this.#exempt = config.exempt.length === 0 ? undefined : new CidrSet(config.exempt);
     this.#table = new BucketTable(table, scale, holder);
     this.#masks = Uint32Array.from({ length: 4 }, (_, word) => maskOf(config.ipv6Prefix - word * WORD_BITS));
+    this.#key = new Uint32Array(table.keyWords);
   }
 
   /** Takes a token of the client; false when it has none left. Throws a `TypeError` on what is no address. */
@@ -92,13 +100,13 @@ export class RateLimiter implements RateLimitSource {
   /** Whole tokens that the client has left; `Infinity` when it is exempt. Throws a `TypeError` on what is no address. */
   remaining(client: string): number {
     const { words } = IpAddress.of(client);
-    if (this.#exempt.contains(words)) return Infinity;
+    if (this.#isExempt(words)) return Infinity;
     return this.#table.tokensOf(this.#keyOf(words), this.#instant());
   }
 
   /** The same as `check` by the words of an `IpAddress`; allocates nothing. */
   admit(words: Uint32Array): boolean {
-    return this.#exempt.contains(words) || this.#table.spend(this.#keyOf(words), this.#instant());
+    return this.#isExempt(words) || this.#table.spend(this.#keyOf(words), this.#instant());
   }
 
   report(): { readonly evictedEarly: number } {
@@ -110,11 +118,18 @@ export class RateLimiter implements RateLimitSource {
     this.#table.threadDied(holder);
   }
 
+  #isExempt(words: Uint32Array): boolean {
+    return this.#exempt !== undefined && this.#exempt.contains(words);
+  }
+
+  /** The word that differs most comes first: it is looked for. */
   #keyOf(words: Uint32Array): Uint32Array {
+    const key = this.#key;
     const isIpv4 = words[2] === MAPPED && words[1] === 0 && words[0] === 0;
-    if (isIpv4) return words;
-    for (let word = 0; word < 4; word++) this.#key[word] = words[word]! & this.#masks[word]!;
-    return this.#key;
+    key[0] = isIpv4 ? words[3]! : words[1]! & this.#masks[1]!;
+    key[1] = isIpv4 ? IPV4_MARK : words[0]! & this.#masks[0]!;
+    for (let word = 2; word < key.length; word++) key[word] = isIpv4 ? 0 : words[word]! & this.#masks[word]!;
+    return key;
   }
 
   #instant(): number {
@@ -124,16 +139,11 @@ export class RateLimiter implements RateLimitSource {
 }
 
 function microsOf(now: MonotonicClock): number {
-  return Math.round(now() * US_PER_MS);
+  return Math.floor(now() * US_PER_MS);
 }
 
 /** A word with so many leading ones, as far as it has room. */
 function maskOf(ones: number): number {
   if (ones <= 0) return 0;
   return ones >= WORD_BITS ? 0xffff_ffff : (0xffff_ffff << (WORD_BITS - ones)) >>> 0;
-}
-
-function randomHashKey(): HashKey {
-  const bytes = randomBytes(8);
-  return { low: bytes.readInt32LE(0), high: bytes.readInt32LE(4) };
 }

@@ -8,6 +8,7 @@ import { Directory } from '../../src/proxy/directory.ts';
 import { EpollEngine } from '../../src/proxy/epoll/epoll-engine.ts';
 import { descriptorLimit } from '../../src/proxy/epoll/descriptor-limit.ts';
 import { NetEngine } from '../../src/proxy/net-engine.ts';
+import { type RateLimitConfig, RateLimiter } from '../../src/proxy/rate-limiter.ts';
 import { Router } from '../../src/proxy/router.ts';
 import { newSharedState, newsOf } from '../../src/proxy/shared-state.ts';
 import { loadSys, type SysWay } from '../../src/proxy/sys/load-sys.ts';
@@ -22,6 +23,7 @@ export interface EngineOptions {
   readonly connectAttempts: number;
   readonly idleTimeoutMs: number;
   readonly bindingTtlMs: number;
+  readonly rateLimit: RateLimitConfig | undefined;
   readonly threads: number;
   readonly logger: Logger;
   /** The module that a data thread runs. */
@@ -57,6 +59,7 @@ const DEFAULTS: EngineOptions = {
   connectAttempts: 3,
   idleTimeoutMs: 0,
   bindingTtlMs: 0,
+  rateLimit: undefined,
   threads: 2,
   logger: silentLogger,
   module: new URL('../../src/composition/data-thread.ts', import.meta.url),
@@ -79,6 +82,8 @@ function aBase(threads: number, options: EngineOptions) {
     memory: memory.affinity,
     holder: threads + 1,
   });
+  const { rateLimit } = options;
+  const limiter = rateLimit && new RateLimiter({ ...rateLimit, now: systemNow, holder: threads + 1 });
   const outcomes: Outcome[] = [];
   let version = 0;
   let inForce = 0;
@@ -86,6 +91,7 @@ function aBase(threads: number, options: EngineOptions) {
     state,
     directory,
     affinity,
+    limiter,
     outcomes,
     onOutcomes: (batch: readonly Outcome[]) => void outcomes.push(...batch),
     onInForce: (setVersion: number) => void (inForce = setVersion),
@@ -121,7 +127,7 @@ export const netEngine: EngineKind = {
   name: 'net',
   start(backends, given = {}) {
     const options = { ...DEFAULTS, ...given };
-    const { state, directory, affinity, onOutcomes, onInForce, run } = aBase(1, options);
+    const { state, directory, affinity, limiter, onOutcomes, onInForce, run } = aBase(1, options);
     const { occupancy, gates, memory } = state;
     const counters = state.counters[0]!;
     const router = new Router({
@@ -138,6 +144,7 @@ export const netEngine: EngineKind = {
       ...options,
       addressSetting: ADDRESS_SETTING,
       directory,
+      limiter,
       router,
       counters,
       now: systemNow,
@@ -169,6 +176,7 @@ function epollEngine(name: string, sysWay: SysWay): EngineKind {
           memory: state.memory,
           ownRegion: 'sa',
           bindingTtlMs,
+          rateLimit: base.limiter?.memory,
           connectTimeoutMs,
           connectAttempts,
           idleTimeoutMs,

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemNow } from '../../src/composition/system-clock.ts';
 import type { DataThreadModuleData } from '../../src/composition/data-thread.ts';
+import { SET_BUCKETS } from '../../src/proxy/bucket-table.ts';
 import { type DataThreadSettings, runDataThread } from '../../src/proxy/epoll/data-thread.ts';
 import { loadSys } from '../../src/proxy/sys/load-sys.ts';
 import { KILLERS } from './killers.ts';
@@ -19,8 +20,12 @@ runDataThread(settings, {
   geo: {
     isEmpty: false,
     locate(address) {
+      const limiter = settings.rateLimit?.table;
+      if (address === KILLERS.withLock && limiter !== undefined)
+        Atomics.store(limiter.ints, SET_BUCKETS, settings.thread + 1);
       const isLate = address === KILLERS.late && ++looks === 2;
-      if (address === KILLERS.atOnce || isLate) throw new Error(`killed by ${address}`);
+      if (address === KILLERS.atOnce || address === KILLERS.withLock || isLate)
+        throw new Error(`killed by ${address}`);
       return undefined;
     },
   },

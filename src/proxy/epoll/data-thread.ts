@@ -3,6 +3,7 @@ import type { GeoResolver, Logger, MonotonicClock, Random } from '../../domain/p
 import { limitedWarning } from '../../domain/limited-log.ts';
 import { REFUSAL_REASONS, type RefusalReason } from '../../domain/outcome.ts';
 import { Affinity } from '../affinity.ts';
+import { RateLimiter, type RateLimiterMemory } from '../rate-limiter.ts';
 import { Router } from '../router.ts';
 import { newsOf, openSharedState, type SharedMemory } from '../shared-state.ts';
 import type { Sys } from '../sys/sys.ts';
@@ -34,6 +35,8 @@ export interface DataThreadSettings {
   readonly wakeFd: number;
   readonly ownRegion: string;
   readonly bindingTtlMs: number;
+  /** Of the rate limiter, where there is one. */
+  readonly rateLimit: RateLimiterMemory | undefined;
   readonly connectTimeoutMs: number;
   readonly connectAttempts: number;
   readonly idleTimeoutMs: number;
@@ -66,6 +69,7 @@ export function runDataThread(
   const counters = state.counters[thread]!;
   const outbox = new Outbox(port);
   const logger = loggerOf(outbox);
+  const startedMs = now();
   const clock = new LoopClock();
   const table = new SocketTable(settings.sockets);
   const epoll = must(sys.epollCreate(), 'epoll_create1');
@@ -76,6 +80,10 @@ export function runDataThread(
     memory: memory.affinity,
     holder: thread + 1,
   });
+  const limiter =
+    settings.rateLimit &&
+    // Who is accepted in a batch came before it, or while it was at work: its time is as good as any, and costs nothing.
+    new RateLimiter({ memory: settings.rateLimit, now: () => startedMs + clock.ms, holder: thread + 1 });
   const router = new Router({
     ownRegion: settings.ownRegion,
     geo,
@@ -132,6 +140,7 @@ export function runDataThread(
     sockets,
     relay,
     spare,
+    limiter,
     router,
     counters,
     clock,

@@ -3,6 +3,7 @@ import { classifyConnectError } from '../connect-error.ts';
 import type { Counters } from '../counters.ts';
 import { NO_PERMIT } from '../gates.ts';
 import { IpAddress } from '../ip-address.ts';
+import type { RateLimiter } from '../rate-limiter.ts';
 import { refusalOf, type Router } from '../router.ts';
 import { slotOfTenancy } from '../slot-table.ts';
 import { SO, SOL } from '../sys/constants.ts';
@@ -24,6 +25,7 @@ export interface DialerOptions {
   readonly sockets: Sockets;
   readonly relay: Relay;
   readonly spare: Spare;
+  readonly limiter: RateLimiter | undefined;
   readonly router: Router;
   readonly counters: Counters;
   readonly clock: LoopClock;
@@ -73,12 +75,10 @@ export class Dialer {
 
   /** Takes a client over that has just been accepted. */
   accepted(client: number, from: SocketAddress): void {
-    const { sockets, clock } = this.#options;
+    const { sockets, clock, limiter } = this.#options;
     from.readInto(this.#address);
-    if (!sockets.openClient(client)) {
-      this.#refuse(client, 'local_error');
-      return;
-    }
+    if (!sockets.openClient(client)) return this.#refuse(client, 'local_error');
+    if (limiter?.admit(this.#address.words) === false) return this.#refuse(client, 'rate_limited');
     this.#table.setAddress(client, this.#address.words);
     this.#table.set(client, CELL.SINCE, clock.tick);
     this.#table.set(client, CELL.PEER, -1);
