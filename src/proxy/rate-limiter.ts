@@ -128,7 +128,7 @@ export class RateLimiter implements RateLimitSource {
     const isIpv4 = words[2] === MAPPED && words[1] === 0 && words[0] === 0;
     key[0] = isIpv4 ? words[3]! : words[1]! & this.#masks[1]!;
     key[1] = isIpv4 ? IPV4_MARK : words[0]! & this.#masks[0]!;
-    for (let word = 2; word < key.length; word++) key[word] = isIpv4 ? 0 : words[word]! & this.#masks[word]!;
+    for (let word = 2; word < key.length; word++) key[word] = words[word]! & this.#masks[word]!;
     return key;
   }
 

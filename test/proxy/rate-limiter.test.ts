@@ -160,6 +160,8 @@ describe('RateLimiter', () => {
   it.each([
     [1, '2001:db8::', 'ffff::', '2001:db8::', '7fff:ffff::'],
     [48, '2001:db8:1::', '2001:db8:2::', '2001:db8:1::', '2001:db8:1:ffff::1'],
+    [80, '2001:db8:0:0:1::', '2001:db8::', '2001:db8::', '2001:db8::ffff:0:0'],
+    [112, '2001:db8::1:0', '2001:db8::', '2001:db8::', '2001:db8::ffff'],
     [96, '2001:db8::1:0:0', '2001:db8::', '2001:db8::', '2001:db8::ffff:ffff'],
     [128, '2001:db8::1', '2001:db8::', '2001:db8::', '2001:db8::0.0.0.0'],
   ])('takes %i bits of an IPv6 address for a client', (ipv6Prefix, one, other, same, alike) => {
@@ -167,6 +169,19 @@ describe('RateLimiter', () => {
     expect([admitted(one, 3), admitted(other, 3)]).toEqual([3, 3]);
     const fresh = aLimiter({ ...LIMIT, ipv6Prefix });
     expect([fresh.admitted(same, 3), fresh.admitted(alike, 3)]).toEqual([3, 0]);
+  });
+
+  it.each([
+    [64, ['0.0.0.1', '0:0:0:1::', '2001:db8:0:1::', '2001:db9:0:1::', '2001:db8:0:2::']],
+    [96, ['0.0.0.1', '0:0:0:1::', '2001:db8:0:1::', '2001:db8:0:1:1::', '2001:db8:0:1:0:1::']],
+    [
+      128,
+      ['0.0.0.1', '0:0:0:1::', '2001:db8:0:1::', '2001:db8:0:1::1', '2001:db8:0:1:1::', '2001:db9:0:1::'],
+    ],
+  ])('tells clients of one set apart that differ in any of %i bits', (ipv6Prefix, clients) => {
+    const { limiter, admitted } = aLimiter({ ...SMALL, ipv6Prefix });
+    expect(clients.map((client) => admitted(client, 5))).toEqual(clients.map(() => 3));
+    expect(clients.map((client) => limiter.remaining(client))).toEqual(clients.map(() => 0));
   });
 
   it.each([
