@@ -6,14 +6,14 @@ import { acquireLock, inheritLock, releaseLock } from './shared-lock.ts';
 export const SET_BUCKETS = 15;
 
 /*
- * A set is made of lines of the cache, four with keys of two words:
+ * A set is 16 slots of a key and a number, four lines of the cache with keys of two words: what a check needs of a bucket
+ * is in one of them.
  *
- *     a line for each word of the keys   15 words; in the first line the lock of the set, too
- *     two lines                          15 instants at which a bucket is full, and how many were evicted before theirs
+ *     slot 0        the lock of the set, and how many buckets were evicted before they were full
+ *     slot 1 - 15   the key of a bucket, and the instant at which it is full
  */
-const COLUMN = 16;
-const LOCK = SET_BUCKETS;
-const EVICTED_EARLY = SET_BUCKETS;
+const SLOTS = SET_BUCKETS + 1;
+const LOCK = 0;
 const INTS_PER_DOUBLE = 2;
 const HASHES = 2 ** 32;
 
@@ -30,6 +30,7 @@ export interface BucketTableMemory {
 export interface BucketTableOptions {
   /** At least `SET_BUCKETS`; rounded down to a multiple of it. */
   readonly maxBuckets: number;
+  /** 2 or 4. */
   readonly keyWords: number;
   /** A secret. */
   readonly hashKey: HashKey;
@@ -43,7 +44,7 @@ export function newBucketTableMemory(options: BucketTableOptions): BucketTableMe
 }
 
 function intsOfSet(keyWords: number): number {
-  return COLUMN * (keyWords + INTS_PER_DOUBLE);
+  return SLOTS * (keyWords + INTS_PER_DOUBLE);
 }
 
 /**
@@ -58,6 +59,7 @@ export class BucketTable {
   readonly #holder: number;
   readonly #setsPerHash: number;
   readonly #keyWords: number;
+  readonly #slotInts: number;
   readonly #setInts: number;
   readonly #hashKey: HashKey;
   readonly #ints: Int32Array<SharedArrayBuffer>;
@@ -69,6 +71,7 @@ export class BucketTable {
     this.#holder = holder;
     this.#setsPerHash = memory.sets / HASHES;
     this.#keyWords = memory.keyWords;
+    this.#slotInts = memory.keyWords + INTS_PER_DOUBLE;
     this.#setInts = intsOfSet(memory.keyWords);
     this.#hashKey = memory.hashKey;
     this.#ints = memory.ints;
@@ -77,17 +80,16 @@ export class BucketTable {
 
   /** Takes a token out of the key's bucket; false when there is none. @param now in units of the scale */
   spend(key: Uint32Array, now: number): boolean {
-    const doubles = this.#doubles;
     const set = this.#setOf(key);
-    const fullAts = this.#fullAtsOf(set);
     acquireLock(this.#ints, set + LOCK, this.#holder);
-    let place = this.#find(set, key);
-    const isNew = place < 0;
-    if (isNew) place = this.#nearestToFull(fullAts);
-    const next = spendToken(this.#scale, isNew ? 0 : doubles[fullAts + place]!, now);
+    let slot = this.#find(set, key);
+    const isNew = slot < 0;
+    if (isNew) slot = this.#nearestToFull(set);
+    const cell = this.#fullAtOf(slot);
+    const next = spendToken(this.#scale, isNew ? 0 : this.#doubles[cell]!, now);
     if (next !== NO_TOKEN) {
-      if (isNew) this.#evictFor(set, place, key, now);
-      doubles[fullAts + place] = next;
+      if (isNew) this.#evictFor(key, set, slot, now);
+      this.#doubles[cell] = next;
     }
     releaseLock(this.#ints, set + LOCK);
     return next !== NO_TOKEN;
@@ -97,8 +99,8 @@ export class BucketTable {
   tokensOf(key: Uint32Array, now: number): number {
     const set = this.#setOf(key);
     acquireLock(this.#ints, set + LOCK, this.#holder);
-    const place = this.#find(set, key);
-    const fullAt = place < 0 ? 0 : this.#doubles[this.#fullAtsOf(set) + place]!;
+    const slot = this.#find(set, key);
+    const fullAt = slot < 0 ? 0 : this.#doubles[this.#fullAtOf(slot)]!;
     releaseLock(this.#ints, set + LOCK);
     return tokensIn(this.#scale, fullAt, now);
   }
@@ -107,7 +109,7 @@ export class BucketTable {
   get evictedEarly(): number {
     let sum = 0;
     for (let set = 0; set < this.#ints.length; set += this.#setInts)
-      sum += this.#doubles[this.#fullAtsOf(set) + EVICTED_EARLY]!;
+      sum += this.#doubles[this.#fullAtOf(set)]!;
     return sum;
   }
 
@@ -115,8 +117,8 @@ export class BucketTable {
   threadDied(holder: number): void {
     for (let set = 0; set < this.#ints.length; set += this.#setInts) {
       if (!inheritLock(this.#ints, set + LOCK, holder, this.#holder)) continue;
-      const fullAts = this.#fullAtsOf(set);
-      this.#doubles.fill(0, fullAts, fullAts + SET_BUCKETS);
+      for (let slot = set + this.#slotInts; slot < set + this.#setInts; slot += this.#slotInts)
+        this.#doubles[this.#fullAtOf(slot)] = 0;
       releaseLock(this.#ints, set + LOCK);
     }
   }
@@ -127,36 +129,40 @@ export class BucketTable {
     return Math.floor(hash * this.#setsPerHash) * this.#setInts;
   }
 
-  #fullAtsOf(set: number): number {
-    return (set + this.#keyWords * COLUMN) >>> 1;
+  /** The number of the slot that begins there. */
+  #fullAtOf(slot: number): number {
+    return (slot + this.#keyWords) >>> 1;
   }
 
-  /** A place that nobody has yet is the full bucket of the key of zeros. */
+  /** Where the slot of a key begins, or -1. A slot that nobody has yet is the full bucket of the key of zeros. */
   #find(set: number, key: Uint32Array): number {
     const ints = this.#ints;
+    const slotInts = this.#slotInts;
+    const end = set + this.#setInts;
     const first = key[0]! | 0;
-    for (let place = 0; place < SET_BUCKETS; place++)
-      if (ints[set + place] === first && this.#hasOtherWords(set + place, key)) return place;
+    for (let slot = set + slotInts; slot < end; slot += slotInts)
+      if (ints[slot] === first && this.#hasOtherWords(slot, key)) return slot;
     return -1;
   }
 
-  #hasOtherWords(at: number, key: Uint32Array): boolean {
+  #hasOtherWords(slot: number, key: Uint32Array): boolean {
     for (let word = 1; word < this.#keyWords; word++)
-      if (this.#ints[at + word * COLUMN] !== (key[word]! | 0)) return false;
+      if (this.#ints[slot + word] !== (key[word]! | 0)) return false;
     return true;
   }
 
-  #nearestToFull(fullAts: number): number {
+  #nearestToFull(set: number): number {
     const doubles = this.#doubles;
-    let nearest = 0;
-    for (let place = 1; place < SET_BUCKETS; place++)
-      if (doubles[fullAts + place]! < doubles[fullAts + nearest]!) nearest = place;
+    const slotInts = this.#slotInts;
+    const end = set + this.#setInts;
+    let nearest = set + slotInts;
+    for (let slot = nearest + slotInts; slot < end; slot += slotInts)
+      if (doubles[this.#fullAtOf(slot)]! < doubles[this.#fullAtOf(nearest)]!) nearest = slot;
     return nearest;
   }
 
-  #evictFor(set: number, place: number, key: Uint32Array, now: number): void {
-    const fullAts = this.#fullAtsOf(set);
-    if (this.#doubles[fullAts + place]! > now) this.#doubles[fullAts + EVICTED_EARLY]!++;
-    for (let word = 0; word < this.#keyWords; word++) this.#ints[set + word * COLUMN + place] = key[word]!;
+  #evictFor(key: Uint32Array, set: number, slot: number, now: number): void {
+    if (this.#doubles[this.#fullAtOf(slot)]! > now) this.#doubles[this.#fullAtOf(set)]!++;
+    for (let word = 0; word < this.#keyWords; word++) this.#ints[slot + word] = key[word]!;
   }
 }

@@ -14,12 +14,10 @@ const WORD_BITS = 32;
 const MAPPED = 0xffff;
 /** Stands for the first word of an IPv6 address, and is of none that a client can have: of multicast. */
 const IPV4_MARK = 0xffff_ffff;
-/** An IPv4 address, and the mark. */
-const MIN_KEY_WORDS = 2;
 const US_PER_MS = 1_000;
 
 export interface RateLimitConfig extends RateLimit {
-  /** Clients that are remembered at most, at least 15; 17 bytes each, or 26 when `ipv6Prefix` is above 96. Default 100,000. */
+  /** Clients that are remembered at most, at least 15; 17 bytes each, or 26 when `ipv6Prefix` is above 64. Default 100,000. */
   readonly maxClients?: number;
   /** Bits of an IPv6 address that make a client, 1 to 128; default 64. */
   readonly ipv6Prefix?: number;
@@ -56,7 +54,7 @@ export function newRateLimiterMemory(
     startedUs: microsOf(now),
     table: newBucketTableMemory({
       maxBuckets: maxClients,
-      keyWords: Math.max(MIN_KEY_WORDS, Math.ceil(ipv6Prefix / WORD_BITS)),
+      keyWords: ipv6Prefix <= 2 * WORD_BITS ? 2 : 4,
       hashKey,
     }),
   };

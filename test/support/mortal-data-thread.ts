@@ -1,7 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemNow } from '../../src/composition/system-clock.ts';
 import type { DataThreadModuleData } from '../../src/composition/data-thread.ts';
-import { SET_BUCKETS } from '../../src/proxy/bucket-table.ts';
 import { type DataThreadSettings, runDataThread } from '../../src/proxy/epoll/data-thread.ts';
 import { loadSys } from '../../src/proxy/sys/load-sys.ts';
 import { KILLERS } from './killers.ts';
@@ -10,6 +9,9 @@ interface Data {
   readonly moduleData: DataThreadModuleData;
   readonly settings: DataThreadSettings;
 }
+
+/** The lock of the first set of buckets. */
+const LOCK_CELL = 0;
 
 /** A data thread that a client can kill: by its address, as soon as a backend is looked for. */
 const { moduleData, settings } = workerData as Data;
@@ -22,7 +24,7 @@ runDataThread(settings, {
     locate(address) {
       const limiter = settings.rateLimit?.table;
       if (address === KILLERS.withLock && limiter !== undefined)
-        Atomics.store(limiter.ints, SET_BUCKETS, settings.thread + 1);
+        Atomics.store(limiter.ints, LOCK_CELL, settings.thread + 1);
       const isLate = address === KILLERS.late && ++looks === 2;
       if (address === KILLERS.atOnce || address === KILLERS.withLock || isLate)
         throw new Error(`killed by ${address}`);
