@@ -65,6 +65,8 @@ export function newRateLimiterMemory(
  *
  * A bucket starts full with `burstSize` tokens, a request takes one, and `maxRequests` come back over each `windowMs`,
  * fractions of them as time passes. Exact to the microsecond, and over all threads that share the memory.
+ *
+ * Source: seed, Rate Limiting.
  */
 export class RateLimiter implements RateLimitSource {
   readonly memory: RateLimiterMemory;
