@@ -2,7 +2,6 @@ import { Worker } from 'node:worker_threads';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SET_BUCKETS } from '../../src/proxy/bucket-table.ts';
-import { keyedHash } from '../../src/proxy/keyed-hash.ts';
 import { newRateLimiterMemory, type RateLimitConfig, RateLimiter } from '../../src/proxy/rate-limiter.ts';
 import { sharedInts } from '../../src/proxy/shared-columns.ts';
 import { ExactBucket } from '../support/exact-bucket.ts';
@@ -229,36 +228,5 @@ describe('RateLimiter', () => {
     const sum = admitted.reduce((total, count) => total + count, 0);
     expect(clock[0]).toBeGreaterThan(rounds / 10);
     expect(sum + limiter.remaining('192.0.2.1')).toBe(burstSize + clock[0]!);
-  });
-});
-
-describe('keyedHash', () => {
-  const words = Uint32Array.of(0x0302_0100, 0x0706_0504, 0x0b0a_0908, 0x0f0e_0d0c);
-
-  it.each([
-    [2, 1_467_586_993],
-    [3, 1_797_785_964],
-    [4, -1_959_668_479],
-  ])(
-    'of %i words is HalfSipHash-1-3, by the value that the Linux kernel tests its own with',
-    (count, hash) => {
-      expect(keyedHash({ low: 0x0302_0100, high: 0x0706_0504 }, words, 0, count)).toBe(hash);
-    },
-  );
-
-  it('spreads neighbours over all sets alike, by another rule under each key', () => {
-    const [sets, clients] = [64, 64_000];
-    const setsUnder = (low: number): readonly number[] =>
-      Array.from({ length: clients }, (_, host) => {
-        const hash = keyedHash({ low, high: 7 }, Uint32Array.of(0x0a00_0000 + host, 0xffff_ffff), 0, 2);
-        return Math.floor(((hash >>> 0) * sets) / 2 ** 32);
-      });
-    const [one, other] = [setsUnder(1), setsUnder(2)];
-    const counts = Array.from({ length: sets }, () => 0);
-    for (const set of one) counts[set]!++;
-    expect(Math.min(...counts)).toBeGreaterThan(800);
-    expect(Math.max(...counts)).toBeLessThan(1_200);
-    const alike = one.filter((set, index) => set === other[index]).length;
-    expect(alike).toBeLessThan((clients / sets) * 1.5);
   });
 });
