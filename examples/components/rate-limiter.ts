@@ -36,7 +36,7 @@ async function main(): Promise<void> {
 }
 
 function inThread(memory: RateLimiterMemory): void {
-  // `holder` is a number of its own for each thread. Should this one die, another calls `threadDied(2)`.
+  // `holder` is a number of its own for each thread. Should this one die, another may call `threadDied(2)`.
   const limiter = new RateLimiter({ memory, now: systemNow, holder: 2 });
   let served = 0;
   while (limiter.check(CLIENT)) served++;

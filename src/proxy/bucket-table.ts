@@ -16,6 +16,8 @@ const SLOTS = SET_BUCKETS + 1;
 const LOCK = 0;
 const INTS_PER_DOUBLE = 2;
 const HASHES = 2 ** 32;
+/** Milliseconds after which a lock is taken from its holder: a thread that nobody has said to be dead. */
+const PATIENCE = 1_000;
 
 /** Plain shared memory: may be sent to a thread. */
 export interface BucketTableMemory {
@@ -81,7 +83,7 @@ export class BucketTable {
   /** Takes a token out of the key's bucket; false when there is none. @param now in units of the scale */
   spend(key: Uint32Array, now: number): boolean {
     const set = this.#setOf(key);
-    acquireLock(this.#ints, set + LOCK, this.#holder);
+    acquireLock(this.#ints, set + LOCK, this.#holder, PATIENCE);
     let slot = this.#find(set, key);
     const isNew = slot < 0;
     if (isNew) slot = this.#nearestToFull(set);
@@ -98,7 +100,7 @@ export class BucketTable {
   /** Whole tokens in the key's bucket. @param now in units of the scale */
   tokensOf(key: Uint32Array, now: number): number {
     const set = this.#setOf(key);
-    acquireLock(this.#ints, set + LOCK, this.#holder);
+    acquireLock(this.#ints, set + LOCK, this.#holder, PATIENCE);
     const slot = this.#find(set, key);
     const fullAt = slot < 0 ? 0 : this.#doubles[this.#fullAtOf(slot)]!;
     releaseLock(this.#ints, set + LOCK);

@@ -113,7 +113,10 @@ export class RateLimiter implements RateLimitSource {
     return { evictedEarly: this.#table.evictedEarly };
   }
 
-  /** To be called by another thread when one has died: a bucket that it was changing is free for others again. */
+  /**
+   * To be called by another thread when one has died: buckets that it was changing are full again, and nobody waits for
+   * them. Without it, who wants one of them waits for a second, once.
+   */
   threadDied(holder: number): void {
     this.#table.threadDied(holder);
   }

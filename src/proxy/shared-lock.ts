@@ -4,13 +4,21 @@ const WAIT_MS = 1;
 
 type Cells = Int32Array<SharedArrayBuffer>;
 
-/** Takes the lock in a cell of shared memory. @param holder a number above 0 that is this thread's alone */
-export function acquireLock(cells: Cells, cell: number, holder: number): void {
+/**
+ * Takes the lock in a cell of shared memory.
+ *
+ * @param holder a number above 0 that is this thread's alone
+ * @param patience how often to wait, a millisecond each time, before the lock is taken from a holder that must be dead;
+ *   for who can bear what that one has left half done
+ */
+export function acquireLock(cells: Cells, cell: number, holder: number, patience = Infinity): void {
   for (let spin = 1; ; spin++) {
     const other = Atomics.compareExchange(cells, cell, FREE, holder);
     if (other === FREE) return;
+    if (spin % SPINS !== 0) continue;
+    if (spin / SPINS > patience && inheritLock(cells, cell, other, holder)) return;
     // Its holder may have lost its processor.
-    if (spin % SPINS === 0) Atomics.wait(cells, cell, other, WAIT_MS);
+    Atomics.wait(cells, cell, other, WAIT_MS);
   }
 }
 

@@ -209,6 +209,15 @@ describe('RateLimiter', () => {
     expect([other.remaining('192.0.2.1'), other.check('192.0.2.1')]).toEqual([3, true]);
   });
 
+  it('waits for no dead thread for ever, though nobody says that it is dead', () => {
+    const { memory, threads } = aLimiterOfEachThread(SMALL);
+    const [limiter] = threads as [RateLimiter];
+    limiter.check('192.0.2.1');
+    memory.table.ints[LOCK_CELL] = 99;
+    expect([limiter.check('192.0.2.1'), limiter.remaining('192.0.2.1')]).toEqual([true, 1]);
+    expect(memory.table.ints[LOCK_CELL]).toBe(0);
+  });
+
   it('admits exactly what is due to a client that several threads ask for at the same time', async () => {
     const [threads, rounds, burstSize] = [4, 50_000, 50];
     // A token for each millisecond.
