@@ -70,6 +70,7 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
   });
   const metrics = createMetrics({
     traffic: proxy.traffic,
+    limiter: proxy.limiter,
     fleet: { report: () => fleet.statuses() },
     engine: { report: () => ({ ...proxy.choice, ...(engine?.threads() ?? NO_THREADS) }) },
     version,

@@ -54,6 +54,16 @@ export {
 } from './domain/geo.ts';
 export { BackendPicker, candidatesOf, loadScore } from './domain/load-balancing.ts';
 export type { ListenAddress, Logger, MonotonicClock, Random } from './domain/ports.ts';
+export type { RateLimit } from './domain/token-bucket.ts';
+
+// The rate limiter.
+export {
+  type RateLimitConfig,
+  RateLimiter,
+  type RateLimiterMemory,
+  type RateLimiterOptions,
+} from './proxy/rate-limiter.ts';
+export { systemNow } from './composition/system-clock.ts';
 
 // Statecharts, and the actor that does the work of the subscription.
 export {

@@ -36,6 +36,7 @@ async function exposedSeries(): Promise<ReadonlyMap<string, Series>> {
   const { traffic, applySet } = aRouter();
   const metrics = createMetrics({
     traffic,
+    limiter: { report: () => ({ evictedEarly: 0 }) },
     fleet: { report: () => [{ backendId: 'a', circuit: 'closed', verdict: 'healthy' }] },
     engine: { report: () => ({ engine: 'epoll', syscalls: 'addon', alive: 2, deaths: 0 }) },
     version: '1.2.3',

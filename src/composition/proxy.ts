@@ -8,6 +8,7 @@ import type {
   MonotonicClock,
   OutcomeSink,
   ProxyEngine,
+  RateLimitSource,
   TrafficSource,
 } from '../domain/ports.ts';
 import { EdgeProxyError, messageOf } from '../errors.ts';
@@ -18,6 +19,7 @@ import { checkFastOpen } from '../proxy/epoll/check-fast-open.ts';
 import { clientCeiling, descriptorLimit } from '../proxy/epoll/descriptor-limit.ts';
 import { EpollEngine } from '../proxy/epoll/epoll-engine.ts';
 import { NetEngine } from '../proxy/net-engine.ts';
+import { RateLimiter } from '../proxy/rate-limiter.ts';
 import { Router } from '../proxy/router.ts';
 import { newSharedState, newsOf, type SharedState } from '../proxy/shared-state.ts';
 import { findSys, type FoundSys, SYS_WAYS } from '../proxy/sys/load-sys.ts';
@@ -44,6 +46,8 @@ export interface EngineChoice extends Pick<EngineReport, 'engine' | 'syscalls'> 
 export interface Proxy {
   readonly choice: EngineChoice;
   readonly traffic: TrafficSource;
+  /** Absent while there is no limit. */
+  readonly limiter: RateLimitSource | undefined;
   readonly activeOf: (incarnation: string) => number;
   /** Forgets bindings that have expired. */
   readonly collectGarbage: () => void;
@@ -89,6 +93,7 @@ function commonOf({ settings, logger, now }: ProxyOptions, state: SharedState) {
   return {
     directory,
     affinity,
+    limiter: limiterOf(settings, now, counters.length + 1),
     traffic: createTrafficSource({ counters, occupancy, slots: directory.slots }),
     activeOf: (incarnation: string) => directory.activeOf(incarnation),
     collectGarbage: () => void affinity.collectGarbage(),
@@ -97,6 +102,20 @@ function commonOf({ settings, logger, now }: ProxyOptions, state: SharedState) {
 
 function proxyHeadersOf({ proxy_protocol: { trusted, timeout_secs: timeoutSecs } }: Settings) {
   return { trusted, timeoutMs: timeoutSecs * 1000 };
+}
+
+function limiterOf({ rate_limit: limit }: Settings, now: MonotonicClock, holder: number) {
+  if (!limit.enabled) return undefined;
+  return new RateLimiter({
+    maxRequests: limit.max_requests,
+    windowMs: limit.window_secs * 1000,
+    burstSize: limit.burst,
+    maxClients: limit.max_clients,
+    ipv6Prefix: limit.ipv6_prefix,
+    exempt: limit.exempt,
+    now,
+    holder,
+  });
 }
 
 function timeoutsOf(settings: Settings): Timeouts {
@@ -126,6 +145,7 @@ function portableProxy(options: ProxyOptions): Proxy {
         address: parseListenAddress(settings.listen_addr)!,
         addressSetting: LISTEN_SETTING,
         directory,
+        limiter: common.limiter,
         router: new Router({ ownRegion, geo, affinity, occupancy, gates, counters, news, random }),
         counters,
         logger,
@@ -168,6 +188,7 @@ function epollProxy(options: ProxyOptions, { sys, way }: FoundSys): Proxy {
             memory: state.memory,
             ownRegion: settings.region,
             bindingTtlMs: settings.binding.ttl_secs * 1000,
+            rateLimit: common.limiter?.memory,
             timeouts: timeoutsOf(settings),
             pipeBytes: pipeKib * BYTES_PER_KIB,
             clientCeiling: clientCeiling(mostDescriptors, probes),
@@ -190,6 +211,7 @@ function epollProxy(options: ProxyOptions, { sys, way }: FoundSys): Proxy {
           directory,
           state,
           affinity,
+          limiter: common.limiter,
           news: newsOf(state.memory, threads),
           logger,
           now,

@@ -35,12 +35,23 @@ export const api = z
 
 export const rateLimit = z
   .strictObject({
-    enabled: switchOff('EDGEPROXY_RATE_LIMIT_ENABLED', 'Limit new connections per client address.', {
-      unavailable: true,
-    }),
+    enabled: switchOff('EDGEPROXY_RATE_LIMIT_ENABLED', 'Limit new connections per client address.'),
     max_requests: amount('EDGEPROXY_RATE_LIMIT_MAX_REQUESTS', RELOADABLE, 100, 1, 'Connections per window.'),
     window_secs: seconds('EDGEPROXY_RATE_LIMIT_WINDOW_SECS', RELOADABLE, 1, 1, 'Length of the window.'),
     burst: amount('EDGEPROXY_RATE_LIMIT_BURST', RELOADABLE, 10, 1, 'Connections at once after a silence.'),
+    max_clients: amount(
+      'EDGEPROXY_RATE_LIMIT_MAX_CLIENTS',
+      STATIC,
+      100_000,
+      15,
+      'Clients that are remembered at most; an IPv6 prefix is one client.',
+    ),
+    ipv6_prefix: z.int().min(1).max(128).default(64).meta({
+      env: 'EDGEPROXY_RATE_LIMIT_IPV6_PREFIX',
+      reload: STATIC,
+      description: 'Bits of an IPv6 address that make a client.',
+    }),
+    exempt: networks('EDGEPROXY_RATE_LIMIT_EXEMPT', 'Networks whose clients are never limited.'),
   })
   .prefault({});
 

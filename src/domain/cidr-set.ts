@@ -12,25 +12,22 @@ const MAPPED = 0xffff;
  * address.
  */
 export class CidrSet {
-  readonly #ipv4: NetworkList;
-  readonly #ipv6: NetworkList;
+  readonly #ipv4: Ipv4Ranges;
+  readonly #ipv6: Ipv6Ranges;
 
   /** Fails with `ERR_SETTINGS_INVALID` on text that is no network; a network may be given twice. */
   constructor(networks: readonly string[]) {
     const parsed = networks.map(parseNetwork);
-    const listOf = (family: 4 | 6): NetworkList =>
-      new NetworkList(
-        parsed.filter((network) => network.family === family).map(rangeOf),
-        family === 4 ? 1 : 4,
-      );
-    this.#ipv4 = listOf(4);
-    this.#ipv6 = listOf(6);
+    const rangesOf = (family: 4 | 6): readonly Range[] =>
+      outermost(parsed.filter((network) => network.family === family).map(rangeOf));
+    this.#ipv4 = new Ipv4Ranges(rangesOf(4));
+    this.#ipv6 = new Ipv6Ranges(rangesOf(6));
   }
 
   /** @param words an address as four 32-bit words, most significant first; IPv4 in its mapped form */
   contains(words: Uint32Array): boolean {
     const isIpv4 = words[2] === MAPPED && words[1] === 0 && words[0] === 0;
-    return isIpv4 ? this.#ipv4.holds(words, ADDRESS_WORDS - 1) : this.#ipv6.holds(words, 0);
+    return isIpv4 ? this.#ipv4.holds(words[3]!) : this.#ipv6.holds(words);
   }
 }
 
@@ -40,44 +37,66 @@ interface Range {
   readonly last: readonly number[];
 }
 
-/** Networks of one family that do not overlap, in order. */
-class NetworkList {
-  readonly #width: number;
-  readonly #length: number;
+class Ipv4Ranges {
   readonly #firsts: Uint32Array;
   readonly #lasts: Uint32Array;
 
-  constructor(ranges: readonly Range[], width: number) {
-    const outer: Range[] = [];
-    // Networks nest or are apart, and of two that begin alike the larger one comes first.
-    for (const range of ranges.toSorted((a, b) => compare(a.first, b.first) || compare(b.last, a.last)))
-      if (outer.length === 0 || compare(outer.at(-1)!.last, range.first) < 0) outer.push(range);
-    this.#width = width;
-    this.#length = outer.length;
-    this.#firsts = Uint32Array.from(outer.flatMap(({ first }) => first));
-    this.#lasts = Uint32Array.from(outer.flatMap(({ last }) => last));
+  constructor(ranges: readonly Range[]) {
+    this.#firsts = Uint32Array.from(ranges.flatMap(({ first }) => first));
+    this.#lasts = Uint32Array.from(ranges.flatMap(({ last }) => last));
   }
 
-  holds(words: Uint32Array, at: number): boolean {
+  holds(address: number): boolean {
+    const firsts = this.#firsts;
     let low = 0;
-    let high = this.#length;
+    let high = firsts.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#difference(this.#firsts, middle, words, at) <= 0) low = middle + 1;
+      if (firsts[middle]! <= address) low = middle + 1;
       else high = middle;
     }
-    return low > 0 && this.#difference(this.#lasts, low - 1, words, at) >= 0;
+    return low > 0 && address <= this.#lasts[low - 1]!;
+  }
+}
+
+class Ipv6Ranges {
+  readonly #firsts: Uint32Array;
+  readonly #lasts: Uint32Array;
+
+  constructor(ranges: readonly Range[]) {
+    this.#firsts = Uint32Array.from(ranges.flatMap(({ first }) => first));
+    this.#lasts = Uint32Array.from(ranges.flatMap(({ last }) => last));
   }
 
-  /** Below, at or above 0 as the bound is to the address. */
-  #difference(bounds: Uint32Array, index: number, words: Uint32Array, at: number): number {
-    const from = index * this.#width;
-    for (let word = 0; word < this.#width; word++) {
-      const difference = bounds[from + word]! - words[at + word]!;
-      if (difference !== 0) return difference;
+  holds(address: Uint32Array): boolean {
+    let low = 0;
+    let high = this.#firsts.length / ADDRESS_WORDS;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (difference(this.#firsts, middle, address) <= 0) low = middle + 1;
+      else high = middle;
     }
-    return 0;
+    return low > 0 && difference(this.#lasts, low - 1, address) >= 0;
   }
+}
+
+/** Below, at or above 0 as the bound is to the address. */
+function difference(bounds: Uint32Array, index: number, address: Uint32Array): number {
+  const from = index * ADDRESS_WORDS;
+  for (let word = 0; word < ADDRESS_WORDS; word++) {
+    const apart = bounds[from + word]! - address[word]!;
+    if (apart !== 0) return apart;
+  }
+  return 0;
+}
+
+/** The ranges that are in no other one, in order. Networks nest or are apart. */
+function outermost(ranges: readonly Range[]): readonly Range[] {
+  const outer: Range[] = [];
+  // Of two that begin alike the larger one comes first.
+  for (const range of ranges.toSorted((a, b) => compare(a.first, b.first) || compare(b.last, a.last)))
+    if (outer.length === 0 || compare(outer.at(-1)!.last, range.first) < 0) outer.push(range);
+  return outer;
 }
 
 function parseNetwork(text: string): Cidr {

@@ -30,6 +30,7 @@ export const REFUSAL_REASONS = [
   'connect_failed',
   'local_error',
   'bad_proxy_header',
+  'rate_limited',
 ] as const;
 
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];

@@ -115,6 +115,12 @@ export interface TrafficSource {
   activeClients(): number;
 }
 
+/** How a rate limiter fares. */
+export interface RateLimitSource {
+  /** `evictedEarly`: clients that were forgotten, for want of room, before their buckets were full. */
+  report(): { readonly evictedEarly: number };
+}
+
 /** What the machines of the live backends say; `undefined` where a backend has no such machine. */
 export type FleetReport = readonly {
   readonly backendId: string;

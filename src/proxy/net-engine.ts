@@ -22,6 +22,7 @@ import { DialClock } from './net/dial-clock.ts';
 import { StreamTransport } from './net/stream-wire.ts';
 import type { Wire } from './net/wire.ts';
 import type { ProxyHeaderSettings } from './proxy-header-settings.ts';
+import type { RateLimiter } from './rate-limiter.ts';
 import { Reception } from './reception.ts';
 import type { Router } from './router.ts';
 import { sweepIntervalMs, type Timeouts } from './timeouts.ts';
@@ -31,6 +32,7 @@ export interface NetEngineOptions {
   /** The variable that gives the address, for the error when it cannot be bound. */
   readonly addressSetting: string;
   readonly directory: Directory;
+  readonly limiter: RateLimiter | undefined;
   readonly router: Router;
   readonly counters: Counters;
   readonly logger: Logger;
@@ -75,6 +77,7 @@ export class NetEngine implements ProxyEngine {
       connect_failed: limited(),
       local_error: limited(),
       bad_proxy_header: limited(),
+      rate_limited: limited(),
     };
     this.#warnLocal = limitedWarning(logger, 'cannot connect, the trouble is local', now);
     this.#dialClock = new DialClock(now);
@@ -186,9 +189,7 @@ export class NetEngine implements ProxyEngine {
     counters.clientAccepted();
     if (remoteAddress === undefined) {
       // It has gone already, and is counted all the same.
-      counters.clientEnded();
-      client.close();
-      return;
+      return this.#turnAway(client);
     }
     reception.receive(client, IpAddress.of(remoteAddress));
   }
@@ -200,9 +201,19 @@ export class NetEngine implements ProxyEngine {
     introduction: Introduction | undefined,
     connectionOptions: ConnectionOptions,
   ): void {
+    if (this.#options.limiter?.admit(address.words) === false) {
+      this.#turnAway(client);
+      return this.#refused('rate_limited', address.text);
+    }
     const connection = new Connection(client, address, introduction, connectionOptions);
     this.#live.add(connection);
     connection.begin();
+  }
+
+  /** Closes a client that gets no connection. */
+  #turnAway(client: Wire): void {
+    this.#options.counters.clientEnded();
+    client.close();
   }
 
   #resolveWhenDrained(): void {

@@ -9,6 +9,7 @@ import { EpollEngine } from '../../src/proxy/epoll/epoll-engine.ts';
 import { descriptorLimit } from '../../src/proxy/epoll/descriptor-limit.ts';
 import { NetEngine } from '../../src/proxy/net-engine.ts';
 import type { ProxyHeaderSettings } from '../../src/proxy/proxy-header-settings.ts';
+import { type RateLimitConfig, RateLimiter } from '../../src/proxy/rate-limiter.ts';
 import { Router } from '../../src/proxy/router.ts';
 import { newSharedState, newsOf } from '../../src/proxy/shared-state.ts';
 import { loadSys, type SysWay } from '../../src/proxy/sys/load-sys.ts';
@@ -22,6 +23,7 @@ export interface EngineOptions extends Timeouts {
   readonly address: ListenAddress;
   readonly bindingTtlMs: number;
   readonly proxyHeaders: ProxyHeaderSettings;
+  readonly rateLimit: RateLimitConfig | undefined;
   readonly threads: number;
   readonly logger: Logger;
   /** The module that a data thread runs. */
@@ -60,6 +62,7 @@ const DEFAULTS: EngineOptions = {
   firstByteTimeoutMs: 0,
   bindingTtlMs: 0,
   proxyHeaders: { trusted: [], timeoutMs: 5_000 },
+  rateLimit: undefined,
   threads: 2,
   logger: silentLogger,
   module: new URL('../../src/composition/data-thread.ts', import.meta.url),
@@ -89,6 +92,8 @@ function aBase(threads: number, options: EngineOptions) {
     memory: memory.affinity,
     holder: threads + 1,
   });
+  const { rateLimit } = options;
+  const limiter = rateLimit && new RateLimiter({ ...rateLimit, now: systemNow, holder: threads + 1 });
   const outcomes: Outcome[] = [];
   let version = 0;
   let inForce = 0;
@@ -96,6 +101,7 @@ function aBase(threads: number, options: EngineOptions) {
     state,
     directory,
     affinity,
+    limiter,
     outcomes,
     onOutcomes: (batch: readonly Outcome[]) => void outcomes.push(...batch),
     onInForce: (setVersion: number) => void (inForce = setVersion),
@@ -131,7 +137,7 @@ function portableEngine(name: string, usesStreams: boolean): EngineKind {
     name,
     start(backends, given = {}) {
       const options = { ...DEFAULTS, ...given };
-      const { state, directory, affinity, onOutcomes, onInForce, run } = aBase(1, options);
+      const { state, directory, affinity, limiter, onOutcomes, onInForce, run } = aBase(1, options);
       const { occupancy, gates, memory } = state;
       const counters = state.counters[0]!;
       const router = new Router({
@@ -149,6 +155,7 @@ function portableEngine(name: string, usesStreams: boolean): EngineKind {
         timeouts: timeoutsOf(options),
         addressSetting: ADDRESS_SETTING,
         directory,
+        limiter,
         router,
         counters,
         now: systemNow,
@@ -184,6 +191,7 @@ function epollEngine(name: string, sysWay: SysWay): EngineKind {
           bindingTtlMs,
           timeouts: timeoutsOf(options),
           proxyHeaders,
+          rateLimit: base.limiter?.memory,
           pipeBytes: 1_048_576,
           clientCeiling: options.clientCeiling,
           splices: true,

@@ -10,6 +10,9 @@ interface Data {
   readonly settings: DataThreadSettings;
 }
 
+/** The lock of the first set of buckets. */
+const LOCK_CELL = 0;
+
 /** A data thread that a client can kill: by its address, as soon as a backend is looked for. */
 const { moduleData, settings } = workerData as Data;
 let looks = 0;
@@ -19,8 +22,12 @@ runDataThread(settings, {
   geo: {
     isEmpty: false,
     locate(address) {
+      const limiter = settings.rateLimit?.table;
+      if (address === KILLERS.withLock && limiter !== undefined)
+        Atomics.store(limiter.ints, LOCK_CELL, settings.thread + 1);
       const isLate = address === KILLERS.late && ++looks === 2;
-      if (address === KILLERS.atOnce || isLate) throw new Error(`killed by ${address}`);
+      if (address === KILLERS.atOnce || address === KILLERS.withLock || isLate)
+        throw new Error(`killed by ${address}`);
       return undefined;
     },
   },

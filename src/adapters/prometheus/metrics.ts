@@ -6,6 +6,7 @@ import type {
   EngineSource,
   FleetReport,
   FleetSource,
+  RateLimitSource,
   TrafficReport,
   TrafficSource,
 } from '../../domain/ports.ts';
@@ -27,6 +28,8 @@ export interface Metrics {
 
 export interface MetricsOptions {
   readonly traffic: TrafficSource;
+  /** Absent while there is no limit. */
+  readonly limiter: RateLimitSource | undefined;
   readonly fleet: FleetSource;
   readonly engine: EngineSource;
   readonly version: string;
@@ -43,7 +46,8 @@ const VERDICT_VALUES = { healthy: 1, unhealthy: 0, unknown: -1 } as const;
  * The metrics of the daemon in a registry of their own: names and types of the seed, and what an operator needs
  * beside them. Labels are backend ids and bounded words, never a client address. `docs/metrics.md` lists them all.
  */
-export function createMetrics({ traffic, fleet, engine, version, bucketsSeconds }: MetricsOptions): Metrics {
+export function createMetrics(options: MetricsOptions): Metrics {
+  const { traffic, limiter, fleet, engine, version, bucketsSeconds } = options;
   const registry = new Registry();
   const registers = [registry];
   const counter = (name: string, help: string, labelNames: string[] = []) =>
@@ -103,6 +107,8 @@ export function createMetrics({ traffic, fleet, engine, version, bucketsSeconds 
   gauge('build_info', 'Version of the daemon; always 1.', ['version']).set({ version }, 1);
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: EVENT_LOOP_PRECISION_MS });
 
+  const setLimiter = limiter && limiterMetrics(limiter, counter);
+
   const setTraffic = (report: TrafficReport): void => {
     for (const metric of [
       accepted,
@@ -157,6 +163,7 @@ export function createMetrics({ traffic, fleet, engine, version, bucketsSeconds 
     contentType: registry.contentType,
     scrape() {
       setTraffic(traffic.report());
+      setLimiter?.();
       setFleet(fleet.report());
       setEngine(engine.report());
       return registry.metrics();
@@ -192,5 +199,20 @@ export function createMetrics({ traffic, fleet, engine, version, bucketsSeconds 
       );
       connected.set(isConnected ? 1 : 0);
     },
+  };
+}
+
+/** The series of a rate limiter, and what sets them before a scrape. */
+function limiterMetrics(
+  limiter: RateLimitSource,
+  counter: (name: string, help: string) => Counter,
+): () => void {
+  const evictedEarly = counter(
+    'rate_limit_early_evictions_total',
+    'Clients that the rate limiter forgot, for want of room, before their buckets were full.',
+  );
+  return () => {
+    evictedEarly.reset();
+    evictedEarly.inc(limiter.report().evictedEarly);
   };
 }

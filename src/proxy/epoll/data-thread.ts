@@ -4,6 +4,7 @@ import { limitedWarning } from '../../domain/limited-log.ts';
 import { REFUSAL_REASONS, type RefusalReason } from '../../domain/outcome.ts';
 import { Affinity } from '../affinity.ts';
 import type { ProxyHeaderSettings } from '../proxy-header-settings.ts';
+import { RateLimiter, type RateLimiterMemory } from '../rate-limiter.ts';
 import { Router } from '../router.ts';
 import { newsOf, openSharedState, type SharedMemory } from '../shared-state.ts';
 import type { Timeouts } from '../timeouts.ts';
@@ -39,6 +40,8 @@ export interface DataThreadSettings {
   readonly ownRegion: string;
   readonly bindingTtlMs: number;
   readonly timeouts: Timeouts;
+  /** Of the rate limiter, where there is one. */
+  readonly rateLimit: RateLimiterMemory | undefined;
   readonly pipeBytes: number;
   /** Descriptors from this number on are not for clients. */
   readonly clientCeiling: number;
@@ -69,6 +72,7 @@ export function runDataThread(
   const counters = state.counters[thread]!;
   const outbox = new Outbox(port);
   const logger = loggerOf(outbox);
+  const startedMs = now();
   const clock = new LoopClock();
   const table = new SocketTable(settings.sockets);
   const epoll = must(sys.epollCreate(), 'epoll_create1');
@@ -79,6 +83,10 @@ export function runDataThread(
     memory: memory.affinity,
     holder: thread + 1,
   });
+  const limiter =
+    settings.rateLimit &&
+    // Who is accepted in a batch came before it, or while it was at work: its time is as good as any, and costs nothing.
+    new RateLimiter({ memory: settings.rateLimit, now: () => startedMs + clock.ms, holder: thread + 1 });
   const router = new Router({
     ownRegion: settings.ownRegion,
     geo,
@@ -151,6 +159,7 @@ export function runDataThread(
     spare,
     headers,
     headerWriter,
+    limiter,
     router,
     counters,
     clock,

@@ -4,6 +4,7 @@ import { classifyConnectError } from '../connect-error.ts';
 import type { Counters } from '../counters.ts';
 import { NO_PERMIT } from '../gates.ts';
 import { IpAddress } from '../ip-address.ts';
+import type { RateLimiter } from '../rate-limiter.ts';
 import { refusalOf, type Router } from '../router.ts';
 import { slotOfTenancy } from '../slot-table.ts';
 import { SO, SOL } from '../sys/constants.ts';
@@ -31,6 +32,7 @@ export interface DialerOptions {
   /** Absent when nobody is trusted to announce clients. */
   readonly headers: HeaderReader | undefined;
   readonly headerWriter: HeaderWriter;
+  readonly limiter: RateLimiter | undefined;
   readonly router: Router;
   readonly counters: Counters;
   readonly clock: LoopClock;
@@ -85,10 +87,7 @@ export class Dialer {
   accepted(client: number, from: SocketAddress): void {
     const { sockets, headers } = this.#options;
     from.readInto(this.#address);
-    if (!sockets.openClient(client)) {
-      this.#refuse(client, 'local_error');
-      return;
-    }
+    if (!sockets.openClient(client)) return this.#refuse(client, 'local_error');
     this.#table.setAddress(client, this.#address.words);
     this.#table.set(client, CELL.PORT, from.port);
     if (headers?.trusts(this.#address) === true) headers.await(client);
@@ -110,6 +109,8 @@ export class Dialer {
 
   /** Who the client is, is known now, and is in `#address`: whatever goes by that comes here, before a backend. */
   #admit(client: number): void {
+    if (this.#options.limiter?.admit(this.#address.words) === false)
+      return this.#refuse(client, 'rate_limited');
     this.#table.set(client, CELL.SINCE, this.#options.clock.tick);
     this.#table.set(client, CELL.PEER, -1);
     this.#dial(client, []);

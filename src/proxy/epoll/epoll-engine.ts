@@ -10,6 +10,7 @@ import type {
 import { messageOf } from '../../errors.ts';
 import type { Affinity } from '../affinity.ts';
 import type { Directory } from '../directory.ts';
+import type { RateLimiter } from '../rate-limiter.ts';
 import type { RouteTable } from '../routes.ts';
 import type { ScoreNews } from '../score-news.ts';
 import type { SharedState } from '../shared-state.ts';
@@ -28,6 +29,7 @@ export interface EpollEngineOptions
   readonly directory: Directory;
   readonly state: SharedState;
   readonly affinity: Affinity;
+  readonly limiter: RateLimiter | undefined;
   /** What the main thread tells the data threads of slots. */
   readonly news: ScoreNews;
   readonly logger: Logger;

@@ -1,6 +1,7 @@
 import type { OutcomeSink } from '../../domain/ports.ts';
 import type { Affinity } from '../affinity.ts';
 import type { Directory } from '../directory.ts';
+import type { RateLimiter } from '../rate-limiter.ts';
 import type { ScoreNews } from '../score-news.ts';
 import type { SharedState } from '../shared-state.ts';
 
@@ -8,6 +9,7 @@ export interface ReclaimOptions {
   readonly directory: Directory;
   readonly state: SharedState;
   readonly affinity: Affinity;
+  readonly limiter: RateLimiter | undefined;
   readonly news: ScoreNews;
   readonly onOutcomes: OutcomeSink;
 }
@@ -19,7 +21,7 @@ export interface ReclaimOptions {
  * way is told again, for the thread may have died before it told.
  */
 export function reclaim(thread: number, options: ReclaimOptions): void {
-  const { directory, state, affinity, news, onOutcomes } = options;
+  const { directory, state, affinity, limiter, news, onOutcomes } = options;
   const { gates, occupancy } = state;
   const counters = state.counters[thread]!;
   for (const [slot, places] of counters.active.entries()) {
@@ -30,6 +32,7 @@ export function reclaim(thread: number, options: ReclaimOptions): void {
   }
   counters.clientEnded(counters.total('active'));
   affinity.threadDied(thread + 1);
+  limiter?.threadDied(thread + 1);
   const trials = directory.slots
     .occupants()
     .filter(({ slot }) => gates.hasTaken(slot))

@@ -33,6 +33,7 @@ const proxy = await createProxy({
 const engine = await proxy.startEngine();
 const metrics = createMetrics({
   traffic: proxy.traffic,
+  limiter: proxy.limiter,
   fleet: { report: () => [] },
   engine: { report: () => ({ ...proxy.choice, ...engine.threads() }) },
   version: 'bench',

@@ -15,6 +15,8 @@ export const NGINX_STREAM_MODULE = '/usr/lib/nginx/modules/ngx_stream_module.so'
 /** Each takes two descriptors of a proxy, and HAProxy wants some more for its pipes: below 20,000 in all. */
 const CONNECTIONS = 7_500;
 const BACKLOG = 4_096;
+/** Of a client in a second: more than any load makes, so that each is counted and none refused. */
+const MOST_REQUESTS = 1_000_000;
 
 type Haproxy = ProxySetup & { readonly kind: 'haproxy' };
 type Nginx = ProxySetup & { readonly kind: 'nginx' };
@@ -114,6 +116,10 @@ ttl_secs = ${isOn ? 600 : 0}
 [metrics]
 enabled = ${isOn}
 listen_addr = "127.0.0.1:${wiring.metricsPort}"
+[rate_limit]
+enabled = ${isOn}
+max_requests = ${MOST_REQUESTS}
+burst = ${MOST_REQUESTS}
 [circuit_breaker]
 enabled = ${isOn}
 [health_check]
