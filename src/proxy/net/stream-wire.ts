@@ -46,13 +46,8 @@ class StreamWire implements Wire {
   }
 
   read(reader: WireReader): void {
+    if (this.#reader === undefined) this.#listen();
     this.#reader = reader;
-    this.#socket.on('data', (bytes: Buffer) => {
-      if (!this.#isOver) reader.took(this, bytes);
-    });
-    this.#socket.once('end', () => {
-      if (!this.#isOver) reader.ended(this);
-    });
     this.#socket.resume();
   }
 
@@ -103,6 +98,15 @@ class StreamWire implements Wire {
 
   isConnected(): boolean {
     return true;
+  }
+
+  #listen(): void {
+    this.#socket.on('data', (bytes: Buffer) => {
+      if (!this.#isOver) this.#reader?.took(this, bytes);
+    });
+    this.#socket.once('end', () => {
+      if (!this.#isOver) this.#reader?.ended(this);
+    });
   }
 
   #failed(error: NodeJS.ErrnoException): void {

@@ -15,7 +15,7 @@ export interface Wire {
   readonly isBusy: boolean;
   /** Who is told that it is closed; for one that was accepted, to be called before anything else. */
   hold(holder: WireHolder): void;
-  /** Begins to read for this reader. */
+  /** Begins to read for this reader, or goes on reading for it instead of another one. */
   read(reader: WireReader): void;
   /** Stops reading; what is under way to the reader has arrived before this returns. */
   pause(): void;
