@@ -78,9 +78,11 @@ export class HandleWire implements Wire {
   }
 
   read(reader: WireReader): void {
+    if (this.#reader === undefined) {
+      this.#handle.onread = onRead;
+      this.#handle.useUserBuffer(this.#context.memory.shared);
+    }
     this.#reader = reader;
-    this.#handle.onread = onRead;
-    this.#handle.useUserBuffer(this.#own ?? this.#context.memory.shared);
     this.resume();
   }
 

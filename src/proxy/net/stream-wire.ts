@@ -53,16 +53,8 @@ class StreamWire implements Wire {
   }
 
   read(reader: WireReader): void {
-    const isFirst = this.#reader === undefined;
+    if (this.#reader === undefined) this.#listen();
     this.#reader = reader;
-    if (isFirst) {
-      this.#socket.on('data', (bytes: Buffer) => {
-        if (!this.#isOver) this.#reader!.took(this, bytes);
-      });
-      this.#socket.once('end', () => {
-        if (!this.#isOver) this.#reader!.ended(this);
-      });
-    }
     this.#socket.resume();
   }
 
@@ -113,6 +105,15 @@ class StreamWire implements Wire {
 
   isConnected(): boolean {
     return true;
+  }
+
+  #listen(): void {
+    this.#socket.on('data', (bytes: Buffer) => {
+      if (!this.#isOver) this.#reader?.took(this, bytes);
+    });
+    this.#socket.once('end', () => {
+      if (!this.#isOver) this.#reader?.ended(this);
+    });
   }
 
   #failed(error: NodeJS.ErrnoException): void {
