@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { aBackend } from '../support/backends.ts';
-import { addonEngine, ENGINES, netEngine, type RunningEngine } from '../support/engines.ts';
+import { addonEngine, ENGINES, netEngine, type RunningEngine, streamsEngine } from '../support/engines.ts';
 import { seenBy, wrongsOf } from '../support/script-judge.ts';
 import { type Ends, playScript, type ScriptBackend, startScriptBackend } from '../support/script-run.ts';
 import { type Script, scripts } from '../support/scripts.ts';
@@ -41,7 +41,7 @@ beforeAll(async () => {
     const backend = await startScriptBackend();
     contestants.push({ name, backend, running: await start([aBackend({ port: backend.port })]) });
   }
-  for (const { name, start } of [netEngine, addonEngine]) {
+  for (const { name, start } of [netEngine, streamsEngine, addonEngine]) {
     const backend = await startScriptBackend();
     const proxyHeaders = { trusted: ['127.0.0.1'], timeoutMs: 60_000 };
     const running = await start([aBackend({ port: backend.port })], { threads: 1, proxyHeaders });
