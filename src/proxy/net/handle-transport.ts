@@ -1,9 +1,10 @@
 import { isIPv6, type Server } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import { Batch } from './batch.ts';
-import { HandleWire, type WireContext } from './handle-wire.ts';
+import { HandleWire } from './handle-wire.ts';
 import type { ConnectRequest, Handles, ServerHandle } from './handles.ts';
 import { ReadMemory } from './read-memory.ts';
+import type { WireContext } from './wire-context.ts';
 import type { Transport, Wire, WireHolder } from './wire.ts';
 
 /** The portable engine's fast way: sockets by their handles. */

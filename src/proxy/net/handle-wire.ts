@@ -1,15 +1,15 @@
 import { getSystemErrorName } from 'node:util';
-import { type Batch, type Message, SHORT_BYTES } from './batch.ts';
+import { type Message, SHORT_BYTES } from './batch.ts';
 import {
   END_OF_FILE,
   endsOf,
   type HandleEnd,
-  type Handles,
   type ShutdownRequest,
   type TcpHandle,
   type WriteRequest,
 } from './handles.ts';
-import { READ_BYTES, type ReadMemory } from './read-memory.ts';
+import { READ_BYTES } from './read-memory.ts';
+import type { WireContext } from './wire-context.ts';
 import type { Wire, WireEnds, WireHolder, WireReader } from './wire.ts';
 
 /** A segment of this size is sent whatever is under way; larger writes may leave a part that waits without NODELAY. */
@@ -21,13 +21,6 @@ const SMALL_BYTES = 16_384;
 
 /** An object of Node that knows its wire, and what it holds on to. */
 type Owned<T> = T & { wire?: HandleWire; bytes?: Uint8Array };
-
-/** What all wires of an engine share. */
-export interface WireContext {
-  readonly handles: Handles;
-  readonly memory: ReadMemory;
-  readonly batch: Batch;
-}
 
 /**
  * A socket by its handle, below `net.Socket`: no stream, no event, and no memory but while something waits.
