@@ -13,6 +13,7 @@ import type {
 } from '../domain/ports.ts';
 import { EdgeProxyError, messageOf } from '../errors.ts';
 import { Affinity } from '../proxy/affinity.ts';
+import { ConnectionLimits, newConnectionLimitsMemory } from '../proxy/connection-limits.ts';
 import { Directory } from '../proxy/directory.ts';
 import { checkCongestion } from '../proxy/epoll/check-congestion.ts';
 import { checkFastOpen } from '../proxy/epoll/check-fast-open.ts';
@@ -25,6 +26,7 @@ import { newSharedState, newsOf, type SharedState } from '../proxy/shared-state.
 import { findSys, type FoundSys, SYS_WAYS } from '../proxy/sys/load-sys.ts';
 import type { Timeouts } from '../proxy/timeouts.ts';
 import { createTrafficSource } from '../proxy/traffic.ts';
+import { newWaitQueueMemory, type WaitQueueMemory } from '../proxy/wait-queue.ts';
 import type { DataThreadModuleData } from './data-thread.ts';
 
 export interface ProxyOptions {
@@ -90,11 +92,14 @@ function commonOf({ settings, logger, now }: ProxyOptions, state: SharedState) {
     memory: memory.affinity,
     holder: counters.length + 1,
   });
+  const queue = queueOf(settings, counters.length);
   return {
     directory,
     affinity,
     limiter: limiterOf(settings, now, counters.length + 1),
-    traffic: createTrafficSource({ counters, occupancy, slots: directory.slots }),
+    limits: limitsOf(settings, counters.length + 1),
+    queue,
+    traffic: createTrafficSource({ counters, occupancy, slots: directory.slots, queue }),
     activeOf: (incarnation: string) => directory.activeOf(incarnation),
     collectGarbage: () => void affinity.collectGarbage(),
   };
@@ -116,6 +121,18 @@ function limiterOf({ rate_limit: limit }: Settings, now: MonotonicClock, holder:
     now,
     holder,
   });
+}
+
+function limitsOf(settings: Settings, holder: number): ConnectionLimits | undefined {
+  const { max_connections: maxConnections, max_connections_per_client: maxPerClient } = settings;
+  if (maxConnections === 0 && maxPerClient === 0) return undefined;
+  const config = { maxConnections, maxPerClient, ipv6Prefix: settings.rate_limit.ipv6_prefix };
+  return new ConnectionLimits(newConnectionLimitsMemory(config), holder);
+}
+
+function queueOf({ queue }: Settings, threads: number): WaitQueueMemory | undefined {
+  if (queue.max === 0) return undefined;
+  return newWaitQueueMemory({ maxWaiting: queue.max, timeoutMs: queue.timeout_secs * 1000 }, threads);
 }
 
 function timeoutsOf(settings: Settings): Timeouts {
@@ -146,6 +163,8 @@ function portableProxy(options: ProxyOptions): Proxy {
         addressSetting: LISTEN_SETTING,
         directory,
         limiter: common.limiter,
+        limits: common.limits,
+        queue: common.queue,
         router: new Router({ ownRegion, geo, affinity, occupancy, gates, counters, news, random }),
         counters,
         logger,
@@ -189,6 +208,8 @@ function epollProxy(options: ProxyOptions, { sys, way }: FoundSys): Proxy {
             ownRegion: settings.region,
             bindingTtlMs: settings.binding.ttl_secs * 1000,
             rateLimit: common.limiter?.memory,
+            limits: common.limits?.memory,
+            queue: common.queue,
             timeouts: timeoutsOf(settings),
             pipeBytes: pipeKib * BYTES_PER_KIB,
             clientCeiling: clientCeiling(mostDescriptors, probes),
@@ -212,6 +233,8 @@ function epollProxy(options: ProxyOptions, { sys, way }: FoundSys): Proxy {
           state,
           affinity,
           limiter: common.limiter,
+          limits: common.limits,
+          queue: common.queue,
           news: newsOf(state.memory, threads),
           logger,
           now,

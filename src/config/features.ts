@@ -77,6 +77,19 @@ export const proxyProtocol = z
   })
   .prefault({});
 
+export const queue = z
+  .strictObject({
+    max: amount(
+      'EDGEPROXY_QUEUE_MAX',
+      RELOADABLE,
+      0,
+      0,
+      'Clients that may wait for a place when every backend is full; 0 refuses them at once.',
+    ),
+    timeout_secs: seconds('EDGEPROXY_QUEUE_TIMEOUT_SECS', RELOADABLE, 5, 1, 'How long one waits at most.'),
+  })
+  .prefault({});
+
 export const circuitBreaker = z
   .strictObject({
     enabled: switchOff('EDGEPROXY_CIRCUIT_BREAKER_ENABLED', 'Leave failing backends alone for a while.'),

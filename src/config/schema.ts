@@ -9,6 +9,7 @@ import {
   healthCheck,
   pool,
   proxyProtocol,
+  queue,
   rateLimit,
   tls,
 } from './features.ts';
@@ -86,6 +87,21 @@ export const settingsSchema = z.strictObject({
     0,
     "Time for a backend's first byte after its client's; a backend that takes longer has failed. 0 is for ever.",
   ),
+  max_connections: amount(
+    'EDGEPROXY_MAX_CONNECTIONS',
+    RELOADABLE,
+    0,
+    0,
+    'Clients connected at one time; who comes beside them is refused. 0 is no limit.',
+  ),
+  max_connections_per_client: amount(
+    'EDGEPROXY_MAX_CONNECTIONS_PER_CLIENT',
+    RELOADABLE,
+    0,
+    0,
+    'The same for one client: an IPv4 address, or `rate_limit.ipv6_prefix` bits of an IPv6 address. 0 is no limit.',
+  ),
+  queue,
   shutdown_timeout_secs: seconds(
     'EDGEPROXY_SHUTDOWN_TIMEOUT_SECS',
     RELOADABLE,

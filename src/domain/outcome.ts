@@ -31,6 +31,9 @@ export const REFUSAL_REASONS = [
   'local_error',
   'bad_proxy_header',
   'rate_limited',
+  'max_connections',
+  'max_connections_per_client',
+  'queue_timeout',
 ] as const;
 
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];

@@ -101,6 +101,9 @@ export interface TrafficReport {
   /** How often clients had to wait, or could not be accepted, for want of descriptors or memory. */
   readonly acceptPauses: number;
   readonly refused: Readonly<Record<RefusalReason, number>>;
+  /** Clients that had to wait for a place at a backend, and those who do now. */
+  readonly queued: number;
+  readonly waiting: number;
   /** Connections that were closed because something took too long. */
   readonly timedOut: Readonly<Record<TimeoutKind, number>>;
   readonly rttBucketsSeconds: readonly number[];

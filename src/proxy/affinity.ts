@@ -1,48 +1,34 @@
 import type { MonotonicClock } from '../domain/ports.ts';
+import { AddressTable, type AddressTableMemory, newAddressTableMemory, NONE } from './address-table.ts';
 import type { IpAddress } from './ip-address.ts';
-import { type HashKey, keyedHash, newHashKey } from './keyed-hash.ts';
 import { sharedInts, sharedNumbers } from './shared-columns.ts';
 import { SharedLock } from './shared-lock.ts';
 
 const DEFAULT_MAX_BINDINGS = 1_000_000;
-/** On average in a full table. */
-const CHAIN_LENGTH = 4;
-const NONE = -1;
 
-/** Bindings in the order of last use, entries in chains by hash. All columns are by entry but `chains`. */
+/** Bindings in the order of last use. All columns are by entry of `clients`. */
 export interface AffinityMemory {
-  readonly maxBindings: number;
-  readonly words: Int32Array<SharedArrayBuffer>;
+  readonly clients: AddressTableMemory;
   readonly tenancies: Int32Array<SharedArrayBuffer>;
   readonly lastSeenMs: Float64Array<SharedArrayBuffer>;
-  /** The next entry in the same chain, or in the list of free ones. */
-  readonly next: Int32Array<SharedArrayBuffer>;
   readonly older: Int32Array<SharedArrayBuffer>;
   readonly newer: Int32Array<SharedArrayBuffer>;
-  /** By hash: the first entry plus one, so that fresh memory means none. */
-  readonly chains: Int32Array<SharedArrayBuffer>;
   readonly heads: Int32Array<SharedArrayBuffer>;
-  readonly hashKey: HashKey;
 }
 
 /** Cells of `AffinityMemory.heads`. */
-const HEAD = { lock: 0, size: 1, unused: 2, free: 3, oldest: 4, newest: 5, count: 6 } as const;
+const HEAD = { lock: 0, oldest: 1, newest: 2, count: 3 } as const;
 
 export function newAffinityMemory(maxBindings = DEFAULT_MAX_BINDINGS): AffinityMemory {
-  const chains = 2 ** Math.ceil(Math.log2(Math.max(1, maxBindings / CHAIN_LENGTH)));
   const heads = sharedInts(HEAD.count);
-  heads.fill(NONE, HEAD.free);
+  heads.fill(NONE, HEAD.oldest);
   return {
-    maxBindings,
-    words: sharedInts(maxBindings * 4),
+    clients: newAddressTableMemory(maxBindings),
     tenancies: sharedInts(maxBindings),
     lastSeenMs: sharedNumbers(maxBindings),
-    next: sharedInts(maxBindings),
     older: sharedInts(maxBindings),
     newer: sharedInts(maxBindings),
-    chains: sharedInts(chains),
     heads,
-    hashKey: newHashKey(),
   };
 }
 
@@ -66,24 +52,26 @@ export class Affinity {
   readonly memory: AffinityMemory;
   readonly #ttlMs: number;
   readonly #now: MonotonicClock;
+  readonly #clients: AddressTable;
   readonly #lock: SharedLock;
 
   constructor({ ttlMs, now, memory = newAffinityMemory(), holder = 1 }: AffinityOptions) {
     this.memory = memory;
+    this.#clients = new AddressTable(memory.clients);
     this.#ttlMs = ttlMs;
     this.#now = now;
     this.#lock = new SharedLock(memory.heads, HEAD.lock, holder);
   }
 
   get size(): number {
-    return Atomics.load(this.memory.heads, HEAD.size);
+    return this.#clients.size;
   }
 
   /** The tenancy that the client is bound to, or -1 when it is not, or not any more. */
   boundTo(client: IpAddress): number {
     if (this.#ttlMs === 0) return NONE;
     this.#lock.acquire();
-    const entry = this.#find(client.words);
+    const entry = this.#clients.find(client.words);
     const tenancy = entry === NONE || this.#isExpired(entry) ? NONE : this.memory.tenancies[entry]!;
     this.#lock.release();
     return tenancy;
@@ -93,7 +81,7 @@ export class Affinity {
   bind(client: IpAddress, tenancy: number): void {
     if (this.#ttlMs === 0) return;
     this.#lock.acquire();
-    let entry = this.#find(client.words);
+    let entry = this.#clients.find(client.words);
     if (entry === NONE) entry = this.#add(client.words);
     else this.#unlink(entry);
     this.#link(entry);
@@ -116,10 +104,8 @@ export class Affinity {
   /** Empties the table when a thread has died in the middle of a change: its lists may lead anywhere. */
   threadDied(holder: number): void {
     if (!this.#lock.inherit(holder)) return;
-    const { heads, chains } = this.memory;
-    heads.fill(0, HEAD.size, HEAD.free);
-    heads.fill(NONE, HEAD.free);
-    chains.fill(0);
+    this.#clients.clear();
+    this.memory.heads.fill(NONE, HEAD.oldest);
     this.#lock.release();
   }
 
@@ -136,51 +122,14 @@ export class Affinity {
     return this.#now() - this.memory.lastSeenMs[entry]! >= this.#ttlMs;
   }
 
-  #find(words: Uint32Array): number {
-    const { chains, next } = this.memory;
-    for (let entry = chains[this.#chainOf(words, 0)]! - 1; entry !== NONE; entry = next[entry]! - 1)
-      if (this.#isOf(entry, words)) return entry;
-    return NONE;
-  }
-
-  #isOf(entry: number, words: Uint32Array): boolean {
-    const own = this.memory.words;
-    const at = entry * 4;
-    return (
-      own[at + 3] === (words[3]! | 0) &&
-      own[at + 2] === (words[2]! | 0) &&
-      own[at + 1] === (words[1]! | 0) &&
-      own[at] === (words[0]! | 0)
-    );
-  }
-
   #add(words: Uint32Array): number {
-    const { heads, maxBindings, chains, next } = this.memory;
-    if (heads[HEAD.free] === NONE && heads[HEAD.unused] === maxBindings) this.#remove(heads[HEAD.oldest]!);
-    let entry = heads[HEAD.free]!;
-    if (entry === NONE) entry = heads[HEAD.unused]!++;
-    else heads[HEAD.free] = next[entry]! - 1;
-    this.memory.words.set(words, entry * 4);
-    const chain = this.#chainOf(words, 0);
-    next[entry] = chains[chain]!;
-    chains[chain] = entry + 1;
-    heads[HEAD.size]!++;
-    return entry;
+    if (this.#clients.isFull) this.#remove(this.memory.heads[HEAD.oldest]!);
+    return this.#clients.add(words);
   }
 
   #remove(entry: number): void {
-    const { heads, words, chains, next } = this.memory;
-    const chain = this.#chainOf(words, entry * 4);
-    if (chains[chain] === entry + 1) chains[chain] = next[entry]!;
-    else {
-      let before = chains[chain]! - 1;
-      while (next[before] !== entry + 1) before = next[before]! - 1;
-      next[before] = next[entry]!;
-    }
+    this.#clients.remove(entry);
     this.#unlink(entry);
-    next[entry] = heads[HEAD.free]! + 1;
-    heads[HEAD.free] = entry;
-    heads[HEAD.size]!--;
   }
 
   #link(entry: number): void {
@@ -199,10 +148,5 @@ export class Affinity {
     else newer[older[entry]!] = newer[entry]!;
     if (newer[entry] === NONE) heads[HEAD.newest] = older[entry]!;
     else older[newer[entry]!] = older[entry]!;
-  }
-
-  #chainOf(words: Int32Array | Uint32Array, at: number): number {
-    const { chains, hashKey } = this.memory;
-    return keyedHash(hashKey, words, at) & (chains.length - 1);
   }
 }

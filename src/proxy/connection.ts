@@ -5,10 +5,11 @@ import type { Introduction } from './awaited-header.ts';
 import { classifyConnectError } from './connect-error.ts';
 import { IpAddress } from './ip-address.ts';
 import type { DialClock } from './net/dial-clock.ts';
+import type { Waiter, WaitingLine } from './net/waiting-line.ts';
 import type { Transport, Wire, WireHolder } from './net/wire.ts';
 import { Place, type PlaceOptions } from './place.ts';
 import { Relay, type RelayHooks } from './relay.ts';
-import { refusalOf } from './router.ts';
+import { ALL_FULL, refusalOf } from './router.ts';
 import { timeoutOver, type Timeouts } from './timeouts.ts';
 import type { SlotTable } from './slot-table.ts';
 
@@ -19,6 +20,8 @@ export interface ConnectionOptions extends PlaceOptions {
   readonly logger: Logger;
   readonly now: MonotonicClock;
   readonly timeouts: Timeouts;
+  /** Absent when clients are refused rather than have to wait. */
+  readonly line: WaitingLine | undefined;
   /** A connect failed for a reason that lies with this machine; called once an attempt. */
   readonly onLocalTrouble: (backendId: string, detail: string) => void;
   readonly onRefused: (reason: RefusalReason, client: string) => void;
@@ -44,15 +47,15 @@ const KEEP_ALIVE_DELAY_MS = 60_000;
  * The client is not read from before a backend has answered, so nothing is lost when a backend fails, and the
  * client sees no byte and no error of a failed attempt.
  */
-export class Connection implements WireHolder, RelayHooks {
+export class Connection implements WireHolder, RelayHooks, Waiter {
   readonly #client: Wire;
-  readonly #address: IpAddress;
+  readonly address: IpAddress;
   /** Until the backend has been told. */
   #introduction: Introduction | undefined;
   readonly #options: ConnectionOptions;
   /** Slots of the backends that have failed this client. */
   readonly #tried: number[] = [];
-  readonly #deadlineMs: number;
+  #deadlineMs: number;
   #backend: Wire | undefined;
   #place: Place | undefined;
   #relay: Relay | undefined;
@@ -62,7 +65,7 @@ export class Connection implements WireHolder, RelayHooks {
   /** Why the dial under way has failed. */
   #dialError: string | undefined;
   /** `ending`: nothing new is begun, and what the backend does now says nothing about it. */
-  #phase: 'dialling' | 'relaying' | 'ending' = 'dialling';
+  #phase: 'dialling' | 'waiting' | 'relaying' | 'ending' = 'dialling';
   #isClientClosed = false;
   #lasts = false;
 
@@ -74,11 +77,10 @@ export class Connection implements WireHolder, RelayHooks {
     options: ConnectionOptions,
   ) {
     this.#client = client;
-    this.#address = address;
+    this.address = address;
     this.#introduction = introduction;
     this.#options = options;
-    const { connectTimeoutMs, connectAttempts } = options.timeouts;
-    this.#deadlineMs = options.now() + connectTimeoutMs * connectAttempts;
+    this.#deadlineMs = this.#newDeadlineMs();
     client.hold(this);
   }
 
@@ -91,11 +93,47 @@ export class Connection implements WireHolder, RelayHooks {
     return Math.min(this.#dialStartedMs + this.#options.timeouts.connectTimeoutMs, this.#deadlineMs);
   }
 
-  /** Finds a place at a backend and dials it. */
+  /** Finds a place at a backend and dials it, or has to wait for one. */
   begin(): void {
+    if (this.#options.line?.mustWait === true || !this.#find()) this.#wait();
+  }
+
+  takeTurn(): boolean {
+    return this.#find();
+  }
+
+  waitedTooLong(): void {
+    this.#refuse('queue_timeout');
+  }
+
+  #wait(): void {
+    const { line, counters } = this.#options;
+    if (line?.add(this) !== true) return this.#refuse('all_full');
+    this.#phase = 'waiting';
+    counters.clientQueued();
+  }
+
+  #newDeadlineMs(): number {
+    const { timeouts, now } = this.#options;
+    return now() + timeouts.connectTimeoutMs * timeouts.connectAttempts;
+  }
+
+  /** False when every backend is full, and the client may wait. */
+  #find(): boolean {
+    const slot = this.#options.router.enter(this.address, this.#tried);
+    if (slot === ALL_FULL && this.#tried.length === 0) return false;
+    if (this.#phase === 'waiting') {
+      this.#options.line!.remove(this);
+      this.#phase = 'dialling';
+      this.#deadlineMs = this.#newDeadlineMs();
+    }
+    if (slot < 0) this.#refuse(refusalOf(slot));
+    else this.#dial(slot);
+    return true;
+  }
+
+  #dial(slot: number): void {
     const { router, slots, now, transport, dialClock } = this.#options;
-    const slot = router.enter(this.#address, this.#tried);
-    if (slot < 0) return this.#refuse(refusalOf(slot));
     this.#place = new Place(slots.at(slot)!, this.#options);
     this.#headerMode = HEADER_MODES[router.table.headers[router.row]!]!;
     this.#dialStartedMs = now();
@@ -123,6 +161,7 @@ export class Connection implements WireHolder, RelayHooks {
   check(nowMs: number): void {
     const { timeouts, counters } = this.#options;
     const relay = this.#relay;
+    if (this.#phase === 'waiting' && !this.#client.isConnected()) return this.abort();
     if (relay === undefined || this.#phase !== 'relaying') return;
     relay.check();
     if (relay.isOver) return;
@@ -145,9 +184,9 @@ export class Connection implements WireHolder, RelayHooks {
     const rttSeconds = (nowMs - this.#dialStartedMs) / 1000;
     dialClock.delete(this);
     this.#phase = 'relaying';
-    router.connected(this.#address, tenancy);
+    router.connected(this.address, tenancy);
     counters.connected(slot, rttSeconds);
-    logger.debug({ client: this.#address.text, backend: row.id, rttSeconds }, 'client connected to backend');
+    logger.debug({ client: this.address.text, backend: row.id, rttSeconds }, 'client connected to backend');
     this.#relay = new Relay(this.#client, backend, this, now);
     if (this.#introduction === undefined && this.#headerMode === 'off') return;
     const { surplus = NOTHING, hasEnded = false } = this.#introduction ?? {};
@@ -160,7 +199,7 @@ export class Connection implements WireHolder, RelayHooks {
     // A client that has gone has no addresses any more, and no use for a backend.
     if (this.#headerMode === 'off' || ends === undefined) return NOTHING;
     return relayedHeader(this.#headerMode, this.#introduction?.announcement, () => ({
-      source: this.#address.words,
+      source: this.address.words,
       sourcePort: ends.remotePort,
       destination: IpAddress.of(ends.localAddress).words,
       destinationPort: ends.localPort,
@@ -201,7 +240,7 @@ export class Connection implements WireHolder, RelayHooks {
   }
 
   clientBroke(errorCode: string): void {
-    this.#options.logger.debug({ client: this.#address.text, error: errorCode }, 'client connection broke');
+    this.#options.logger.debug({ client: this.address.text, error: errorCode }, 'client connection broke');
   }
 
   #failDial(errorCode: string): void {
@@ -219,12 +258,13 @@ export class Connection implements WireHolder, RelayHooks {
     place.leave();
     if (this.#isClientClosed) this.#options.onEnded(this);
     else if (refusal !== undefined) this.#refuse(refusal);
-    else if (isDialFailure) this.begin();
+    else if (isDialFailure) this.#find();
     else this.#relay?.lost();
   }
 
   #clientClosed(): void {
     this.#isClientClosed = true;
+    this.#options.line?.remove(this);
     this.#options.counters.clientEnded();
     if (this.#backend === undefined) this.#options.onEnded(this);
     else if (this.#relay === undefined) this.#backend.close();
@@ -249,7 +289,7 @@ export class Connection implements WireHolder, RelayHooks {
 
   #refuse(reason: RefusalReason): void {
     this.#phase = 'ending';
-    this.#options.onRefused(reason, this.#address.text);
+    this.#options.onRefused(reason, this.address.text);
     this.#client.close();
   }
 

@@ -14,8 +14,9 @@ const TOTALS = {
   bytesSent: 2,
   bytesReceived: 3,
   acceptPauses: 4,
-  refused: 5,
-  timedOut: 5 + REFUSAL_REASONS.length,
+  queued: 5,
+  refused: 6,
+  timedOut: 6 + REFUSAL_REASONS.length,
 } as const;
 
 const TOTAL_CELLS = TOTALS.timedOut + TIMEOUT_KINDS.length;
@@ -91,6 +92,10 @@ export class Counters {
 
   acceptPaused(): void {
     this.#totals[TOTALS.acceptPauses]!++;
+  }
+
+  clientQueued(): void {
+    this.#totals[TOTALS.queued]!++;
   }
 
   clientRefused(reason: RefusalReason): void {

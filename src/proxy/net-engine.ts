@@ -14,6 +14,7 @@ import type {
 } from '../domain/ports.ts';
 import type { Introduction } from './awaited-header.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
+import type { ConnectionLimits } from './connection-limits.ts';
 import type { Counters } from './counters.ts';
 import type { Directory } from './directory.ts';
 import { IpAddress } from './ip-address.ts';
@@ -24,6 +25,9 @@ import type { Wire } from './net/wire.ts';
 import type { ProxyHeaderSettings } from './proxy-header-settings.ts';
 import type { RateLimiter } from './rate-limiter.ts';
 import { Reception } from './reception.ts';
+import { refusalWarnings } from './refusal-warnings.ts';
+import { WaitingLine } from './net/waiting-line.ts';
+import { WaitQueue, type WaitQueueMemory } from './wait-queue.ts';
 import type { Router } from './router.ts';
 import { sweepIntervalMs, type Timeouts } from './timeouts.ts';
 
@@ -33,6 +37,8 @@ export interface NetEngineOptions {
   readonly addressSetting: string;
   readonly directory: Directory;
   readonly limiter: RateLimiter | undefined;
+  readonly limits: ConnectionLimits | undefined;
+  readonly queue: WaitQueueMemory | undefined;
   readonly router: Router;
   readonly counters: Counters;
   readonly logger: Logger;
@@ -60,6 +66,7 @@ export class NetEngine implements ProxyEngine {
   readonly #warnLocal: LimitedLog;
   readonly #server: Server;
   readonly #live = new Set<Connection>();
+  readonly #line: WaitingLine | undefined;
   #reception: Reception | undefined;
   readonly #warnRefused: Readonly<Record<RefusalReason, LimitedLog>>;
   #outcomes: Outcome[] = [];
@@ -70,17 +77,12 @@ export class NetEngine implements ProxyEngine {
   constructor(options: NetEngineOptions) {
     this.#options = options;
     const { logger, now } = options;
-    const limited = () => limitedWarning(logger, 'clients are refused', now);
-    this.#warnRefused = {
-      no_backend: limited(),
-      all_full: limited(),
-      connect_failed: limited(),
-      local_error: limited(),
-      bad_proxy_header: limited(),
-      rate_limited: limited(),
-    };
+    this.#warnRefused = refusalWarnings(logger, now);
     this.#warnLocal = limitedWarning(logger, 'cannot connect, the trouble is local', now);
     this.#dialClock = new DialClock(now);
+    const { queue, router } = options;
+    this.#line = queue && new WaitingLine(new WaitQueue(queue, 0, () => {}), now);
+    router.onFreed = () => this.#line?.stir();
     this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
   }
 
@@ -105,6 +107,7 @@ export class NetEngine implements ProxyEngine {
     const { directory, router, onInForce } = this.#options;
     router.apply(directory.publish(set));
     directory.slots.inForce();
+    this.#line?.stir();
     queueMicrotask(() => onInForce(set.version));
   }
 
@@ -144,6 +147,7 @@ export class NetEngine implements ProxyEngine {
     await drained;
     clearInterval(this.#checks);
     this.#dialClock.close();
+    this.#line?.close();
   }
 
   /** Takes clients from now on. */
@@ -160,11 +164,13 @@ export class NetEngine implements ProxyEngine {
       slots: this.#options.directory.slots,
       transport,
       dialClock: this.#dialClock,
+      line: this.#line,
       report: (outcome) => this.#report(outcome),
       onLocalTrouble: (backend, error) => this.#warnLocal.warn({ backend, error }),
       onRefused: (reason, client) => this.#refused(reason, client),
       onEnded: (connection) => {
         this.#live.delete(connection);
+        this.#options.limits?.leave(connection.address.words);
         this.#resolveWhenDrained();
       },
     };
@@ -204,6 +210,11 @@ export class NetEngine implements ProxyEngine {
     if (this.#options.limiter?.admit(address.words) === false) {
       this.#turnAway(client);
       return this.#refused('rate_limited', address.text);
+    }
+    const refusal = this.#options.limits?.enter(address.words);
+    if (refusal !== undefined) {
+      this.#turnAway(client);
+      return this.#refused(refusal, address.text);
     }
     const connection = new Connection(client, address, introduction, connectionOptions);
     this.#live.add(connection);

@@ -3,6 +3,7 @@ import type { MonotonicClock, RateLimitSource } from '../domain/ports.ts';
 import { bucketScaleOf, type RateLimit } from '../domain/token-bucket.ts';
 import { expectWholeNumber } from '../domain/whole-number.ts';
 import { BucketTable, type BucketTableMemory, newBucketTableMemory, SET_BUCKETS } from './bucket-table.ts';
+import { maskOf } from './client-key.ts';
 import { IpAddress } from './ip-address.ts';
 import { type HashKey, newHashKey } from './keyed-hash.ts';
 
@@ -143,10 +144,4 @@ export class RateLimiter implements RateLimitSource {
 
 function microsOf(now: MonotonicClock): number {
   return Math.floor(now() * US_PER_MS);
-}
-
-/** A word with so many leading ones, as far as it has room. */
-function maskOf(ones: number): number {
-  if (ones <= 0) return 0;
-  return ones >= WORD_BITS ? 0xffff_ffff : (0xffff_ffff << (WORD_BITS - ones)) >>> 0;
 }

@@ -45,7 +45,7 @@ const NOWHERE = -1;
 
 /** `enter` answers with one of these below zero. */
 const codeOf = (reason: RefusalReason): number => -1 - REFUSAL_REASONS.indexOf(reason);
-const ALL_FULL = codeOf('all_full');
+export const ALL_FULL = codeOf('all_full');
 const CONNECT_FAILED = codeOf('connect_failed');
 const NO_BACKEND = codeOf('no_backend');
 
@@ -72,6 +72,8 @@ export class Router {
   permit = NO_PERMIT;
   /** Of the last `enter` that found a place: its row in the table. */
   row = NOWHERE;
+  /** A place or a permit has been given back: whoever waits for one may look. */
+  onFreed: () => void = () => {};
 
   readonly #options: RouterOptions;
   /** Plus one; 0 is none. */
@@ -185,6 +187,7 @@ export class Router {
         occupancy.leave(slot);
         // Another thread may have found no room because of the place that was held for a moment.
         news.tell(slot);
+        this.onFreed();
         return false;
       }
       // The breaker may have moved on in between: what was let in by the one must not be told to the other.
@@ -201,6 +204,7 @@ export class Router {
   #changed(slot: number): void {
     this.#options.news.tell(slot);
     this.#refresh(slot);
+    this.onFreed();
   }
 
   #scoreOf({ tenancies, weights, softLimits, hardLimits }: RouteTable, row: number): number {

@@ -2,6 +2,7 @@ import { REFUSAL_REASONS, type RefusalReason, TIMEOUT_KINDS, type TimeoutKind } 
 import type { BackendTraffic, TrafficReport, TrafficSource } from '../domain/ports.ts';
 import { type Counters, RTT_BUCKETS_SECONDS } from './counters.ts';
 import type { Occupancy } from './occupancy.ts';
+import { waitingIn, type WaitQueueMemory } from './wait-queue.ts';
 import type { SlotTable } from './slot-table.ts';
 
 export interface TrafficSourceOptions {
@@ -9,12 +10,19 @@ export interface TrafficSourceOptions {
   readonly counters: readonly Counters[];
   readonly occupancy: Occupancy;
   readonly slots: SlotTable;
+  /** Absent when nobody may wait. */
+  readonly queue?: WaitQueueMemory | undefined;
 }
 
 type Column = 'connections' | 'errors' | 'bytesSent' | 'bytesReceived' | 'rttSumSeconds';
 
 /** Makes reports out of the counters: one entry a backend, all threads and the incarnations of one id added up. */
-export function createTrafficSource({ counters, occupancy, slots }: TrafficSourceOptions): TrafficSource {
+export function createTrafficSource({
+  counters,
+  occupancy,
+  slots,
+  queue,
+}: TrafficSourceOptions): TrafficSource {
   const total = (valueOf: (thread: Counters) => number): number =>
     counters.reduce((sum, thread) => sum + valueOf(thread), 0);
   const trafficOf = (backendId: string, own: readonly number[]): BackendTraffic => {
@@ -46,6 +54,8 @@ export function createTrafficSource({ counters, occupancy, slots }: TrafficSourc
         bytesSent: total((thread) => thread.total('bytesSent')),
         bytesReceived: total((thread) => thread.total('bytesReceived')),
         acceptPauses: total((thread) => thread.total('acceptPauses')),
+        queued: total((thread) => thread.total('queued')),
+        waiting: queue === undefined ? 0 : waitingIn(queue),
         refused: Object.fromEntries(
           REFUSAL_REASONS.map((reason) => [reason, total((thread) => thread.refused(reason))]),
         ) as Record<RefusalReason, number>,

@@ -104,8 +104,8 @@ describe('Affinity', () => {
     for (const [index, one] of CLIENTS.entries()) threads[index % THREADS]!.bind(one, index);
     // In a chain that leads to itself: to look for somebody else would never end.
     memory.heads[LOCK_CELL] = 2;
-    memory.chains.fill(1);
-    memory.next[0] = 1;
+    memory.clients.chains.fill(1);
+    memory.clients.next[0] = 1;
     threads[0]!.threadDied(2);
     expect(threads[0]!.size).toBe(0);
     for (const [index, one] of CLIENTS.entries()) threads[index % THREADS]!.bind(one, index);

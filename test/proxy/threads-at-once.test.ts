@@ -69,9 +69,10 @@ describe('threads that run at the same time', () => {
     expect(affinity.collectGarbage()).toBeGreaterThan(0);
     expect(affinity.size).toBe(0);
     clock.ms = 0;
-    for (let client = 0; client < 2 * memory.maxBindings; client++) affinity.bind(clientOf(client), client);
-    expect(affinity.size).toBe(memory.maxBindings);
-    for (let client = memory.maxBindings; client < 2 * memory.maxBindings; client++)
+    for (let client = 0; client < 2 * memory.clients.maxEntries; client++)
+      affinity.bind(clientOf(client), client);
+    expect(affinity.size).toBe(memory.clients.maxEntries);
+    for (let client = memory.clients.maxEntries; client < 2 * memory.clients.maxEntries; client++)
       expect(affinity.boundTo(clientOf(client))).toBe(client);
   });
 });

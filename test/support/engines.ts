@@ -4,6 +4,12 @@ import type { Outcome } from '../../src/domain/outcome.ts';
 import type { ListenAddress, Logger, ProxyEngine, TrafficSource } from '../../src/domain/ports.ts';
 import { systemNow } from '../../src/composition/system-clock.ts';
 import { Affinity } from '../../src/proxy/affinity.ts';
+import {
+  ConnectionLimits,
+  type ConnectionLimitsConfig,
+  newConnectionLimitsMemory,
+} from '../../src/proxy/connection-limits.ts';
+import { newWaitQueueMemory, type WaitQueueConfig } from '../../src/proxy/wait-queue.ts';
 import { Directory } from '../../src/proxy/directory.ts';
 import { EpollEngine } from '../../src/proxy/epoll/epoll-engine.ts';
 import { descriptorLimit } from '../../src/proxy/epoll/descriptor-limit.ts';
@@ -24,6 +30,10 @@ export interface EngineOptions extends Timeouts {
   readonly bindingTtlMs: number;
   readonly proxyHeaders: ProxyHeaderSettings;
   readonly rateLimit: RateLimitConfig | undefined;
+  /** Absent: no limit. */
+  readonly limits: ConnectionLimitsConfig | undefined;
+  /** Absent: nobody may wait. */
+  readonly waits: WaitQueueConfig | undefined;
   readonly threads: number;
   readonly logger: Logger;
   /** The module that a data thread runs. */
@@ -63,6 +73,8 @@ const DEFAULTS: EngineOptions = {
   bindingTtlMs: 0,
   proxyHeaders: { trusted: [], timeoutMs: 5_000 },
   rateLimit: undefined,
+  limits: undefined,
+  waits: undefined,
   threads: 2,
   logger: silentLogger,
   module: new URL('../../src/composition/data-thread.ts', import.meta.url),
@@ -94,6 +106,9 @@ function aBase(threads: number, options: EngineOptions) {
   });
   const { rateLimit } = options;
   const limiter = rateLimit && new RateLimiter({ ...rateLimit, now: systemNow, holder: threads + 1 });
+  const limits =
+    options.limits && new ConnectionLimits(newConnectionLimitsMemory(options.limits), threads + 1);
+  const queue = options.waits && newWaitQueueMemory(options.waits, threads);
   const outcomes: Outcome[] = [];
   let version = 0;
   let inForce = 0;
@@ -102,6 +117,8 @@ function aBase(threads: number, options: EngineOptions) {
     directory,
     affinity,
     limiter,
+    limits,
+    queue,
     outcomes,
     onOutcomes: (batch: readonly Outcome[]) => void outcomes.push(...batch),
     onInForce: (setVersion: number) => void (inForce = setVersion),
@@ -122,7 +139,7 @@ function aBase(threads: number, options: EngineOptions) {
       apply(backends);
       try {
         const { port } = await engine.listen();
-        const traffic = createTrafficSource({ counters, occupancy, slots: directory.slots });
+        const traffic = createTrafficSource({ counters, occupancy, slots: directory.slots, queue });
         return { engine, port, traffic, outcomes, apply, applyGated, inForce: () => inForce };
       } catch (error) {
         await engine.close(0);
@@ -137,7 +154,10 @@ function portableEngine(name: string, usesStreams: boolean): EngineKind {
     name,
     start(backends, given = {}) {
       const options = { ...DEFAULTS, ...given };
-      const { state, directory, affinity, limiter, onOutcomes, onInForce, run } = aBase(1, options);
+      const { state, directory, affinity, limiter, limits, queue, onOutcomes, onInForce, run } = aBase(
+        1,
+        options,
+      );
       const { occupancy, gates, memory } = state;
       const counters = state.counters[0]!;
       const router = new Router({
@@ -156,6 +176,8 @@ function portableEngine(name: string, usesStreams: boolean): EngineKind {
         addressSetting: ADDRESS_SETTING,
         directory,
         limiter,
+        limits,
+        queue,
         router,
         counters,
         now: systemNow,
@@ -192,6 +214,8 @@ function epollEngine(name: string, sysWay: SysWay): EngineKind {
           timeouts: timeoutsOf(options),
           proxyHeaders,
           rateLimit: base.limiter?.memory,
+          limits: base.limits?.memory,
+          queue: base.queue,
           pipeBytes: 1_048_576,
           clientCeiling: options.clientCeiling,
           splices: true,

@@ -57,6 +57,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
 
   const accepted = counter('connections_total', 'Clients accepted.');
   const active = gauge('connections_active', 'Clients connected.');
+  const queued = counter('connections_queued_total', 'Clients that had to wait for a place at a backend.');
+  const waiting = gauge('connections_waiting', 'Clients that wait for a place at a backend.');
   const timedOut = counter('connections_timed_out_total', 'Connections closed for taking too long.', [
     'timeout',
   ]);
@@ -115,6 +117,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
       acceptPauses,
       refused,
       timedOut,
+      queued,
       bytesSent,
       bytesReceived,
       backendConnections,
@@ -125,6 +128,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
     accepted.inc(report.accepted);
     active.set(report.active);
     acceptPauses.inc(report.acceptPauses);
+    queued.inc(report.queued);
+    waiting.set(report.waiting);
     bytesSent.inc(report.bytesSent);
     bytesReceived.inc(report.bytesReceived);
     for (const [reason, count] of Object.entries(report.refused)) refused.inc({ reason }, count);

@@ -1,15 +1,20 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { GeoResolver, Logger, MonotonicClock, Random } from '../../domain/ports.ts';
+import type { GeoResolver, MonotonicClock, Random } from '../../domain/ports.ts';
 import { limitedWarning } from '../../domain/limited-log.ts';
-import { REFUSAL_REASONS, type RefusalReason } from '../../domain/outcome.ts';
 import { Affinity } from '../affinity.ts';
 import type { ProxyHeaderSettings } from '../proxy-header-settings.ts';
+import { ConnectionLimits, type ConnectionLimitsMemory } from '../connection-limits.ts';
+import { refusalWarnings } from '../refusal-warnings.ts';
+import { WaitQueue, type WaitQueueMemory } from '../wait-queue.ts';
+import { wakerOf } from './waker.ts';
+import { Waiters } from './waiters.ts';
 import { RateLimiter, type RateLimiterMemory } from '../rate-limiter.ts';
 import { Router } from '../router.ts';
 import { newsOf, openSharedState, type SharedMemory } from '../shared-state.ts';
 import type { Timeouts } from '../timeouts.ts';
 import type { Sys } from '../sys/sys.ts';
 import { LoopClock } from './clock.ts';
+import { Admission } from './admission.ts';
 import { Dialer } from './dialer.ts';
 import { must } from './errno.ts';
 import { BACKLOG } from './bind-listener.ts';
@@ -36,10 +41,13 @@ export interface DataThreadSettings {
   readonly memory: SharedMemory;
   readonly sockets: SocketTableMemory;
   readonly stopFlag: Int32Array<SharedArrayBuffer>;
-  readonly wakeFd: number;
+  /** Of each thread: wakes it. */
+  readonly wakeFds: readonly number[];
   readonly ownRegion: string;
   readonly bindingTtlMs: number;
   readonly timeouts: Timeouts;
+  readonly limits: ConnectionLimitsMemory | undefined;
+  readonly queue: WaitQueueMemory | undefined;
   /** Of the rate limiter, where there is one. */
   readonly rateLimit: RateLimiterMemory | undefined;
   readonly pipeBytes: number;
@@ -71,7 +79,7 @@ export function runDataThread(
   const state = openSharedState(memory);
   const counters = state.counters[thread]!;
   const outbox = new Outbox(port);
-  const logger = loggerOf(outbox);
+  const logger = outbox.logger;
   const startedMs = now();
   const clock = new LoopClock();
   const table = new SocketTable(settings.sockets);
@@ -87,6 +95,7 @@ export function runDataThread(
     settings.rateLimit &&
     // Who is accepted in a batch came before it, or while it was at work: its time is as good as any, and costs nothing.
     new RateLimiter({ memory: settings.rateLimit, now: () => startedMs + clock.ms, holder: thread + 1 });
+  const limits = settings.limits && new ConnectionLimits(settings.limits, thread + 1);
   const router = new Router({
     ownRegion: settings.ownRegion,
     geo,
@@ -116,6 +125,7 @@ export function runDataThread(
     pipes,
     router,
     counters,
+    limits,
     attention: state.attention,
     outbox,
     onIdle: () => tellWhenDrained(),
@@ -132,9 +142,7 @@ export function runDataThread(
     splices: settings.splices,
     corksEnds: settings.corksEnds,
   });
-  const warnRefused = Object.fromEntries(
-    REFUSAL_REASONS.map((reason) => [reason, limitedWarning(logger, 'clients are refused', now)]),
-  ) as Record<RefusalReason, ReturnType<typeof limitedWarning>>;
+  const warnRefused = refusalWarnings(logger, now);
   const warnLocal = limitedWarning(logger, 'cannot connect, the trouble is local', now);
   const warnExhausted = limitedWarning(logger, 'clients have to wait, accepting is paused', now);
   const { trusted } = settings.proxyHeaders;
@@ -147,9 +155,23 @@ export function runDataThread(
           sockets,
           clock,
           ...settings.proxyHeaders,
-          onHeader: (client, announcement) => dialer.announced(client, announcement),
-          onRefused: (client, problem) => dialer.unannounced(client, problem),
+          onHeader: (client, announcement) => admission.announced(client, announcement),
+          onRefused: (client, problem) => dialer.refuse(client, 'bad_proxy_header', problem),
         });
+  const waiters =
+    settings.queue === undefined
+      ? undefined
+      : new Waiters({
+          sys,
+          table,
+          sockets,
+          clock,
+          queue: new WaitQueue(settings.queue, thread, wakerOf(sys, settings.wakeFds)),
+          onTurn: (client) => admission.takeTurn(client),
+          onTimeout: (client) => dialer.refuse(client, 'queue_timeout'),
+          onGone: (client) => dialer.endClient(client),
+        });
+  router.onFreed = () => waiters?.stir();
   const headerWriter = new HeaderWriter({ sys, table, sockets, parking, relay, counters });
   const dialer: Dialer = new Dialer({
     sys,
@@ -157,9 +179,7 @@ export function runDataThread(
     sockets,
     relay,
     spare,
-    headers,
     headerWriter,
-    limiter,
     router,
     counters,
     clock,
@@ -174,6 +194,7 @@ export function runDataThread(
       warnRefused[reason].warn({ reason });
     },
   });
+  const admission = new Admission({ table, sockets, dialer, counters, headers, limiter, limits, waiters });
   const listeners = new Listeners({
     sys,
     epoll,
@@ -182,7 +203,7 @@ export function runDataThread(
     spare,
     clientCeiling: settings.clientCeiling,
     backlog: BACKLOG,
-    onClient: (fd, from) => dialer.accepted(fd, from),
+    onClient: (fd, from) => admission.accepted(fd, from),
     onExhausted(error) {
       counters.acceptPaused();
       warnExhausted.warn({ error });
@@ -199,6 +220,7 @@ export function runDataThread(
     sockets,
     dialer,
     headers,
+    waiters,
     listeners,
     tuning,
     counters,
@@ -247,24 +269,25 @@ export function runDataThread(
         if (!isDraining) drain();
         listeners.abandon();
         headers?.abandon();
+        waiters?.abandon();
         return timers.closeAll(command.spreadMs);
       default:
         command satisfies never;
     }
   }
 
-  const { wakeFd, stopFlag } = settings;
   const loop = new Loop({
     sys,
     epoll,
-    wakeFd,
+    wakeFd: settings.wakeFds[thread]!,
     port,
-    stopFlag,
+    stopFlag: settings.stopFlag,
     table,
     clock,
     listeners,
     dialer,
     headers,
+    waiters,
     relay,
     timers,
     outbox,
@@ -272,13 +295,4 @@ export function runDataThread(
   });
   outbox.tell({ type: 'ready' });
   loop.run();
-}
-
-function loggerOf(outbox: Outbox): Logger {
-  return {
-    error: (fields, message) => outbox.log('error', fields, message),
-    warn: (fields, message) => outbox.log('warn', fields, message),
-    info: (fields, message) => outbox.log('info', fields, message),
-    debug: (fields, message) => outbox.log('debug', fields, message),
-  };
 }

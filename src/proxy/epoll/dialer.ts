@@ -4,8 +4,7 @@ import { classifyConnectError } from '../connect-error.ts';
 import type { Counters } from '../counters.ts';
 import { NO_PERMIT } from '../gates.ts';
 import { IpAddress } from '../ip-address.ts';
-import type { RateLimiter } from '../rate-limiter.ts';
-import { refusalOf, type Router } from '../router.ts';
+import { ALL_FULL, refusalOf, type Router } from '../router.ts';
 import { slotOfTenancy } from '../slot-table.ts';
 import { SO, SOL } from '../sys/constants.ts';
 import type { Sys } from '../sys/sys.ts';
@@ -13,7 +12,6 @@ import type { Timeouts } from '../timeouts.ts';
 import type { LoopClock } from './clock.ts';
 import { DialList } from './dial-list.ts';
 import { errorNameOf, NO_DESCRIPTORS, TIMED_OUT } from './errno.ts';
-import type { HeaderReader } from './header-reader.ts';
 import type { HeaderWriter } from './header-writer.ts';
 import type { Outbox } from './messages.ts';
 import type { Relay } from './relay.ts';
@@ -29,10 +27,7 @@ export interface DialerOptions {
   readonly sockets: Sockets;
   readonly relay: Relay;
   readonly spare: Spare;
-  /** Absent when nobody is trusted to announce clients. */
-  readonly headers: HeaderReader | undefined;
   readonly headerWriter: HeaderWriter;
-  readonly limiter: RateLimiter | undefined;
   readonly router: Router;
   readonly counters: Counters;
   readonly clock: LoopClock;
@@ -58,9 +53,9 @@ const US_PER_SECOND = 1_000_000;
 /**
  * Finds every client its backend.
  *
- *     accepted ─► admitted ─► enter ─► socket, connect ─► connected ─► relay
- *        └─ header ─┘           ▲            │ refused, unreachable, timed out, abandoned
- *                               └────────────┘ next distinct backend, within attempts and deadline
+ *     admitted ─► enter ─► socket, connect ─► connected ─► relay
+ *                   ▲            │ refused, unreachable, timed out, abandoned
+ *                   └────────────┘ next distinct backend, within attempts and deadline
  *
  * A client is neither read nor watched before a backend has answered: nothing of it can be lost, it sees nothing of
  * an attempt that fails, and one that leaves meanwhile is noticed when its backend has answered.
@@ -83,37 +78,40 @@ export class Dialer {
     this.#endpoint = new SocketAddress(options.sys);
   }
 
-  /** Takes a client over that has just been accepted. */
-  accepted(client: number, from: SocketAddress): void {
-    const { sockets, headers } = this.#options;
-    from.readInto(this.#address);
-    if (!sockets.openClient(client)) return this.#refuse(client, 'local_error');
-    this.#table.setAddress(client, this.#address.words);
-    this.#table.set(client, CELL.PORT, from.port);
-    if (headers?.trusts(this.#address) === true) headers.await(client);
-    else this.#admit(client);
+  /** Takes note of what a proxy has announced of a client that is not connected yet. */
+  announce(client: number, announcement: Announcement): void {
+    this.#announced.set(client, announcement);
   }
 
-  /** Takes a client over that a trusted proxy has announced; its address is in its row. */
-  announced(client: number, announcement: Announcement | undefined): void {
-    if (announcement !== undefined) this.#announced.set(client, announcement);
+  /**
+   * Finds a client a backend and dials it, or refuses the client; false when every backend is full, and nothing has
+   * been done. Its address is in its row.
+   *
+   * @param onDecided called before anything is done
+   */
+  find(client: number, onDecided?: (client: number) => void): boolean {
     this.#table.readAddress(client, this.#address);
-    this.#admit(client);
-  }
-
-  /** Turns somebody away who did not say, as it should have, for whom it speaks. */
-  unannounced(client: number, problem: string): void {
-    this.#table.readAddress(client, this.#address);
-    this.#refuse(client, 'bad_proxy_header', problem);
-  }
-
-  /** Who the client is, is known now, and is in `#address`: whatever goes by that comes here, before a backend. */
-  #admit(client: number): void {
-    if (this.#options.limiter?.admit(this.#address.words) === false)
-      return this.#refuse(client, 'rate_limited');
+    const slot = this.#options.router.enter(this.#address, []);
+    if (slot === ALL_FULL) return false;
+    onDecided?.(client);
     this.#table.set(client, CELL.SINCE, this.#options.clock.tick);
     this.#table.set(client, CELL.PEER, -1);
-    this.#dial(client, []);
+    if (slot < 0) this.#refuse(client, refusalOf(slot));
+    else this.#dialAt(slot, client);
+    return true;
+  }
+
+  /** Turns a client away. Its address is in its row. */
+  refuse(client: number, reason: RefusalReason, detail?: string): void {
+    this.#table.readAddress(client, this.#address);
+    this.#refuse(client, reason, detail);
+  }
+
+  /** Ends a client that has no backend. */
+  endClient(client: number): void {
+    this.#tried.delete(client);
+    this.#announced.delete(client);
+    this.#options.sockets.closeClient(client, false);
   }
 
   /** A connect has failed; the kernel knows why. */
@@ -172,7 +170,7 @@ export class Dialer {
     const client = this.#table.peerOf(backend);
     this.#dials.remove(backend);
     this.#options.sockets.closeBackend(backend, false);
-    this.#endClient(client);
+    this.endClient(client);
   }
 
   /** Milliseconds until the next connect has taken too long; -1 when none is under way. */
@@ -198,10 +196,15 @@ export class Dialer {
   }
 
   #dial(client: number, tried: readonly number[]): void {
+    const slot = this.#options.router.enter(this.#address, tried);
+    if (slot >= 0) this.#dialAt(slot, client);
+    else this.#refuse(client, refusalOf(slot));
+  }
+
+  /** Dials the backend where the router has just taken a place. */
+  #dialAt(slot: number, client: number): void {
     const { sys, router, sockets, outbox, tuning, clock } = this.#options;
     const table = this.#table;
-    const slot = router.enter(this.#address, tried);
-    if (slot < 0) return this.#refuse(client, refusalOf(slot));
     const { epoch, permit, row } = router;
     const tenancy = router.table.tenancies[row]!;
     if (permit !== NO_PERMIT) outbox.outcome(tenancy, epoch, 'trial');
@@ -277,13 +280,7 @@ export class Dialer {
 
   #refuse(client: number, reason: RefusalReason, detail?: string): void {
     this.#options.onRefused(reason, this.#address, detail);
-    this.#endClient(client);
-  }
-
-  #endClient(client: number): void {
-    this.#tried.delete(client);
-    this.#announced.delete(client);
-    this.#options.sockets.closeClient(client, false);
+    this.endClient(client);
   }
 
   #log(tenancy: number, message: string): void {

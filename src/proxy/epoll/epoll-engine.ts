@@ -11,12 +11,17 @@ import { messageOf } from '../../errors.ts';
 import type { Affinity } from '../affinity.ts';
 import type { Directory } from '../directory.ts';
 import type { RateLimiter } from '../rate-limiter.ts';
+import type { ConnectionLimits } from '../connection-limits.ts';
+import type { IpAddress } from '../ip-address.ts';
+import type { WaitQueueMemory } from '../wait-queue.ts';
 import type { RouteTable } from '../routes.ts';
 import type { ScoreNews } from '../score-news.ts';
 import type { SharedState } from '../shared-state.ts';
 import { type BindOptions, bindListeners } from './bind-listener.ts';
-import { type Acceptor, ListenerDesk } from './listener-desk.ts';
+import { ListenerDesk } from './listener-desk.ts';
 import type { Command, Report } from './messages.ts';
+import { DataThread } from './thread-slot.ts';
+import { openWakeFds, wakerOf } from './waker.ts';
 import { ThreadHandle, type ThreadHandleOptions } from './thread-handle.ts';
 import { reclaim } from './reclaim.ts';
 import { attend, outcomesOf, writeLines } from './thread-reports.ts';
@@ -30,6 +35,8 @@ export interface EpollEngineOptions
   readonly state: SharedState;
   readonly affinity: Affinity;
   readonly limiter: RateLimiter | undefined;
+  readonly limits: ConnectionLimits | undefined;
+  readonly queue: WaitQueueMemory | undefined;
   /** What the main thread tells the data threads of slots. */
   readonly news: ScoreNews;
   readonly logger: Logger;
@@ -39,27 +46,6 @@ export interface EpollEngineOptions
   readonly onInForce: (setVersion: number) => void;
   /** Whether a success would tell the breaker of an incarnation nothing. */
   readonly isAtEase: (incarnation: string) => boolean;
-}
-
-/** One of the data threads; another one of the same number after it has died. */
-class DataThread implements Acceptor {
-  readonly index: number;
-  handle: ThreadHandle | undefined;
-  isReady = false;
-  isDrained = false;
-  /** Version of the table that it routes by. */
-  version = -1;
-  /** Deaths and starts that failed, since it has lived for long. */
-  failures = 0;
-  readySinceMs = Infinity;
-
-  constructor(index: number) {
-    this.index = index;
-  }
-
-  tell(command: Command): void {
-    this.handle?.tell(command);
-  }
 }
 
 const RESTART_BASE_MS = 50;
@@ -91,6 +77,9 @@ export class EpollEngine implements ProxyEngine {
   #closing: { readonly spreadMs: number } | undefined;
   #restarts = new Set<NodeJS.Timeout>();
   #deaths = 0;
+  /** An eventfd for each thread, whichever of that number lives: the number of one that was closed may be another's. */
+  readonly #wakeFds: readonly number[];
+  readonly #wake: (thread: number) => void;
   readonly #haltThreads = (): void => {
     for (const { handle } of this.#threads) handle?.halt();
   };
@@ -98,6 +87,8 @@ export class EpollEngine implements ProxyEngine {
   private constructor(options: EpollEngineOptions) {
     this.#options = options;
     this.#threads = Array.from({ length: options.threads }, (_, index) => new DataThread(index));
+    this.#wakeFds = openWakeFds(options.sys, options.threads);
+    this.#wake = wakerOf(options.sys, this.#wakeFds);
     this.#desk = new ListenerDesk(this.#threads, (fd) => options.sys.close(fd));
     // A thread in epoll_wait would keep the process from ending.
     process.on('exit', this.#haltThreads);
@@ -167,6 +158,7 @@ export class EpollEngine implements ProxyEngine {
   async #stopThreads(): Promise<void> {
     await Promise.all(this.#threads.flatMap(({ handle }) => handle?.stop() ?? []));
     process.off('exit', this.#haltThreads);
+    for (const fd of this.#wakeFds) this.#options.sys.close(fd);
   }
 
   #stopAccepting(command: Command): void {
@@ -189,8 +181,10 @@ export class EpollEngine implements ProxyEngine {
       thread.handle = new ThreadHandle({
         ...this.#options,
         thread: thread.index,
+        wakeFds: this.#wakeFds,
+        wake: this.#wake,
         onReport: (report) => this.#reported(thread, report),
-        onDied: (error) => this.#died(thread, error),
+        onDied: (error, counted) => this.#died(thread, error, counted),
       });
     } catch (error) {
       if (!this.#isStarted) return this.#allReady.reject(error);
@@ -237,7 +231,7 @@ export class EpollEngine implements ProxyEngine {
     if (this.#threads.every(({ isReady }) => isReady)) this.#allReady.resolve();
   }
 
-  #died(thread: DataThread, error: unknown): void {
+  #died(thread: DataThread, error: unknown, counted: readonly IpAddress[]): void {
     const { logger, state, now } = this.#options;
     thread.handle = undefined;
     thread.isReady = false;
@@ -249,7 +243,7 @@ export class EpollEngine implements ProxyEngine {
       { thread: thread.index, connections, error: messageOf(error) },
       'data thread has died, its connections are reset',
     );
-    reclaim(thread.index, this.#options);
+    reclaim(thread.index, counted, this.#options, this.#wake);
     this.#considerInForce();
     this.#desk.left(thread);
     if (this.#isDraining) {

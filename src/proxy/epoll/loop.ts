@@ -10,17 +10,20 @@ import type { Command, Outbox } from './messages.ts';
 import type { Relay } from './relay.ts';
 import { CELL, FLAG, type SocketTable } from './socket-table.ts';
 import type { Timers } from './timers.ts';
+import type { Waiters } from './waiters.ts';
 
 const MOST_EVENTS = 512;
 const WAKE_BYTES = 8;
 
 /** After one of these, all that will ever come has come. */
+/** Nothing can be read or written any more. */
+const GONE = EPOLL.HANG_UP | EPOLL.ERROR;
 const ENDS = EPOLL.READ_HANG_UP | EPOLL.HANG_UP | EPOLL.ERROR;
 
 export interface LoopOptions {
   readonly sys: Sys;
   readonly epoll: number;
-  /** An eventfd that is written when a command waits at the port, or the stop flag has been set. */
+  /** An eventfd that is written when a command waits at the port, the stop flag has been set, or a place is free. */
   readonly wakeFd: number;
   readonly port: MessagePort;
   /** Its first cell is not 0 once the loop has to end, whatever else waits. */
@@ -30,6 +33,7 @@ export interface LoopOptions {
   readonly listeners: Listeners;
   readonly dialer: Dialer;
   readonly headers: HeaderReader | undefined;
+  readonly waiters: Waiters | undefined;
   readonly relay: Relay;
   readonly timers: Timers;
   readonly outbox: Outbox;
@@ -69,7 +73,7 @@ export class Loop {
   }
 
   #run(): void {
-    const { sys, epoll, clock, relay, timers, outbox, stopFlag } = this.#options;
+    const { sys, epoll, clock, relay, timers, waiters, outbox, stopFlag } = this.#options;
     while (Atomics.load(stopFlag, 0) === 0) {
       const timeoutMs = relay.isBusy ? 0 : timers.nextMs();
       const count = sys.epollWait(epoll, this.#eventsAt, MOST_EVENTS, timeoutMs);
@@ -79,6 +83,7 @@ export class Loop {
       relay.takeTurns();
       timers.run();
       if (this.#isWoken) this.#readCommands();
+      waiters?.serve();
       outbox.flush();
     }
   }
@@ -108,6 +113,7 @@ export class Loop {
       else if ((events & EPOLL.OUT) !== 0) dialer.connected(fd);
       return;
     }
+    if (table.has(fd, FLAG.WAITS)) return this.#options.waiters!.look(fd, (events & GONE) !== 0);
     if (table.has(fd, FLAG.AWAITS_HEADER)) return headers!.look(fd, (events & ENDS) !== 0);
     const generation = table.get(fd, CELL.GENERATION);
     if ((events & EPOLL.ERROR) !== 0) relay.errored(fd);
@@ -118,8 +124,9 @@ export class Loop {
   }
 
   #readCommands(): void {
-    const { sys, wakeFd, port, onCommand } = this.#options;
+    const { sys, wakeFd, port, waiters, onCommand } = this.#options;
     this.#isWoken = false;
+    waiters?.stir();
     sys.read(wakeFd, this.#wakeAt, WAKE_BYTES);
     for (;;) {
       const received = receiveMessageOnPort(port);

@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { FailureCause } from '../../domain/outcome.ts';
+import type { Logger } from '../../domain/ports.ts';
 import type { RouteTable } from '../routes.ts';
 
 /** What a data thread is told; each message is followed by a write to its eventfd. */
@@ -55,6 +56,13 @@ export type Report =
 
 /** Gathers what a thread has to tell and sends it at the end of a batch. */
 export class Outbox {
+  /** Writes lines that the main thread logs. */
+  readonly logger: Logger = {
+    error: (fields, message) => this.log('error', fields, message),
+    warn: (fields, message) => this.log('warn', fields, message),
+    info: (fields, message) => this.log('info', fields, message),
+    debug: (fields, message) => this.log('debug', fields, message),
+  };
   readonly #port: MessagePort;
   #outcomes: number[] = [];
   #lines: LogLine[] = [];

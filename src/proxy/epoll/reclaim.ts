@@ -1,6 +1,9 @@
 import type { OutcomeSink } from '../../domain/ports.ts';
 import type { Affinity } from '../affinity.ts';
+import type { ConnectionLimits } from '../connection-limits.ts';
 import type { Directory } from '../directory.ts';
+import type { IpAddress } from '../ip-address.ts';
+import { WaitQueue, type WaitQueueMemory } from '../wait-queue.ts';
 import type { RateLimiter } from '../rate-limiter.ts';
 import type { ScoreNews } from '../score-news.ts';
 import type { SharedState } from '../shared-state.ts';
@@ -10,6 +13,8 @@ export interface ReclaimOptions {
   readonly state: SharedState;
   readonly affinity: Affinity;
   readonly limiter: RateLimiter | undefined;
+  readonly limits: ConnectionLimits | undefined;
+  readonly queue: WaitQueueMemory | undefined;
   readonly news: ScoreNews;
   readonly onOutcomes: OutcomeSink;
 }
@@ -17,11 +22,18 @@ export interface ReclaimOptions {
 /**
  * Frees what a thread that has died held of what all share.
  *
+ * @param counted its clients that limits count
+ *
  * Permits come back with the lease of their breaker, which runs once the breaker knows of a trial: any that is under
  * way is told again, for the thread may have died before it told.
  */
-export function reclaim(thread: number, options: ReclaimOptions): void {
-  const { directory, state, affinity, limiter, news, onOutcomes } = options;
+export function reclaim(
+  thread: number,
+  counted: readonly IpAddress[],
+  options: ReclaimOptions,
+  wake: (thread: number) => void,
+): void {
+  const { directory, state, affinity, limiter, limits, queue, news, onOutcomes } = options;
   const { gates, occupancy } = state;
   const counters = state.counters[thread]!;
   for (const [slot, places] of counters.active.entries()) {
@@ -33,6 +45,9 @@ export function reclaim(thread: number, options: ReclaimOptions): void {
   counters.clientEnded(counters.total('active'));
   affinity.threadDied(thread + 1);
   limiter?.threadDied(thread + 1);
+  limits?.threadDied(thread + 1);
+  for (const { words } of counted) limits?.leave(words);
+  if (queue !== undefined) new WaitQueue(queue, thread, wake).threadDied();
   const trials = directory.slots
     .occupants()
     .filter(({ slot }) => gates.hasTaken(slot))

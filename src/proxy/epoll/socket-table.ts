@@ -39,6 +39,10 @@ export const FLAG = {
   /** Backend's side: the connection begins with a PROXY header of this version. */
   TAKES_V1: 0x2_0000,
   TAKES_V2: 0x4_0000,
+  /** Client's side: it waits for a place at a backend. */
+  WAITS: 0x8_0000,
+  /** Client's side: it is counted by the limits of connections. */
+  COUNTED: 0x10_0000,
 } as const;
 
 /** What a row holds. */
@@ -48,12 +52,13 @@ export const CELL = {
   PEER: 1,
   /** How often the descriptor has been closed. */
   GENERATION: 2,
-  /** Which backend. */
+  /** Which backend. While a client waits for one: its ticket. */
   TENANCY: 3,
+  TICKET: 3,
   /** Backend's side: of its breaker, when it was connected to. Client's side: its port. */
   EPOCH: 4,
   PORT: 4,
-  /** Backend's side: the permit that it holds. While a header is awaited: a neighbour among those, plus one. */
+  /** Backend's side: the permit that it holds. While a header, or a place, is awaited: a neighbour, plus one. */
   PERMIT: 5,
   NEXT_AWAITED: 5,
   /**
@@ -63,7 +68,7 @@ export const CELL = {
   SINCE: 6,
   /** Backend's side: when the connect began, in microseconds, wrapping around: for how long it took. */
   STARTED_US: 7,
-  /** While a header is awaited: the other neighbour. */
+  /** While a header, or a place, is awaited: the other neighbour. */
   PREVIOUS_AWAITED: 7,
   /** The number of the pipe that what is read goes through, plus one; 0 is none. */
   PIPE: 8,

@@ -1,6 +1,8 @@
 import type { Attention } from '../attention.ts';
+import type { ConnectionLimits } from '../connection-limits.ts';
 import type { Counters } from '../counters.ts';
 import { NO_PERMIT } from '../gates.ts';
+import { IpAddress } from '../ip-address.ts';
 import type { Router } from '../router.ts';
 import { slotOfTenancy } from '../slot-table.ts';
 import { EPOLL } from '../sys/constants.ts';
@@ -23,6 +25,7 @@ export interface SocketsOptions {
   readonly pipes: Pipes;
   readonly router: Router;
   readonly counters: Counters;
+  readonly limits: ConnectionLimits | undefined;
   readonly attention: Attention;
   readonly outbox: Outbox;
   /** The last connection of a client has ended. */
@@ -36,6 +39,7 @@ export interface SocketsOptions {
 export class Sockets {
   readonly #options: SocketsOptions;
   readonly #resetter: Resetter;
+  readonly #address = new IpAddress();
   /** Clients that are connected; what keeps the thread from being drained. */
   clients = 0;
 
@@ -81,10 +85,16 @@ export class Sockets {
 
   /** Ends the client's side, and the connection with it. */
   closeClient(fd: number, isReset: boolean): void {
+    if (this.#options.table.has(fd, FLAG.COUNTED)) this.#countOut(fd);
     this.close(fd, isReset);
     this.#options.counters.clientEnded();
     this.clients--;
     if (this.clients === 0) this.#options.onIdle();
+  }
+
+  #countOut(client: number): void {
+    this.#options.table.readAddress(client, this.#address);
+    this.#options.limits!.leave(this.#address.words);
   }
 
   /** Ends the backend's side and gives its place back. */

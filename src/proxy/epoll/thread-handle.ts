@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
-import type { Pointer, Sys } from '../sys/sys.ts';
+import { IpAddress } from '../ip-address.ts';
+import type { Sys } from '../sys/sys.ts';
 import type { DataThreadSettings } from './data-thread.ts';
-import { must } from './errno.ts';
 import type { Command, Report } from './messages.ts';
 import { Resetter } from './resetter.ts';
 import { FLAG, newSocketTableMemory, SocketTable } from './socket-table.ts';
@@ -14,39 +14,32 @@ export interface ThreadHandleOptions {
   /** The module that runs it, and what that module needs to know beside. */
   readonly module: URL;
   readonly moduleData: unknown;
-  readonly settings: Omit<DataThreadSettings, 'thread' | 'sockets' | 'stopFlag' | 'wakeFd'>;
+  readonly settings: Omit<DataThreadSettings, 'thread' | 'sockets' | 'stopFlag' | 'wakeFds'>;
+  /** Of each thread. */
+  readonly wakeFds: readonly number[];
+  /** Has a thread look at its mail. */
+  readonly wake: (thread: number) => void;
   readonly onReport: (report: Report) => void;
-  /** It has ended by itself, which it never should. */
-  readonly onDied: (error: unknown) => void;
+  /** It has ended by itself, which it never should. @param counted its clients that limits count */
+  readonly onDied: (error: unknown, counted: readonly IpAddress[]) => void;
 }
 
-/** A data thread as the main thread sees it: told by messages, woken by an eventfd, buried by its table. */
+/** A data thread as the main thread sees it: told by messages, buried by its table. */
 export class ThreadHandle {
   readonly #options: ThreadHandleOptions;
   readonly #stopFlag = new Int32Array(new SharedArrayBuffer(4));
   readonly #table: SocketTable;
-  readonly #one = new BigUint64Array(new ArrayBuffer(8)).fill(1n);
-  readonly #oneAt: Pointer;
-  readonly #wakeFd: number;
   readonly #worker: Worker;
   readonly #ended = Promise.withResolvers<void>();
-  #hasEnded = false;
   #failure: unknown = new Error('the thread has ended');
 
   constructor(options: ThreadHandleOptions) {
     this.#options = options;
-    const { sys, thread, mostDescriptors, module, moduleData, settings } = options;
+    const { thread, mostDescriptors, module, moduleData, settings, wakeFds } = options;
     const sockets = newSocketTableMemory(mostDescriptors);
     this.#table = new SocketTable(sockets);
-    this.#oneAt = sys.addressOf(this.#one.buffer);
-    this.#wakeFd = must(sys.eventfd(), 'eventfd');
-    const own = { thread, sockets, stopFlag: this.#stopFlag, wakeFd: this.#wakeFd };
-    try {
-      this.#worker = new Worker(module, { workerData: { moduleData, settings: { ...settings, ...own } } });
-    } catch (error) {
-      sys.close(this.#wakeFd);
-      throw error;
-    }
+    const own = { thread, sockets, stopFlag: this.#stopFlag, wakeFds };
+    this.#worker = new Worker(module, { workerData: { moduleData, settings: { ...settings, ...own } } });
     this.#worker.on('message', (report: Report) => options.onReport(report));
     this.#worker.on('error', (error) => (this.#failure = error));
     this.#worker.on('exit', () => this.#exited());
@@ -55,7 +48,7 @@ export class ThreadHandle {
   tell(command: Command): void {
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
     this.#worker.postMessage(command);
-    this.#wake();
+    this.#options.wake(this.#options.thread);
   }
 
   /** Resolves when it has ended. Its connections must have ended before. */
@@ -67,12 +60,7 @@ export class ThreadHandle {
   /** Ends its loop, whatever it is at. */
   halt(): void {
     Atomics.store(this.#stopFlag, 0, 1);
-    this.#wake();
-  }
-
-  #wake(): void {
-    // Its eventfd's number may be another's by now.
-    if (!this.#hasEnded) this.#options.sys.write(this.#wakeFd, this.#oneAt, this.#one.byteLength);
+    this.#options.wake(this.#options.thread);
   }
 
   #exited(): void {
@@ -80,14 +68,20 @@ export class ThreadHandle {
     const { sys } = this.#options;
     // What it had open is the process's, and nobody else would ever close it. Resets: nothing was finished orderly.
     const resetter = new Resetter(sys);
+    const counted: IpAddress[] = [];
     for (let fd = 0; fd <= this.#table.highest; fd++) {
       if (!this.#table.has(fd, FLAG.OPEN | FLAG.HELPER)) continue;
+      if (this.#table.has(fd, FLAG.COUNTED)) counted.push(this.#addressOf(fd));
       if (this.#table.has(fd, FLAG.OPEN)) resetter.prepare(fd);
       sys.close(fd);
     }
-    sys.close(this.#wakeFd);
-    this.#hasEnded = true;
     this.#ended.resolve();
-    if (!wasTold) this.#options.onDied(this.#failure);
+    if (!wasTold) this.#options.onDied(this.#failure, counted);
+  }
+
+  #addressOf(client: number): IpAddress {
+    const address = new IpAddress();
+    this.#table.readAddress(client, address);
+    return address;
   }
 }

@@ -7,6 +7,7 @@ import type { Listeners } from './listeners.ts';
 import { CELL, FLAG, type SocketTable } from './socket-table.ts';
 import type { Sockets } from './sockets.ts';
 import type { Tuning } from './tuning.ts';
+import type { Waiters } from './waiters.ts';
 
 const CLOSE_STEPS = 10;
 
@@ -16,6 +17,7 @@ export interface TimersOptions {
   readonly sockets: Sockets;
   readonly dialer: Dialer;
   readonly headers: HeaderReader | undefined;
+  readonly waiters: Waiters | undefined;
   readonly listeners: Listeners;
   readonly tuning: Tuning;
   readonly counters: Counters;
@@ -40,17 +42,19 @@ export class Timers {
 
   /** Milliseconds until something is due, -1 when nothing is. */
   nextMs(): number {
-    const { dialer, headers, listeners, sockets } = this.#options;
+    const { dialer, headers, waiters, listeners, sockets } = this.#options;
     const sweep = sockets.clients > 0 ? Math.max(0, this.#sweepMs - this.#sinceSweep()) : -1;
     const own = soonest(sweep, this.#nextCloseMs());
     const dials = soonest(dialer.nextTimeoutMs(), headers?.nextTimeoutMs() ?? -1);
-    return soonest(soonest(dials, listeners.nextMs()), own);
+    const waits = soonest(listeners.nextMs(), waiters?.nextTimeoutMs() ?? -1);
+    return soonest(soonest(dials, waits), own);
   }
 
   run(): void {
-    const { dialer, headers, listeners, sockets } = this.#options;
+    const { dialer, headers, waiters, listeners, sockets } = this.#options;
     dialer.expire();
     headers?.expire();
+    waiters?.expire();
     listeners.run();
     if (this.#closing !== undefined) this.#closeDue();
     if (sockets.clients > 0 && this.#sinceSweep() >= this.#sweepMs) this.#sweep();

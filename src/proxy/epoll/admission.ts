@@ -1,0 +1,82 @@
+import type { Announcement } from '../../domain/proxy-protocol/relayed-header.ts';
+import type { ConnectionLimits } from '../connection-limits.ts';
+import type { Counters } from '../counters.ts';
+import { IpAddress } from '../ip-address.ts';
+import type { RateLimiter } from '../rate-limiter.ts';
+import type { Dialer } from './dialer.ts';
+import type { HeaderReader } from './header-reader.ts';
+import type { SocketAddress } from './socket-address.ts';
+import { CELL, FLAG, type SocketTable } from './socket-table.ts';
+import type { Sockets } from './sockets.ts';
+import type { Waiters } from './waiters.ts';
+
+export interface AdmissionOptions {
+  readonly table: SocketTable;
+  readonly sockets: Sockets;
+  readonly dialer: Dialer;
+  readonly counters: Counters;
+  /** Absent when nobody is trusted to announce clients. */
+  readonly headers: HeaderReader | undefined;
+  readonly limiter: RateLimiter | undefined;
+  readonly limits: ConnectionLimits | undefined;
+  /** Absent when clients are refused rather than have to wait. */
+  readonly waiters: Waiters | undefined;
+}
+
+/**
+ * Decides whether a client is let in, and when it is its turn.
+ *
+ *     accepted ──────────────────► who it is, is known ─► limits ─► a place ─► dialled
+ *        └─ header awaited ─ announced ─┘                   │          └─ waits ─┘
+ *                                                           └─► refused
+ */
+export class Admission {
+  readonly #options: AdmissionOptions;
+  readonly #address = new IpAddress();
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+  }
+
+  /** Takes a client over that has just been accepted. */
+  accepted(client: number, from: SocketAddress): void {
+    const { table, sockets, dialer, headers } = this.#options;
+    from.readInto(this.#address);
+    if (!sockets.openClient(client)) return dialer.refuse(client, 'local_error');
+    table.setAddress(client, this.#address.words);
+    table.set(client, CELL.PORT, from.port);
+    if (headers?.trusts(this.#address) === true) headers.await(client);
+    else this.#admit(client);
+  }
+
+  /** Takes a client over that a trusted proxy has announced; its address is in its row. */
+  announced(client: number, announcement: Announcement | undefined): void {
+    const { table, dialer } = this.#options;
+    if (announcement !== undefined) dialer.announce(client, announcement);
+    table.readAddress(client, this.#address);
+    this.#admit(client);
+  }
+
+  /** It is the turn of a client that waits; false when there is no place after all. */
+  takeTurn(client: number): boolean {
+    const { dialer, waiters } = this.#options;
+    return dialer.find(client, (found) => waiters!.remove(found));
+  }
+
+  /** Who the client is, is known now, and is in `#address`. */
+  #admit(client: number): void {
+    const { table, dialer, limiter, limits, waiters } = this.#options;
+    const { words } = this.#address;
+    if (limiter?.admit(words) === false) return dialer.refuse(client, 'rate_limited');
+    const refusal = limits?.enter(words);
+    if (refusal !== undefined) return dialer.refuse(client, refusal);
+    if (limits !== undefined) table.mark(client, FLAG.COUNTED);
+    if (waiters?.mustWait === true || !dialer.find(client)) this.#wait(client);
+  }
+
+  #wait(client: number): void {
+    const { dialer, waiters, counters } = this.#options;
+    if (waiters?.add(client) === true) counters.clientQueued();
+    else dialer.refuse(client, 'all_full');
+  }
+}

@@ -1,0 +1,117 @@
+import { sharedInts } from './shared-columns.ts';
+
+export interface WaitQueueConfig {
+  /** Clients that may wait at one time, in all threads together; above 0. */
+  readonly maxWaiting: number;
+  readonly timeoutMs: number;
+}
+
+/** What the threads share: plain data, may be sent to a thread. */
+export interface WaitQueueMemory {
+  readonly config: WaitQueueConfig;
+  readonly cells: Int32Array<SharedArrayBuffer>;
+}
+
+/** The cells of all threads, then those of each: the ticket of its first client, or 0, and how many of its own wait. */
+const WAITING = 0;
+const TICKETS = 1;
+const FIRST_OF_THREADS = 2;
+const CELLS_OF_THREAD = 2;
+const NO_TICKET = 0;
+
+export function newWaitQueueMemory(config: WaitQueueConfig, threads: number): WaitQueueMemory {
+  return { config, cells: sharedInts(FIRST_OF_THREADS + threads * CELLS_OF_THREAD) };
+}
+
+/** How many wait, in all threads. */
+export function waitingIn({ cells }: WaitQueueMemory): number {
+  return Atomics.load(cells, WAITING);
+}
+
+/**
+ * The order in which clients of all threads wait for a place at a backend.
+ *
+ *     thread   join ─► ticket      its own line, in the order of the tickets
+ *              publish(first)      what the others see of it
+ *              isFirst? ─► serve   or wakeFirst, when somebody in another thread has waited longer
+ *
+ * Who frees a place looks here after it has freed it, and who joins looks for a place after it has joined: so none is
+ * free while somebody waits for it, and nobody knows.
+ */
+export class WaitQueue {
+  readonly memory: WaitQueueMemory;
+  readonly #cells: Int32Array;
+  readonly #own: number;
+  readonly #wake: (thread: number) => void;
+
+  /** @param wake has another thread look whether it is its turn */
+  constructor(memory: WaitQueueMemory, thread: number, wake: (thread: number) => void) {
+    this.memory = memory;
+    this.#cells = memory.cells;
+    this.#own = firstCellOf(thread);
+    this.#wake = wake;
+  }
+
+  /** How many wait, in all threads. */
+  get waiting(): number {
+    return waitingIn(this.memory);
+  }
+
+  /** Takes a place in the line: the ticket, or 0 when too many wait already. */
+  join(): number {
+    for (;;) {
+      const waiting = this.waiting;
+      if (waiting >= this.memory.config.maxWaiting) return NO_TICKET;
+      if (Atomics.compareExchange(this.#cells, WAITING, waiting, waiting + 1) === waiting) break;
+    }
+    Atomics.add(this.#cells, this.#own + 1, 1);
+    const ticket = (Atomics.add(this.#cells, TICKETS, 1) + 1) | 0;
+    return ticket === NO_TICKET ? (Atomics.add(this.#cells, TICKETS, 1) + 1) | 0 : ticket;
+  }
+
+  /** One of this thread's own waits no more. */
+  leave(): void {
+    Atomics.sub(this.#cells, this.#own + 1, 1);
+    Atomics.sub(this.#cells, WAITING, 1);
+  }
+
+  /** Tells the ticket of this thread's first; 0 when nobody waits here. */
+  publish(ticket: number): void {
+    Atomics.store(this.#cells, this.#own, ticket);
+  }
+
+  /** Whether nobody in another thread has waited longer. */
+  isFirst(ticket: number): boolean {
+    return this.#firstCell(ticket, this.#own) === this.#own;
+  }
+
+  /** Has the thread whose first has waited longest look for a place, unless that is this one. */
+  wakeFirst(): void {
+    if (this.waiting === 0) return;
+    const own = Atomics.load(this.#cells, this.#own);
+    const cell = this.#firstCell(own, own === NO_TICKET ? -1 : this.#own);
+    if (cell >= 0 && cell !== this.#own) this.#wake((cell - FIRST_OF_THREADS) / CELLS_OF_THREAD);
+  }
+
+  /** In the name of a thread that has died: its clients wait no more, and its places are for those who still do. */
+  threadDied(): void {
+    this.publish(NO_TICKET);
+    Atomics.sub(this.#cells, WAITING, Atomics.exchange(this.#cells, this.#own + 1, 0));
+    this.wakeFirst();
+  }
+
+  /** The cell of the oldest ticket, given one to begin with. Tickets wrap around; only differences count. */
+  #firstCell(ticket: number, at: number): number {
+    let [first, cell] = [ticket, at];
+    for (let other = FIRST_OF_THREADS; other < this.#cells.length; other += CELLS_OF_THREAD) {
+      const theirs = Atomics.load(this.#cells, other);
+      if (theirs === NO_TICKET || (cell >= 0 && ((theirs - first) | 0) >= 0)) continue;
+      [first, cell] = [theirs, other];
+    }
+    return cell;
+  }
+}
+
+function firstCellOf(thread: number): number {
+  return FIRST_OF_THREADS + thread * CELLS_OF_THREAD;
+}

@@ -1,0 +1,81 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { newWaitQueueMemory, WaitQueue, waitingIn } from '../../src/proxy/wait-queue.ts';
+
+const THREADS = 3;
+const MOST = 4;
+
+/** One line a thread, as engines keep them. */
+function lines(firstTicket = 0) {
+  const memory = newWaitQueueMemory({ maxWaiting: MOST, timeoutMs: 1_000 }, THREADS);
+  memory.cells[1] = firstTicket;
+  const woken: number[] = [];
+  const threads = Array.from({ length: THREADS }, (_, thread) => {
+    const queue = new WaitQueue(memory, thread, (other) => void woken.push(other));
+    const line: number[] = [];
+    return { queue, line, publish: () => queue.publish(line[0] ?? 0) };
+  });
+  return { memory, threads, woken };
+}
+
+const thread = fc.nat(THREADS - 1);
+const step = fc.oneof(
+  fc.record({ do: fc.constant('join' as const), thread }),
+  fc.record({ do: fc.constant('leave' as const), thread, which: fc.nat() }),
+  fc.record({ do: fc.constant('free' as const), thread }),
+);
+
+describe('the queue of several threads', () => {
+  it('is bounded, and turns come in the order of coming, whichever thread frees a place', () => {
+    const tickets = fc.constantFrom(0, 5, 2_147_483_645, -3);
+    fc.assert(
+      fc.property(tickets, fc.array(step, { maxLength: 60 }), (firstTicket, steps) => {
+        const { memory, threads, woken } = lines(firstTicket);
+        const order: { readonly thread: number; readonly ticket: number }[] = [];
+        const remove = (one: { readonly thread: number; readonly ticket: number }): void => {
+          order.splice(order.indexOf(one), 1);
+          const { queue, line, publish } = threads[one.thread]!;
+          line.splice(line.indexOf(one.ticket), 1);
+          queue.leave();
+          publish();
+        };
+        for (const action of steps) {
+          const { queue, line, publish } = threads[action.thread]!;
+          if (action.do === 'join') {
+            const ticket = queue.join();
+            expect(ticket === 0).toBe(order.length === MOST);
+            if (ticket === 0) continue;
+            order.push({ thread: action.thread, ticket });
+            line.push(ticket);
+            publish();
+          } else if (action.do === 'leave') {
+            const one = order[action.which % Math.max(1, order.length)];
+            if (one !== undefined) remove(one);
+          } else {
+            const [first] = order;
+            for (const { line: other, queue: own } of threads)
+              if (other[0] !== undefined) expect(own.isFirst(other[0])).toBe(other[0] === first!.ticket);
+            queue.wakeFirst();
+            const isElsewhere = first !== undefined && first.thread !== action.thread;
+            expect(woken.splice(0)).toEqual(isElsewhere ? [first.thread] : []);
+            if (first !== undefined) remove(first);
+          }
+          expect(waitingIn(memory)).toBe(order.length);
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('forgets the clients of a thread that has died, and wakes who comes next', () => {
+    const { memory, threads, woken } = lines();
+    for (const index of [0, 0, 1]) {
+      const { queue, line, publish } = threads[index]!;
+      line.push(queue.join());
+      publish();
+    }
+    new WaitQueue(memory, 0, (other) => void woken.push(other)).threadDied();
+    expect([waitingIn(memory), woken]).toEqual([1, [1]]);
+    expect(threads[1]!.queue.isFirst(threads[1]!.line[0]!)).toBe(true);
+  });
+});
