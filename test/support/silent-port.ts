@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { once } from './sockets.ts';
 
 const FILLERS = 8;
@@ -14,16 +14,21 @@ const LISTENER = `
 /** A loopback port whose accept queue is full: a connect to it is neither accepted nor refused. */
 export async function startSilentPort(): Promise<{ readonly port: number; close(): Promise<void> }> {
   const child = spawn(process.execPath, ['-e', LISTENER], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const [text] = await once(child.stdout, 'data');
-  const port = Number(String(text));
-  const fillers = Array.from({ length: FILLERS }, () => connect(port, '127.0.0.1').on('error', () => {}));
-  await once(fillers[0]!, 'connect');
-  return {
-    port,
-    async close() {
-      for (const filler of fillers) filler.destroy();
-      child.kill('SIGKILL');
-      await once(child, 'close');
-    },
+  const fillers: Socket[] = [];
+  const close = async (): Promise<void> => {
+    const closed = once(child, 'close');
+    for (const filler of fillers) filler.destroy();
+    child.kill('SIGKILL');
+    await closed;
   };
+  try {
+    const [text] = await once(child.stdout, 'data');
+    const port = Number(String(text));
+    while (fillers.length < FILLERS) fillers.push(connect(port, '127.0.0.1').on('error', () => {}));
+    await once(fillers[0]!, 'connect');
+    return { port, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
