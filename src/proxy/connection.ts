@@ -95,11 +95,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
 
   /** Finds a place at a backend and dials it, or has to wait for one. */
   begin(): void {
-    if (this.#options.line?.mustWait === true || !this.#find()) this.#wait();
-  }
-
-  takeTurn(): boolean {
-    return this.#find();
+    if (this.#options.line?.mustWait === true || !this.takeTurn()) this.#wait();
   }
 
   waitedTooLong(): void {
@@ -118,8 +114,8 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
     return now() + timeouts.connectTimeoutMs * timeouts.connectAttempts;
   }
 
-  /** False when every backend is full, and the client may wait. */
-  #find(): boolean {
+  /** Finds a place and dials it; false when every backend is full, and the client may wait. */
+  takeTurn(): boolean {
     const slot = this.#options.router.enter(this.address, this.#tried);
     if (slot === ALL_FULL && this.#tried.length === 0) return false;
     if (this.#phase === 'waiting') {
@@ -258,7 +254,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
     place.leave();
     if (this.#isClientClosed) this.#options.onEnded(this);
     else if (refusal !== undefined) this.#refuse(refusal);
-    else if (isDialFailure) this.#find();
+    else if (isDialFailure) this.takeTurn();
     else this.#relay?.lost();
   }
 

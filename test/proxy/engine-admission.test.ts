@@ -37,15 +37,14 @@ async function anEdge(kind: EngineKind, fields: Partial<Backend>, options: Parti
     connect,
     peak: () => peak,
     /** A client that has been greeted. */
-    async served(localAddress?: string): Promise<Socket> {
+    served: async (localAddress?: string): Promise<Socket> => {
       const client = await connect(localAddress);
       await once(client, 'data');
       return client;
     },
     /** What a client hears before the end. */
-    async heard(localAddress?: string): Promise<string> {
-      return (await readAll(await connect(localAddress))).toString();
-    },
+    heard: async (localAddress?: string): Promise<string> =>
+      (await readAll(await connect(localAddress))).toString(),
     waiting: (count: number) =>
       until(() => running.traffic.report().waiting === count, { what: `${count} to wait` }),
   };
@@ -165,7 +164,8 @@ describe.each(ENGINES)('$name engine, with a queue', (kind) => {
     const waiter = await connect();
     await waiting(1);
     apply([aBackend({ port: backend.port, hardLimit: 2 })]);
-    await once(waiter, 'data');
+    const [greeting] = await once(waiter, 'data');
+    expect(String(greeting)).toBe('hello');
     await waiting(0);
   });
 

@@ -21,7 +21,6 @@ import { newSharedState, newsOf } from '../../src/proxy/shared-state.ts';
 import { loadSys, type SysWay } from '../../src/proxy/sys/load-sys.ts';
 import type { Timeouts } from '../../src/proxy/timeouts.ts';
 import { createTrafficSource } from '../../src/proxy/traffic.ts';
-import type { Sys } from '../../src/proxy/sys/sys.ts';
 import { aSet } from './backends.ts';
 import { silentLogger } from './proxy.ts';
 
@@ -42,8 +41,8 @@ export interface EngineOptions extends Timeouts {
   readonly mostDescriptors: number;
   /** Descriptors from this number on are not for clients. */
   readonly clientCeiling: number;
-  /** The main thread's system calls, given the real ones. */
-  readonly mainSys: (sys: Sys) => Sys;
+  /** Sent to a data thread with what its module needs, anew for each one. */
+  readonly luggage: unknown;
 }
 
 export interface RunningEngine {
@@ -80,7 +79,7 @@ const DEFAULTS: EngineOptions = {
   module: new URL('../../src/composition/data-thread.ts', import.meta.url),
   mostDescriptors: descriptorLimit(),
   clientCeiling: descriptorLimit(),
-  mainSys: (sys) => sys,
+  luggage: undefined,
 };
 
 const ADDRESS_SETTING = 'EDGEPROXY_LISTEN_ADDR';
@@ -200,10 +199,14 @@ function epollEngine(name: string, sysWay: SysWay): EngineKind {
       const engine = await EpollEngine.start({
         ...options,
         ...base,
-        sys: options.mainSys(await loadSys(sysWay)),
+        sys: await loadSys(sysWay),
         state,
         addressSetting: ADDRESS_SETTING,
-        moduleData: { sysWay, geo: { cidrs: {}, regions: {}, geoipPath: undefined } },
+        moduleData: {
+          sysWay,
+          geo: { cidrs: {}, regions: {}, geoipPath: undefined },
+          luggage: options.luggage,
+        },
         news: newsOf(state.memory, threads),
         now: systemNow,
         isAtEase: () => false,
