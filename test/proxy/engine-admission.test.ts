@@ -13,11 +13,14 @@ const PATIENT = { maxWaiting: 1_000, timeoutMs: 60_000 };
 
 /** A backend that greets whoever comes, and an engine before it. */
 async function anEdge(kind: EngineKind, fields: Partial<Backend>, options: Partial<EngineOptions>) {
-  let peak = 0;
+  let [serving, peak] = [0, 0];
   const backend = await startTcpBackend(
     (socket) => {
-      peak = Math.max(peak, backend.sockets.length);
-      socket.on('end', () => socket.end()).resume();
+      peak = Math.max(peak, ++serving);
+      socket.resume().on('end', () => {
+        serving--;
+        socket.end();
+      });
       socket.write('hello');
     },
     { allowHalfOpen: true },
