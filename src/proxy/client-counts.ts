@@ -18,6 +18,12 @@ export function newClientCountsMemory(maxClients: number): ClientCountsMemory {
   };
 }
 
+/**
+ * Milliseconds after which the holder of the lock must be dead. It is buried by the main thread, which may be the one
+ * that waits.
+ */
+const PATIENCE = 1_000;
+
 /** Counts the connections of each client, for all threads, exactly. */
 export class ClientCounts {
   readonly #clients: AddressTable;
@@ -38,7 +44,7 @@ export class ClientCounts {
 
   /** Counts a connection, unless the client has so many already. */
   tryEnter(words: Uint32Array, most: number): boolean {
-    this.#lock.acquire();
+    this.#acquire();
     const entry = this.#clients.find(words);
     const count = entry === NONE ? 0 : this.#counts[entry]!;
     const mayEnter = count < most && (entry !== NONE || !this.#clients.isFull);
@@ -49,7 +55,7 @@ export class ClientCounts {
 
   /** A connection has ended. */
   leave(words: Uint32Array): void {
-    this.#lock.acquire();
+    this.#acquire();
     const entry = this.#clients.find(words);
     // Of a table that was emptied in between, see `threadDied`.
     if (entry !== NONE && --this.#counts[entry]! === 0) this.#clients.remove(entry);
@@ -61,5 +67,9 @@ export class ClientCounts {
     if (!this.#lock.inherit(holder)) return;
     this.#clients.clear();
     this.#lock.release();
+  }
+
+  #acquire(): void {
+    if (!this.#lock.acquire(PATIENCE)) this.#clients.clear();
   }
 }

@@ -142,6 +142,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   /** Ends both sides at once, with a reset where bytes may have gone through. */
   abort(): void {
     this.#phase = 'ending';
+    this.#options.line?.remove(this);
     if (this.#relay !== undefined) return this.#relay.abort();
     this.#backend?.close();
     this.#client.close();

@@ -165,7 +165,8 @@ export class Router {
     if (tenancy < 0) return NOWHERE;
     const row = this.#rowOf(slotOfTenancy(tenancy));
     const isSame = row >= 0 && this.#routes.table.tenancies[row] === tenancy;
-    return isSame && !triedRows.includes(row) ? row : NOWHERE;
+    const mayEnter = isSame && !this.#options.gates.isShut(slotOfTenancy(tenancy));
+    return mayEnter && !triedRows.includes(row) ? row : NOWHERE;
   }
 
   #rowsOf(slots: readonly number[]): readonly number[] {

@@ -5,18 +5,18 @@ const WAIT_MS = 1;
 type Cells = Int32Array<SharedArrayBuffer>;
 
 /**
- * Takes the lock in a cell of shared memory.
+ * Takes the lock in a cell of shared memory; false when it had to be taken from a holder.
  *
  * @param holder a number above 0 that is this thread's alone
  * @param patience how often to wait, a millisecond each time, before the lock is taken from a holder that must be dead;
  *   for who can bear what that one has left half done
  */
-export function acquireLock(cells: Cells, cell: number, holder: number, patience = Infinity): void {
+export function acquireLock(cells: Cells, cell: number, holder: number, patience = Infinity): boolean {
   for (let spin = 1; ; spin++) {
     const other = Atomics.compareExchange(cells, cell, FREE, holder);
-    if (other === FREE) return;
+    if (other === FREE) return true;
     if (spin % SPINS !== 0) continue;
-    if (spin / SPINS > patience && inheritLock(cells, cell, other, holder)) return;
+    if (spin / SPINS > patience && inheritLock(cells, cell, other, holder)) return false;
     // Its holder may have lost its processor.
     Atomics.wait(cells, cell, other, WAIT_MS);
   }
@@ -44,8 +44,9 @@ export class SharedLock {
     this.#holder = holder;
   }
 
-  acquire(): void {
-    acquireLock(this.#cells, this.#cell, this.#holder);
+  /** See `acquireLock`. */
+  acquire(patience?: number): boolean {
+    return acquireLock(this.#cells, this.#cell, this.#holder, patience);
   }
 
   /** As `acquire`, but gives up after a while: for who must not wait for a holder that may be dead. */

@@ -18,6 +18,7 @@ const TICKETS = 1;
 const FIRST_OF_THREADS = 2;
 const CELLS_OF_THREAD = 2;
 const NO_TICKET = 0;
+const NO_CELL = -1;
 
 export function newWaitQueueMemory(config: WaitQueueConfig, threads: number): WaitQueueMemory {
   return { config, cells: sharedInts(FIRST_OF_THREADS + threads * CELLS_OF_THREAD) };
@@ -52,15 +53,15 @@ export class WaitQueue {
     this.#wake = wake;
   }
 
-  /** How many wait, in all threads. */
-  get waiting(): number {
-    return waitingIn(this.memory);
+  /** Somebody waits, in whichever thread. */
+  get isAnybodyWaiting(): boolean {
+    return this.#firstCell(NO_TICKET, NO_CELL) !== NO_CELL;
   }
 
   /** Takes a place in the line: the ticket, or 0 when too many wait already. */
   join(): number {
     for (;;) {
-      const waiting = this.waiting;
+      const waiting = waitingIn(this.memory);
       if (waiting >= this.memory.config.maxWaiting) return NO_TICKET;
       if (Atomics.compareExchange(this.#cells, WAITING, waiting, waiting + 1) === waiting) break;
     }
@@ -87,10 +88,9 @@ export class WaitQueue {
 
   /** Has the thread whose first has waited longest look for a place, unless that is this one. */
   wakeFirst(): void {
-    if (this.waiting === 0) return;
     const own = Atomics.load(this.#cells, this.#own);
-    const cell = this.#firstCell(own, own === NO_TICKET ? -1 : this.#own);
-    if (cell >= 0 && cell !== this.#own) this.#wake((cell - FIRST_OF_THREADS) / CELLS_OF_THREAD);
+    const cell = this.#firstCell(own, own === NO_TICKET ? NO_CELL : this.#own);
+    if (cell !== NO_CELL && cell !== this.#own) this.#wake((cell - FIRST_OF_THREADS) / CELLS_OF_THREAD);
   }
 
   /** In the name of a thread that has died: its clients wait no more, and its places are for those who still do. */
@@ -105,7 +105,7 @@ export class WaitQueue {
     let [first, cell] = [ticket, at];
     for (let other = FIRST_OF_THREADS; other < this.#cells.length; other += CELLS_OF_THREAD) {
       const theirs = Atomics.load(this.#cells, other);
-      if (theirs === NO_TICKET || (cell >= 0 && ((theirs - first) | 0) >= 0)) continue;
+      if (theirs === NO_TICKET || (cell !== NO_CELL && ((theirs - first) | 0) >= 0)) continue;
       [first, cell] = [theirs, other];
     }
     return cell;

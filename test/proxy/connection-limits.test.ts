@@ -70,6 +70,17 @@ describe('the limits of connections', () => {
     );
   });
 
+  it('wait no longer than a second for a thread that nobody has buried', () => {
+    const memory = newConnectionLimitsMemory({ maxConnections: 0, maxPerClient: 1, ipv6Prefix: 64 });
+    const limits = new ConnectionLimits(memory, 2);
+    const { words } = CLIENTS[0]!;
+    expect(limits.enter(words)).toBeUndefined();
+    memory.clients.lock[0] = 1;
+    limits.leave(words);
+    expect(memory.clients.lock[0]).toBe(0);
+    expect(limits.enter(words)).toBeUndefined();
+  });
+
   it('begin to count anew when a thread has died in the middle of a change, and never hang', () => {
     const memory = newConnectionLimitsMemory({ maxConnections: 0, maxPerClient: 1, ipv6Prefix: 64 });
     const [one, other] = [new ConnectionLimits(memory, 1), new ConnectionLimits(memory, 2)];

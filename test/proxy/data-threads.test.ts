@@ -1,4 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
+import { mkdtemp, open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -195,6 +198,23 @@ describe.runIf(process.platform === 'linux')('the threads of an engine', () => {
     ]);
     expect(traffic.report().refused.local_error).toBe(1);
     expect((await readAll(await tcpConnect(port))).toString()).toBe('served');
+  });
+
+  it('are not woken any more when they have ended, by a number that may be a file by then', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'edgeproxy-test-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const running = await anEngine([aBackend()]);
+    await running.engine.close(0);
+    const files = await Promise.all(
+      Array.from({ length: 50 }, (_, index) => open(join(folder, String(index)), 'w')),
+    );
+    running.apply([aBackend({ port: 2 })]);
+    running.engine.cut('b1@127.0.0.1:9000');
+    await running.engine.close(0);
+    for (const file of files) {
+      expect((await file.stat()).size).toBe(0);
+      await file.close();
+    }
   });
 
   it('keep no listener of the process for each of them', async () => {

@@ -173,6 +173,27 @@ describe.each(ENGINES)('$name engine, with a queue', (kind) => {
     await waiting(0);
   });
 
+  it('goes on when the only backend is half-open and its trial is under way, and the first is bound to it', async () => {
+    const { served, connect, applyGated, backend, inForce, waiting } = await anEdge(
+      kind,
+      { hardLimit: 2 },
+      { waits: PATIENT, bindingTtlMs: 60_000 },
+    );
+    await leave(await served());
+    const row = aBackend({ port: backend.port, hardLimit: 2 });
+    applyGated([{ backend: row, gate: { epoch: 2, grant: 2, permits: 1 } }]);
+    await until(() => inForce() === 2, { what: 'the circuit to be half-open' });
+    const trial = await connect();
+    await until(() => backend.sockets.length === 1, { what: 'the trial' });
+    const waiter = await connect();
+    const greeted = once(waiter, 'data');
+    applyGated([{ backend: row, gate: { epoch: 3, grant: 3, permits: undefined } }]);
+    await greeted;
+    await waiting(0);
+    trial.destroy();
+    expect(inForce()).toBeGreaterThanOrEqual(2);
+  });
+
   it('ends them when it closes, and waits for them while it drains', async () => {
     const { served, connect, engine, waiting } = await anEdge(kind, full, { waits: PATIENT });
     const current = await served();

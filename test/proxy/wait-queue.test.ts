@@ -76,6 +76,7 @@ describe('the queue of several threads', () => {
     }
     new WaitQueue(memory, 0, (other) => void woken.push(other)).threadDied();
     expect([waitingIn(memory), woken]).toEqual([1, [1]]);
+    expect(threads[2]!.queue.isAnybodyWaiting).toBe(true);
     expect(threads[1]!.queue.isFirst(threads[1]!.line[0]!)).toBe(true);
   });
 });

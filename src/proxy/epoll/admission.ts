@@ -76,7 +76,8 @@ export class Admission {
 
   #wait(client: number): void {
     const { dialer, waiters, counters } = this.#options;
-    if (waiters?.add(client) === true) counters.clientQueued();
-    else dialer.refuse(client, 'all_full');
+    const refusal = waiters === undefined ? 'all_full' : waiters.add(client);
+    if (refusal === undefined) counters.clientQueued();
+    else dialer.refuse(client, refusal);
   }
 }

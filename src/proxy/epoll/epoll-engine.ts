@@ -78,7 +78,7 @@ export class EpollEngine implements ProxyEngine {
   #restarts = new Set<NodeJS.Timeout>();
   #deaths = 0;
   /** An eventfd for each thread, whichever of that number lives: the number of one that was closed may be another's. */
-  readonly #wakeFds: readonly number[];
+  readonly #wakeFds: number[];
   readonly #wake: (thread: number) => void;
   readonly #haltThreads = (): void => {
     for (const { handle } of this.#threads) handle?.halt();
@@ -158,7 +158,8 @@ export class EpollEngine implements ProxyEngine {
   async #stopThreads(): Promise<void> {
     await Promise.all(this.#threads.flatMap(({ handle }) => handle?.stop() ?? []));
     process.off('exit', this.#haltThreads);
-    for (const fd of this.#wakeFds) this.#options.sys.close(fd);
+    // Taken out first: sets, cuts and a second close may still come.
+    for (const fd of this.#wakeFds.splice(0)) this.#options.sys.close(fd);
   }
 
   #stopAccepting(command: Command): void {

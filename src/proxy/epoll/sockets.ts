@@ -93,6 +93,8 @@ export class Sockets {
   }
 
   #countOut(client: number): void {
+    // First: who buries this thread would count it out again.
+    this.#options.table.unmark(client, FLAG.COUNTED);
     this.#options.table.readAddress(client, this.#address);
     this.#options.limits!.leave(this.#address.words);
   }

@@ -1,3 +1,4 @@
+import type { RefusalReason } from '../../domain/outcome.ts';
 import type { Sys } from '../sys/sys.ts';
 import type { WaitQueue } from '../wait-queue.ts';
 import type { LoopClock } from './clock.ts';
@@ -50,7 +51,7 @@ export class Waiters {
 
   /** Whether whoever comes now has to stand behind others. */
   get mustWait(): boolean {
-    return this.#options.queue.waiting > 0;
+    return this.#options.queue.isAnybodyWaiting;
   }
 
   /** Something may have been freed, or the line has changed: turns are given at the end of the batch. */
@@ -58,14 +59,14 @@ export class Waiters {
     this.#isStirred = true;
   }
 
-  /** Has a client wait; false when too many do, or the kernel has no room to watch it. */
-  add(client: number): boolean {
+  /** Has a client wait; or why it cannot: too many do, or the kernel has no room to watch it. */
+  add(client: number): RefusalReason | undefined {
     const { queue, clock, sockets } = this.#options;
     const ticket = queue.join();
-    if (ticket === 0) return false;
+    if (ticket === 0) return 'all_full';
     if (sockets.watchReads(client) < 0) {
       queue.leave();
-      return false;
+      return 'local_error';
     }
     this.#table.unmark(client, FLAG.CLIENT);
     this.#table.mark(client, FLAG.WAITS);
@@ -74,7 +75,7 @@ export class Waiters {
     this.#line.insert(client);
     this.#publish();
     this.stir();
-    return true;
+    return undefined;
   }
 
   /** Takes a client out of the line. */

@@ -53,8 +53,9 @@ export class WaitingLine {
   }
 
   #serve(): void {
+    for (const waiter of this.#waiters.keys()) if (!waiter.takeTurn()) break;
+    // Not before: to look for a place in vain may give back what was held for a moment.
     this.#isStirred = false;
-    for (const waiter of this.#waiters.keys()) if (!waiter.takeTurn()) return;
   }
 
   #wait(): NodeJS.Timeout | undefined {
