@@ -14,6 +14,7 @@ const PATIENT = { maxWaiting: 1_000, timeoutMs: 60_000 };
 /** A backend that greets whoever comes, and an engine before it. */
 async function anEdge(kind: EngineKind, fields: Partial<Backend>, options: Partial<EngineOptions>) {
   let [serving, peak] = [0, 0];
+  const manners = { greets: true };
   const backend = await startTcpBackend(
     (socket) => {
       peak = Math.max(peak, ++serving);
@@ -21,7 +22,7 @@ async function anEdge(kind: EngineKind, fields: Partial<Backend>, options: Parti
         serving--;
         socket.end();
       });
-      socket.write('hello');
+      if (manners.greets) socket.write('hello');
     },
     { allowHalfOpen: true },
   );
@@ -37,6 +38,7 @@ async function anEdge(kind: EngineKind, fields: Partial<Backend>, options: Parti
   return {
     ...running,
     backend,
+    manners,
     connect,
     peak: () => peak,
     /** A client that has been greeted. */
@@ -174,24 +176,32 @@ describe.each(ENGINES)('$name engine, with a queue', (kind) => {
   });
 
   it('goes on when the only backend is half-open and its trial is under way, and the first is bound to it', async () => {
-    const { served, connect, applyGated, backend, inForce, waiting } = await anEdge(
+    const { served, connect, applyGated, backend, manners, inForce, waiting } = await anEdge(
       kind,
       { hardLimit: 2 },
       { waits: PATIENT, bindingTtlMs: 60_000 },
     );
     await leave(await served());
     const row = aBackend({ port: backend.port, hardLimit: 2 });
-    applyGated([{ backend: row, gate: { epoch: 2, grant: 2, permits: 1 } }]);
+    const halfOpen = { epoch: 2, grant: 2, permits: 1 };
+    applyGated([{ backend: row, gate: halfOpen }]);
     await until(() => inForce() === 2, { what: 'the circuit to be half-open' });
+    manners.greets = false;
     const trial = await connect();
     await until(() => backend.sockets.length === 1, { what: 'the trial' });
     const waiter = await connect();
     const greeted = once(waiter, 'data');
+    await waiting(1);
+    manners.greets = true;
+    // Has the first look for a place again, in vain.
+    applyGated([{ backend: row, gate: halfOpen }]);
+    await until(() => inForce() === 3, { what: 'the same set once more' });
     applyGated([{ backend: row, gate: { epoch: 3, grant: 3, permits: undefined } }]);
     await greeted;
     await waiting(0);
     trial.destroy();
-    expect(inForce()).toBeGreaterThanOrEqual(2);
+    await until(() => inForce() === 4, { what: 'the circuit to be closed' });
+    expect(backend.connections).toBe(3);
   });
 
   it('ends them when it closes, and waits for them while it drains', async () => {
