@@ -30,7 +30,9 @@ describe('the page of live statecharts', () => {
     expect(await page.locator('#events li').first().textContent()).toMatch(
       /\d\d:\d\d:\d\d\.\d{3}breaker:b2after openLeft→ halfOpen/,
     );
-    expect(await page.locator('#announcer').textContent()).toBe('breaker:b2 is halfOpen');
+    await until(async () => (await page.locator('#announcer').textContent()) === 'breaker:b2 is halfOpen', {
+      what: 'the announcement',
+    });
     expect(complaints).toEqual([]);
     expect(requests.filter((url) => new URL(url).hostname !== '127.0.0.1')).toEqual([]);
   });
