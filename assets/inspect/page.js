@@ -34,7 +34,7 @@ let isIncomplete = true;
 /** The connection was never lost since it was live: what was drawn and handed over is still good. */
 let isSameDaemon = false;
 let isPatternNew = false;
-let announcedMs = 0;
+let announcedMs = -Infinity;
 let stopStream = () => {};
 
 const showTab = createTabs(['chart', ...(inspectorUrl === '' ? [] : ['stately'])]);
