@@ -130,6 +130,22 @@ export class Router {
     return this.#rowOf(slot) !== NOWHERE;
   }
 
+  /** The row of a backend in the table in force; below zero when new clients are not to be sent there. */
+  rowOfTenancy(tenancy: number): number {
+    const row = this.#rowOf(slotOfTenancy(tenancy));
+    return row >= 0 && this.table.tenancies[row] === tenancy ? row : NOWHERE;
+  }
+
+  /** Whether a connection that no client waits for may be opened to a backend: it is sound, not full, and takes no header. */
+  mayWarm(tenancy: number): boolean {
+    const { gates, occupancy } = this.#options;
+    const slot = slotOfTenancy(tenancy);
+    const row = this.rowOfTenancy(tenancy);
+    if (row < 0 || this.table.headers[row] !== 0 || gates.isLimited(slot)) return false;
+    const hardLimit = this.table.hardLimits[row]!;
+    return hardLimit === 0 || occupancy.of(slot) < hardLimit;
+  }
+
   /** Binds the client to the backend that it has been connected to. */
   connected(client: IpAddress, tenancy: number): void {
     this.#options.affinity.bind(client, tenancy);
@@ -160,10 +176,8 @@ export class Router {
 
   #boundRow(client: IpAddress, triedRows: readonly number[]): number {
     const tenancy = this.#options.affinity.boundTo(client);
-    if (tenancy < 0) return NOWHERE;
-    const row = this.#rowOf(slotOfTenancy(tenancy));
-    const isSame = row >= 0 && this.#routes.table.tenancies[row] === tenancy;
-    return isSame && !triedRows.includes(row) ? row : NOWHERE;
+    const row = tenancy < 0 ? NOWHERE : this.rowOfTenancy(tenancy);
+    return triedRows.includes(row) ? NOWHERE : row;
   }
 
   #rowsOf(slots: readonly number[]): readonly number[] {
