@@ -11,6 +11,7 @@ import type {
   RateLimitSource,
   TrafficSource,
 } from '../domain/ports.ts';
+import type { PoolSettings } from '../domain/pool.ts';
 import { EdgeProxyError, messageOf } from '../errors.ts';
 import { Affinity } from '../proxy/affinity.ts';
 import { Directory } from '../proxy/directory.ts';
@@ -118,6 +119,16 @@ function limiterOf({ rate_limit: limit }: Settings, now: MonotonicClock, holder:
   });
 }
 
+function poolOf({ pool }: Settings): PoolSettings | undefined {
+  if (!pool.enabled) return undefined;
+  return {
+    maxPerBackend: pool.max_per_backend,
+    idleTimeoutMs: pool.idle_timeout_secs * 1000,
+    maxLifetimeMs: pool.max_lifetime_secs * 1000,
+    connectTimeoutMs: pool.connect_timeout_secs * 1000,
+  };
+}
+
 function timeoutsOf(settings: Settings): Timeouts {
   return {
     connectTimeoutMs: settings.connect_timeout_secs * 1000,
@@ -189,6 +200,7 @@ function epollProxy(options: ProxyOptions, { sys, way }: FoundSys): Proxy {
             ownRegion: settings.region,
             bindingTtlMs: settings.binding.ttl_secs * 1000,
             rateLimit: common.limiter?.memory,
+            pool: poolOf(settings),
             timeouts: timeoutsOf(settings),
             pipeBytes: pipeKib * BYTES_PER_KIB,
             clientCeiling: clientCeiling(mostDescriptors, probes),

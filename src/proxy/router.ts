@@ -136,14 +136,17 @@ export class Router {
     return row >= 0 && this.table.tenancies[row] === tenancy ? row : NOWHERE;
   }
 
-  /** Whether a connection that no client waits for may be opened to a backend: it is sound, not full, and takes no header. */
-  mayWarm(tenancy: number): boolean {
+  /**
+   * Whether a connection that no client waits for may be opened to a backend: it is sound, takes no header, and has room
+   * for those that are warm already.
+   */
+  mayWarm(tenancy: number, warm: number): boolean {
     const { gates, occupancy } = this.#options;
     const slot = slotOfTenancy(tenancy);
     const row = this.rowOfTenancy(tenancy);
     if (row < 0 || this.table.headers[row] !== 0 || gates.isLimited(slot)) return false;
     const hardLimit = this.table.hardLimits[row]!;
-    return hardLimit === 0 || occupancy.of(slot) < hardLimit;
+    return hardLimit === 0 || occupancy.of(slot) + warm < hardLimit;
   }
 
   /** Binds the client to the backend that it has been connected to. */

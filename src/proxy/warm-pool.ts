@@ -13,8 +13,8 @@ export interface WarmPoolOptions<Socket> {
   readonly shares: Occupancy;
   /** This thread's own. */
   readonly counters: PoolCounters;
-  /** Whether a connection that no client waits for may be opened to a backend now. */
-  readonly mayWarm: (tenancy: number) => boolean;
+  /** Whether a connection that no client waits for may be opened to a backend with so many warm ones. */
+  readonly mayWarm: (tenancy: number, warm: number) => boolean;
   /**
    * Begins to connect; `connected` or `failed` is called later, never during the call. Nothing when this machine has
    * no descriptor for it.
@@ -122,9 +122,10 @@ export class WarmPool<Socket> {
    * @param ageMs milliseconds since it was connected
    */
   giveBack(tenancy: number, socket: Socket, ageMs: number, tookMs: number): boolean {
-    const { now, counters, mayWarm } = this.#options;
+    const { now, counters, shares, mayWarm } = this.#options;
     const nowMs = now();
-    if (this.#isShut || !mayWarm(tenancy)) return false;
+    // Its client still holds a place.
+    if (this.#isShut || !mayWarm(tenancy, shares.of(slotOfTenancy(tenancy)) - 1)) return false;
     if (!this.#takeShare(tenancy)) {
       counters.discarded('surplus');
       return false;
@@ -220,11 +221,11 @@ export class WarmPool<Socket> {
   }
 
   #fill(backend: BackendPool<Socket>, nowMs: number): void {
-    const { mayWarm, connect } = this.#options;
+    const { mayWarm, connect, shares } = this.#options;
     const { tenancy, policy, idle } = backend;
-    if (this.#isShut || nowMs < this.#restsUntilMs || !policy.mayConnect(nowMs) || !mayWarm(tenancy)) return;
+    if (this.#isShut || nowMs < this.#restsUntilMs || !policy.mayConnect(nowMs)) return;
     for (let some = policy.wanted(nowMs) - idle.length - backend.connecting; some > 0; some--) {
-      if (!this.#takeShare(tenancy)) return;
+      if (!mayWarm(tenancy, shares.of(slotOfTenancy(tenancy))) || !this.#takeShare(tenancy)) return;
       const socket = connect(tenancy);
       if (socket === undefined) {
         this.#leaveShare(tenancy);

@@ -1,5 +1,6 @@
 import type { Backend } from '../../src/domain/backend.ts';
 import type { EligibleSet } from '../../src/domain/eligibility.ts';
+import type { PoolSettings } from '../../src/domain/pool.ts';
 import type { Outcome } from '../../src/domain/outcome.ts';
 import type { ListenAddress, Logger, ProxyEngine, TrafficSource } from '../../src/domain/ports.ts';
 import { systemNow } from '../../src/composition/system-clock.ts';
@@ -24,6 +25,7 @@ export interface EngineOptions extends Timeouts {
   readonly bindingTtlMs: number;
   readonly proxyHeaders: ProxyHeaderSettings;
   readonly rateLimit: RateLimitConfig | undefined;
+  readonly pool: PoolSettings | undefined;
   readonly threads: number;
   readonly logger: Logger;
   /** The module that a data thread runs. */
@@ -63,6 +65,7 @@ const DEFAULTS: EngineOptions = {
   bindingTtlMs: 0,
   proxyHeaders: { trusted: [], timeoutMs: 5_000 },
   rateLimit: undefined,
+  pool: undefined,
   threads: 2,
   logger: silentLogger,
   module: new URL('../../src/composition/data-thread.ts', import.meta.url),
@@ -192,6 +195,7 @@ function epollEngine(name: string, sysWay: SysWay): EngineKind {
           timeouts: timeoutsOf(options),
           proxyHeaders,
           rateLimit: base.limiter?.memory,
+          pool: options.pool,
           pipeBytes: 1_048_576,
           clientCeiling: options.clientCeiling,
           splices: true,

@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { GeoResolver, Logger, MonotonicClock, Random } from '../../domain/ports.ts';
+import type { GeoResolver, MonotonicClock, Random } from '../../domain/ports.ts';
+import type { PoolSettings } from '../../domain/pool.ts';
 import { limitedWarning } from '../../domain/limited-log.ts';
 import { REFUSAL_REASONS, type RefusalReason } from '../../domain/outcome.ts';
 import { Affinity } from '../affinity.ts';
@@ -10,22 +11,25 @@ import { newsOf, openSharedState, type SharedMemory } from '../shared-state.ts';
 import type { Timeouts } from '../timeouts.ts';
 import type { Sys } from '../sys/sys.ts';
 import { LoopClock } from './clock.ts';
+import { Connector } from './connector.ts';
 import { Dialer } from './dialer.ts';
 import { must } from './errno.ts';
 import { BACKLOG } from './bind-listener.ts';
 import { HeaderReader } from './header-reader.ts';
 import { HeaderWriter } from './header-writer.ts';
+import { Joiner } from './joiner.ts';
 import { Listeners } from './listeners.ts';
 import { Loop } from './loop.ts';
-import { type Command, Outbox } from './messages.ts';
+import { type Command, loggerOf, Outbox } from './messages.ts';
 import { Parking } from './parking.ts';
 import { Pipes } from './pipes.ts';
 import { READ_BYTES, Relay } from './relay.ts';
-import { CELL, FLAG, SocketTable, type SocketTableMemory } from './socket-table.ts';
+import { FLAG, SocketTable, type SocketTableMemory } from './socket-table.ts';
 import { Sockets } from './sockets.ts';
 import { Spare } from './spare.ts';
 import { Timers } from './timers.ts';
 import { Tuning, type TuningSettings } from './tuning.ts';
+import { WarmSockets } from './warm-sockets.ts';
 
 /** Time between two warnings of small pipes. */
 const PIPES_GAP_MS = 60_000;
@@ -42,6 +46,8 @@ export interface DataThreadSettings {
   readonly timeouts: Timeouts;
   /** Of the rate limiter, where there is one. */
   readonly rateLimit: RateLimiterMemory | undefined;
+  /** Of the pool, where there is one. */
+  readonly pool: PoolSettings | undefined;
   readonly pipeBytes: number;
   /** Descriptors from this number on are not for clients. */
   readonly clientCeiling: number;
@@ -120,6 +126,24 @@ export function runDataThread(
     outbox,
     onIdle: () => tellWhenDrained(),
   });
+  const connector = new Connector({ sys, table, spare, tuning });
+  const warm =
+    settings.pool &&
+    new WarmSockets({
+      sys,
+      table,
+      sockets,
+      connector,
+      parking,
+      router,
+      clock,
+      random,
+      settings: settings.pool,
+      shares: state.poolShares,
+      counters: state.poolCounters[thread]!,
+      clientCeiling: settings.clientCeiling,
+      onStale: (backend) => dialer.redial(backend),
+    });
   const relay = new Relay({
     sys,
     table,
@@ -129,6 +153,7 @@ export function runDataThread(
     counters,
     clock,
     tuning,
+    warm,
     splices: settings.splices,
     corksEnds: settings.corksEnds,
   });
@@ -151,20 +176,19 @@ export function runDataThread(
           onRefused: (client, problem) => dialer.unannounced(client, problem),
         });
   const headerWriter = new HeaderWriter({ sys, table, sockets, parking, relay, counters });
+  const joiner = new Joiner({ table, relay, headerWriter, router, counters, clock, tuning });
   const dialer: Dialer = new Dialer({
     sys,
     table,
     sockets,
-    relay,
-    spare,
+    joiner,
+    connector,
+    warm,
     headers,
-    headerWriter,
     limiter,
     router,
-    counters,
     clock,
     outbox,
-    tuning,
     timeouts: settings.timeouts,
     logsConnections: settings.logsConnections,
     onLocalTrouble: (tenancy, error) => warnLocal.warn({ tenancy, error }),
@@ -187,6 +211,7 @@ export function runDataThread(
       counters.acceptPaused();
       warnExhausted.warn({ error });
       pipes.closeSpare();
+      warm?.yieldDescriptors();
     },
     onClosed() {
       hasClosed = true;
@@ -201,6 +226,7 @@ export function runDataThread(
     headers,
     listeners,
     tuning,
+    warm,
     counters,
     timeouts: settings.timeouts,
   });
@@ -217,24 +243,17 @@ export function runDataThread(
     // Said first: of two who close one number, the second may close another's.
     outbox.tell({ type: 'closed' });
     listeners.close();
-  }
-
-  function cut(tenancy: number): void {
-    for (const client of table.having(FLAG.OPEN | FLAG.CLIENT)) {
-      if (table.get(client, CELL.TENANCY) !== tenancy) continue;
-      const backend = table.peerOf(client);
-      if (table.has(backend, FLAG.CONNECTING)) dialer.abandon(backend);
-      else sockets.closeBoth(client, true);
-    }
+    warm?.shut();
   }
 
   function onCommand(command: Command): void {
     switch (command.type) {
       case 'route':
         router.apply(command.table);
+        warm?.routed();
         return outbox.tell({ type: 'inForce', version: command.table.version });
       case 'cut':
-        return cut(command.tenancy);
+        return timers.cut(command.tenancy);
       case 'adopt':
         return listeners.adopt(command.listener);
       case 'release':
@@ -266,19 +285,11 @@ export function runDataThread(
     dialer,
     headers,
     relay,
+    warm,
     timers,
     outbox,
     onCommand,
   });
   outbox.tell({ type: 'ready' });
   loop.run();
-}
-
-function loggerOf(outbox: Outbox): Logger {
-  return {
-    error: (fields, message) => outbox.log('error', fields, message),
-    warn: (fields, message) => outbox.log('warn', fields, message),
-    info: (fields, message) => outbox.log('info', fields, message),
-    debug: (fields, message) => outbox.log('debug', fields, message),
-  };
 }

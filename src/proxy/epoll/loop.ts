@@ -10,6 +10,7 @@ import type { Command, Outbox } from './messages.ts';
 import type { Relay } from './relay.ts';
 import { CELL, FLAG, type SocketTable } from './socket-table.ts';
 import type { Timers } from './timers.ts';
+import type { WarmSockets } from './warm-sockets.ts';
 
 const MOST_EVENTS = 512;
 const WAKE_BYTES = 8;
@@ -31,6 +32,7 @@ export interface LoopOptions {
   readonly dialer: Dialer;
   readonly headers: HeaderReader | undefined;
   readonly relay: Relay;
+  readonly warm: WarmSockets | undefined;
   readonly timers: Timers;
   readonly outbox: Outbox;
   readonly onCommand: (command: Command) => void;
@@ -98,7 +100,8 @@ export class Loop {
   }
 
   #connection(fd: number, events: number): void {
-    const { table, dialer, headers, relay } = this.#options;
+    const { table, dialer, headers, relay, warm } = this.#options;
+    if (table.has(fd, FLAG.WARM)) return warm!.happened(fd, events);
     if ((events & (EPOLL.IN | EPOLL.READ_HANG_UP | EPOLL.HANG_UP)) !== 0) table.mark(fd, FLAG.READABLE);
     if ((events & EPOLL.URGENT) !== 0) table.mark(fd, FLAG.URGENT);
     // A reset hangs up as well, and is no FIN.

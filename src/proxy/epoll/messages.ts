@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
+import type { Logger } from '../../domain/ports.ts';
 import type { FailureCause } from '../../domain/outcome.ts';
 import type { RouteTable } from '../routes.ts';
 
@@ -86,4 +87,14 @@ export class Outbox {
       this.#lines = [];
     }
   }
+}
+
+/** Writes to the log by way of the main thread. */
+export function loggerOf(outbox: Outbox): Logger {
+  return {
+    error: (fields, message) => outbox.log('error', fields, message),
+    warn: (fields, message) => outbox.log('warn', fields, message),
+    info: (fields, message) => outbox.log('info', fields, message),
+    debug: (fields, message) => outbox.log('debug', fields, message),
+  };
 }

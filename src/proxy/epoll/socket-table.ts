@@ -39,6 +39,10 @@ export const FLAG = {
   /** Backend's side: the connection begins with a PROXY header of this version. */
   TAKES_V1: 0x2_0000,
   TAKES_V2: 0x4_0000,
+  /** Backend's side: in the pool, or on the way there; nobody's. */
+  WARM: 0x8_0000,
+  /** Both sides: the connection is from the pool, and nothing has gone through it. */
+  UNUSED: 0x10_0000,
 } as const;
 
 /** What a row holds. */
@@ -61,7 +65,10 @@ export const CELL = {
    * or a FIN went through last. Backend's side: when the connect began, then when the client's first byte went there.
    */
   SINCE: 6,
-  /** Backend's side: when the connect began, in microseconds, wrapping around: for how long it took. */
+  /**
+   * Backend's side: when the connect began, in microseconds, wrapping around: for how long it took. From the pool: how
+   * long it took.
+   */
   STARTED_US: 7,
   /** While a header is awaited: the other neighbour. */
   PREVIOUS_AWAITED: 7,
@@ -74,6 +81,8 @@ export const CELL = {
   /** Backend's side: the neighbours in the list of connects under way, plus one. Client's side: its address. */
   NEXT: 11,
   PREVIOUS: 12,
+  /** Backend's side, from the pool: when it was connected, in milliseconds on the loop's clock, wrapping around. */
+  BORN: 11,
   ADDRESS: 11,
 } as const;
 

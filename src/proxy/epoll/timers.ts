@@ -7,6 +7,7 @@ import type { Listeners } from './listeners.ts';
 import { CELL, FLAG, type SocketTable } from './socket-table.ts';
 import type { Sockets } from './sockets.ts';
 import type { Tuning } from './tuning.ts';
+import type { WarmSockets } from './warm-sockets.ts';
 
 const CLOSE_STEPS = 10;
 
@@ -18,6 +19,7 @@ export interface TimersOptions {
   readonly headers: HeaderReader | undefined;
   readonly listeners: Listeners;
   readonly tuning: Tuning;
+  readonly warm: WarmSockets | undefined;
   readonly counters: Counters;
   readonly timeouts: Timeouts;
 }
@@ -40,20 +42,22 @@ export class Timers {
 
   /** Milliseconds until something is due, -1 when nothing is. */
   nextMs(): number {
-    const { dialer, headers, listeners, sockets } = this.#options;
+    const { dialer, headers, listeners, sockets, warm } = this.#options;
     const sweep = sockets.clients > 0 ? Math.max(0, this.#sweepMs - this.#sinceSweep()) : -1;
     const own = soonest(sweep, this.#nextCloseMs());
     const dials = soonest(dialer.nextTimeoutMs(), headers?.nextTimeoutMs() ?? -1);
-    return soonest(soonest(dials, listeners.nextMs()), own);
+    const others = soonest(listeners.nextMs(), warm?.nextMs() ?? -1);
+    return soonest(soonest(dials, others), own);
   }
 
   run(): void {
-    const { dialer, headers, listeners, sockets } = this.#options;
+    const { dialer, headers, listeners, sockets, warm } = this.#options;
     dialer.expire();
     headers?.expire();
     listeners.run();
     if (this.#closing !== undefined) this.#closeDue();
     if (sockets.clients > 0 && this.#sinceSweep() >= this.#sweepMs) this.#sweep();
+    warm?.run();
   }
 
   /** Ends every connection, evenly over a time. */
@@ -62,6 +66,17 @@ export class Timers {
     if (victims.length === 0) return;
     this.#closing = { victims, startedAt: this.#options.clock.tick, spreadMs };
     this.#closed = 0;
+  }
+
+  /** Ends the connections of a backend; clients that are not connected yet get another one. */
+  cut(tenancy: number): void {
+    const { table, dialer, sockets } = this.#options;
+    for (const client of table.having(FLAG.OPEN | FLAG.CLIENT)) {
+      if (table.get(client, CELL.TENANCY) !== tenancy) continue;
+      const backend = table.peerOf(client);
+      if (table.has(backend, FLAG.CONNECTING)) dialer.abandon(backend);
+      else sockets.closeBoth(client, true);
+    }
   }
 
   #sinceSweep(): number {

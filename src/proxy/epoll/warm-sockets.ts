@@ -54,14 +54,14 @@ export class WarmSockets {
 
   constructor(options: WarmSocketsOptions) {
     this.#options = options;
-    const { sys, sockets, router, clock } = options;
-    this.#byteAt = sys.addressOf(this.#byte);
+    const { sockets, router, clock } = options;
+    this.#byteAt = options.sys.addressOf(this.#byte);
     this.#pool = new WarmPool({
       ...options,
       now: () => clock.ms,
-      mayWarm: (tenancy) => router.mayWarm(tenancy),
+      mayWarm: (tenancy, warm) => router.mayWarm(tenancy, warm),
       connect: (tenancy) => this.#connect(tenancy),
-      isAlive: (fd) => sys.peek(fd, this.#byteAt, PEEK_BYTES) === AGAIN,
+      isAlive: (fd) => this.#look(fd) === AGAIN,
       close: (fd) => sockets.close(fd, false),
     });
   }
@@ -93,6 +93,17 @@ export class WarmSockets {
     }
     if ((events & (EPOLL.READ_HANG_UP | EPOLL.HANG_UP)) !== 0) this.#pool.lost(fd, 'closed');
     else if ((events & (EPOLL.IN | EPOLL.URGENT)) !== 0) this.#pool.lost(fd, 'data');
+  }
+
+  /** Before the first byte of a client is read: whether its connection from the pool is gone, and another one dialled. */
+  isGone(client: number): boolean {
+    const { table } = this.#options;
+    const backend = table.peerOf(client);
+    if (!table.has(client, FLAG.CLIENT)) return false;
+    const seen = this.#look(backend);
+    if (seen > 0 || seen === AGAIN) return false;
+    this.ended(backend, false);
+    return true;
   }
 
   /**
@@ -149,6 +160,11 @@ export class WarmSockets {
     this.#pool.run();
   }
 
+  /** As `recv` of a byte that stays. */
+  #look(fd: number): number {
+    return this.#options.sys.peek(fd, this.#byteAt, PEEK_BYTES);
+  }
+
   #connect(tenancy: number): number | undefined {
     const { connector, router, sockets, table, clientCeiling } = this.#options;
     const ceiling = Math.floor(clientCeiling * CEILING_SHARE);
@@ -167,10 +183,9 @@ export class WarmSockets {
     const tenancy = table.get(backend, CELL.TENANCY);
     const ageMs = clock.since(table.get(backend, CELL.BORN));
     const tookMs = table.get(backend, CELL.STARTED_US) / US_PER_MS;
-    table.unmark(backend, FLAG.UNUSED);
-    const isAlive = this.#options.sys.peek(backend, this.#byteAt, PEEK_BYTES) === AGAIN;
-    // Its own place counts as free.
-    const isBack = isAlive && this.#pool.giveBack(tenancy, backend, ageMs, tookMs);
+    table.unmark(backend, FLAG.UNUSED | FLAG.READABLE);
+    const isSound = this.#look(backend) === AGAIN && !table.has(backend, FLAG.URGENT);
+    const isBack = isSound && this.#pool.giveBack(tenancy, backend, ageMs, tookMs);
     if (isBack) {
       table.mark(backend, FLAG.WARM);
       sockets.leave(slotOfTenancy(tenancy), NO_PERMIT);
