@@ -7,6 +7,7 @@ import type {
   Logger,
   MonotonicClock,
   OutcomeSink,
+  PoolSource,
   ProxyEngine,
   RateLimitSource,
   TrafficSource,
@@ -21,6 +22,7 @@ import { clientCeiling, descriptorLimit } from '../proxy/epoll/descriptor-limit.
 import { EpollEngine } from '../proxy/epoll/epoll-engine.ts';
 import { NetEngine } from '../proxy/net-engine.ts';
 import { RateLimiter } from '../proxy/rate-limiter.ts';
+import { createPoolSource } from '../proxy/pool-report.ts';
 import { Router } from '../proxy/router.ts';
 import { newSharedState, newsOf, type SharedState } from '../proxy/shared-state.ts';
 import { findSys, type FoundSys, SYS_WAYS } from '../proxy/sys/load-sys.ts';
@@ -49,6 +51,8 @@ export interface Proxy {
   readonly traffic: TrafficSource;
   /** Absent while there is no limit. */
   readonly limiter: RateLimitSource | undefined;
+  /** Absent while connections are not kept warm. */
+  readonly pool: PoolSource | undefined;
   readonly activeOf: (incarnation: string) => number;
   /** Forgets bindings that have expired. */
   readonly collectGarbage: () => void;
@@ -96,6 +100,7 @@ function commonOf({ settings, logger, now }: ProxyOptions, state: SharedState) {
     affinity,
     limiter: limiterOf(settings, now, counters.length + 1),
     traffic: createTrafficSource({ counters, occupancy, slots: directory.slots }),
+    pool: settings.pool.enabled ? createPoolSource(state.poolCounters, directory.slots) : undefined,
     activeOf: (incarnation: string) => directory.activeOf(incarnation),
     collectGarbage: () => void affinity.collectGarbage(),
   };
@@ -151,6 +156,7 @@ function portableProxy(options: ProxyOptions): Proxy {
     async startEngine() {
       const geo = await createGeoResolver(geoOptionsOf(settings));
       const ownRegion = settings.region;
+      const pool = poolOf(settings);
       const [news, random] = [newsOf(memory, 0), Math.random];
       return new NetEngine({
         address: parseListenAddress(settings.listen_addr)!,
@@ -165,6 +171,7 @@ function portableProxy(options: ProxyOptions): Proxy {
         onInForce,
         timeouts: timeoutsOf(settings),
         proxyHeaders: proxyHeadersOf(settings),
+        pool: pool && { settings: pool, shares: state.poolShares, counters: state.poolCounters[0]! },
       });
     },
   };

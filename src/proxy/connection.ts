@@ -1,30 +1,16 @@
 import type { RefusalReason } from '../domain/outcome.ts';
-import type { Logger, MonotonicClock } from '../domain/ports.ts';
-import { HEADER_MODES, type HeaderMode, relayedHeader } from '../domain/proxy-protocol/relayed-header.ts';
+import { HEADER_MODES, type HeaderMode } from '../domain/proxy-protocol/relayed-header.ts';
 import type { Introduction } from './awaited-header.ts';
 import { classifyConnectError } from './connect-error.ts';
-import { IpAddress } from './ip-address.ts';
-import type { DialClock } from './net/dial-clock.ts';
-import type { Transport, Wire, WireHolder } from './net/wire.ts';
-import { Place, type PlaceOptions } from './place.ts';
+import type { ConnectionOptions } from './connection-options.ts';
+import type { IpAddress } from './ip-address.ts';
+import type { WarmWire } from './net/warm-wires.ts';
+import type { Wire, WireHolder } from './net/wire.ts';
+import { openingHeader } from './opening-header.ts';
+import { Place } from './place.ts';
 import { Relay, type RelayHooks } from './relay.ts';
 import { refusalOf } from './router.ts';
-import { timeoutOver, type Timeouts } from './timeouts.ts';
-import type { SlotTable } from './slot-table.ts';
-
-export interface ConnectionOptions extends PlaceOptions {
-  readonly transport: Transport;
-  readonly dialClock: DialClock;
-  readonly slots: SlotTable;
-  readonly logger: Logger;
-  readonly now: MonotonicClock;
-  readonly timeouts: Timeouts;
-  /** A connect failed for a reason that lies with this machine; called once an attempt. */
-  readonly onLocalTrouble: (backendId: string, detail: string) => void;
-  readonly onRefused: (reason: RefusalReason, client: string) => void;
-  /** Everything that the connection held is released; called once. */
-  readonly onEnded: (connection: Connection) => void;
-}
+import { timeoutOver } from './timeouts.ts';
 
 /** The backend is to be left; it has done nothing wrong. */
 const ABANDONED = 'ABANDONED';
@@ -37,7 +23,7 @@ const KEEP_ALIVE_DELAY_MS = 60_000;
 /**
  * One client and the backend that serves it.
  *
- *     accepted ─► enter ─► dialling ─► relaying ─► both wires closed ─► ended
+ *     accepted ─► enter ─► from the pool or dialling ─► relaying ─► both wires closed ─► ended
  *                   ▲         │ refused, unreachable, timed out, abandoned
  *                   └─────────┘ (next distinct backend, within attempts and deadline)
  *
@@ -52,10 +38,14 @@ export class Connection implements WireHolder, RelayHooks {
   readonly #options: ConnectionOptions;
   /** Slots of the backends that have failed this client. */
   readonly #tried: number[] = [];
-  readonly #deadlineMs: number;
+  #deadlineMs: number;
   #backend: Wire | undefined;
   #place: Place | undefined;
   #relay: Relay | undefined;
+  /** Its backend's wire, while that is one from the pool. */
+  #warm: WarmWire | undefined;
+  /** It was one, and is being closed. */
+  #isStale = false;
   /** What the backend that is dialled is to be sent first. */
   #headerMode: HeaderMode = 'off';
   #dialStartedMs = 0;
@@ -93,16 +83,16 @@ export class Connection implements WireHolder, RelayHooks {
 
   /** Finds a place at a backend and dials it. */
   begin(): void {
-    const { router, slots, now, transport, dialClock } = this.#options;
+    const { router, slots, warm } = this.#options;
     const slot = router.enter(this.#address, this.#tried);
     if (slot < 0) return this.#refuse(refusalOf(slot));
     this.#place = new Place(slots.at(slot)!, this.#options);
     this.#headerMode = HEADER_MODES[router.table.headers[router.row]!]!;
-    this.#dialStartedMs = now();
-    this.#dialError = undefined;
-    const { host, port } = this.#place.occupant.backend;
-    this.#backend = transport.dial(host, port, this);
-    dialClock.add(this);
+    this.#warm = warm?.take(this.#place.occupant.tenancy);
+    if (this.#warm === undefined) return this.#dial();
+    this.#backend = this.#warm.wire;
+    this.#backend.hold(this);
+    this.#relayTo(this.#backend, this.#warm.tookMs);
   }
 
   /** Ends both sides at once, with a reset where bytes may have gone through. */
@@ -139,32 +129,36 @@ export class Connection implements WireHolder, RelayHooks {
   }
 
   connected(backend: Wire): void {
-    const { counters, router, logger, now, dialClock } = this.#options;
+    this.#options.dialClock.delete(this);
+    this.#relayTo(backend, this.#options.now() - this.#dialStartedMs);
+  }
+
+  #dial(): void {
+    const { now, transport, dialClock } = this.#options;
+    this.#dialStartedMs = now();
+    this.#dialError = undefined;
+    const { host, port } = this.#place!.occupant.backend;
+    this.#backend = transport.dial(host, port, this);
+    dialClock.add(this);
+  }
+
+  #relayTo(backend: Wire, tookMs: number): void {
+    const { counters, router, logger, now } = this.#options;
     const { slot, tenancy, backend: row } = this.#place!.occupant;
-    const nowMs = now();
-    const rttSeconds = (nowMs - this.#dialStartedMs) / 1000;
-    dialClock.delete(this);
+    const rttSeconds = tookMs / 1000;
+    const isFromPool = this.#warm !== undefined;
     this.#phase = 'relaying';
     router.connected(this.#address, tenancy);
     counters.connected(slot, rttSeconds);
     logger.debug({ client: this.#address.text, backend: row.id, rttSeconds }, 'client connected to backend');
-    this.#relay = new Relay(this.#client, backend, this, now);
-    if (this.#introduction === undefined && this.#headerMode === 'off') return;
-    const { surplus = NOTHING, hasEnded = false } = this.#introduction ?? {};
-    this.#relay.open({ header: this.#header(), surplus, hasEnded });
-    this.#introduction = undefined;
-  }
-
-  #header(): Uint8Array {
-    const ends = this.#headerMode === 'off' ? undefined : this.#client.ends();
-    // A client that has gone has no addresses any more, and no use for a backend.
-    if (this.#headerMode === 'off' || ends === undefined) return NOTHING;
-    return relayedHeader(this.#headerMode, this.#introduction?.announcement, () => ({
-      source: this.#address.words,
-      sourcePort: ends.remotePort,
-      destination: IpAddress.of(ends.localAddress).words,
-      destinationPort: ends.localPort,
-    }));
+    this.#relay = new Relay(this.#client, backend, this, now, isFromPool);
+    const introduction = this.#introduction;
+    if (introduction === undefined && this.#headerMode === 'off') return;
+    const { surplus = NOTHING, hasEnded = false } = introduction ?? {};
+    const header = openingHeader(this.#headerMode, this.#client, this.#address, introduction?.announcement);
+    // Should this connection turn out dead, the next backend may want to know.
+    this.#introduction = isFromPool ? introduction : undefined;
+    this.#relay.open({ header, surplus, hasEnded });
   }
 
   dialFailed(wire: Wire, errorCode: string): void {
@@ -204,12 +198,49 @@ export class Connection implements WireHolder, RelayHooks {
     this.#options.logger.debug({ client: this.#address.text, error: errorCode }, 'client connection broke');
   }
 
+  leftUnused(): void {
+    const place = this.#place!;
+    this.#phase = 'ending';
+    this.#backend = undefined;
+    this.#place = undefined;
+    this.#options.warm!.giveBack(this.#warm!);
+    place.leave();
+    this.#client.close();
+  }
+
+  wasStale(unsent: Uint8Array, hasEnded: boolean): void {
+    const { warm, now, timeouts } = this.#options;
+    warm!.wasStale();
+    const announcement = this.#introduction?.announcement;
+    this.#introduction = { announcement, surplus: unsent, hasEnded };
+    this.#relay = undefined;
+    this.#phase = 'dialling';
+    this.#isStale = true;
+    this.#deadlineMs = now() + timeouts.connectTimeoutMs * timeouts.connectAttempts;
+    this.#backend!.close();
+  }
+
+  /** Its connection from the pool was dead, which is nobody's fault: there will be a new one to the same backend. */
+  #replaceStale(): void {
+    const place = this.#place!;
+    this.#isStale = false;
+    this.#warm = undefined;
+    this.#backend = undefined;
+    const isRouted = this.#options.router.rowOfTenancy(place.occupant.tenancy) >= 0;
+    if (!this.#isClientClosed && isRouted) return this.#dial();
+    this.#place = undefined;
+    place.leave();
+    if (this.#isClientClosed) this.#options.onEnded(this);
+    else this.begin();
+  }
+
   #failDial(errorCode: string): void {
     this.#dialError = errorCode;
     this.#backend?.close();
   }
 
   #backendClosed(): void {
+    if (this.#isStale) return this.#replaceStale();
     const place = this.#place!;
     this.#options.dialClock.delete(this);
     this.#backend = undefined;

@@ -2,7 +2,13 @@ import type { Backend } from '../../src/domain/backend.ts';
 import type { EligibleSet } from '../../src/domain/eligibility.ts';
 import type { PoolSettings } from '../../src/domain/pool.ts';
 import type { Outcome } from '../../src/domain/outcome.ts';
-import type { ListenAddress, Logger, ProxyEngine, TrafficSource } from '../../src/domain/ports.ts';
+import type {
+  ListenAddress,
+  Logger,
+  PoolSource,
+  ProxyEngine,
+  TrafficSource,
+} from '../../src/domain/ports.ts';
 import { systemNow } from '../../src/composition/system-clock.ts';
 import { Affinity } from '../../src/proxy/affinity.ts';
 import { Directory } from '../../src/proxy/directory.ts';
@@ -11,6 +17,7 @@ import { descriptorLimit } from '../../src/proxy/epoll/descriptor-limit.ts';
 import { NetEngine } from '../../src/proxy/net-engine.ts';
 import type { ProxyHeaderSettings } from '../../src/proxy/proxy-header-settings.ts';
 import { type RateLimitConfig, RateLimiter } from '../../src/proxy/rate-limiter.ts';
+import { createPoolSource } from '../../src/proxy/pool-report.ts';
 import { Router } from '../../src/proxy/router.ts';
 import { newSharedState, newsOf } from '../../src/proxy/shared-state.ts';
 import { loadSys, type SysWay } from '../../src/proxy/sys/load-sys.ts';
@@ -42,6 +49,7 @@ export interface RunningEngine {
   readonly engine: ProxyEngine & { readonly liveConnections: number };
   readonly port: number;
   readonly traffic: TrafficSource;
+  readonly pool: PoolSource;
   readonly outcomes: readonly Outcome[];
   readonly apply: (backends: readonly Backend[]) => void;
   /** The same with gates; the version is given by the engine's owner. */
@@ -126,7 +134,8 @@ function aBase(threads: number, options: EngineOptions) {
       try {
         const { port } = await engine.listen();
         const traffic = createTrafficSource({ counters, occupancy, slots: directory.slots });
-        return { engine, port, traffic, outcomes, apply, applyGated, inForce: () => inForce };
+        const pool = createPoolSource(state.poolCounters, directory.slots);
+        return { engine, port, traffic, pool, outcomes, apply, applyGated, inForce: () => inForce };
       } catch (error) {
         await engine.close(0);
         throw error;
@@ -143,6 +152,7 @@ function portableEngine(name: string, usesStreams: boolean): EngineKind {
       const { state, directory, affinity, limiter, onOutcomes, onInForce, run } = aBase(1, options);
       const { occupancy, gates, memory } = state;
       const counters = state.counters[0]!;
+      const { pool } = options;
       const router = new Router({
         ownRegion: 'sa',
         geo: { isEmpty: true, locate: () => undefined },
@@ -155,6 +165,7 @@ function portableEngine(name: string, usesStreams: boolean): EngineKind {
       });
       const engine = new NetEngine({
         ...options,
+        pool: pool && { settings: pool, shares: state.poolShares, counters: state.poolCounters[0]! },
         timeouts: timeoutsOf(options),
         addressSetting: ADDRESS_SETTING,
         directory,
