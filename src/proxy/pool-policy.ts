@@ -11,6 +11,17 @@ const DEVIATIONS = 2;
 
 const BACKOFF: BackoffOptions = { baseMs: 500, maxMs: 30_000 };
 
+/** How often all connections are looked at, at most and at least, and how many times within a timeout. */
+const LONGEST_SWEEP_MS = 500;
+const SHORTEST_SWEEP_MS = 10;
+const SWEEPS_PER_TIMEOUT = 4;
+
+/** Milliseconds between two looks at all connections of a pool. */
+export function poolSweepMs({ idleTimeoutMs, maxLifetimeMs, connectTimeoutMs }: PoolSettings): number {
+  const shortest = Math.min(idleTimeoutMs, maxLifetimeMs, connectTimeoutMs) / SWEEPS_PER_TIMEOUT;
+  return Math.max(SHORTEST_SWEEP_MS, Math.min(LONGEST_SWEEP_MS, shortest));
+}
+
 /**
  * How many warm connections one backend should have. Pure: time is a parameter, in milliseconds on any scale that
  * does not go back.

@@ -2,7 +2,7 @@ import type { DiscardReason, PoolSettings } from '../domain/pool.ts';
 import type { MonotonicClock, Random } from '../domain/ports.ts';
 import type { Occupancy } from './occupancy.ts';
 import type { PoolCounters } from './pool-counters.ts';
-import { PoolPolicy } from './pool-policy.ts';
+import { PoolPolicy, poolSweepMs } from './pool-policy.ts';
 import { slotOfTenancy } from './slot-table.ts';
 
 export interface WarmPoolOptions<Socket> {
@@ -46,11 +46,6 @@ interface BackendPool<Socket> {
   connecting: number;
 }
 
-/** How often all are looked at, at most and at least, and how many times within a timeout. */
-const LONGEST_SWEEP_MS = 500;
-const SHORTEST_SWEEP_MS = 10;
-const SWEEPS_PER_TIMEOUT = 4;
-
 /** How long nothing is opened after descriptors have run short. */
 const REST_MS = 1_000;
 
@@ -86,9 +81,7 @@ export class WarmPool<Socket> {
 
   constructor(options: WarmPoolOptions<Socket>) {
     this.#options = options;
-    const { idleTimeoutMs, maxLifetimeMs, connectTimeoutMs } = options.settings;
-    const shortest = Math.min(idleTimeoutMs, maxLifetimeMs, connectTimeoutMs) / SWEEPS_PER_TIMEOUT;
-    this.#sweepMs = Math.max(SHORTEST_SWEEP_MS, Math.min(LONGEST_SWEEP_MS, shortest));
+    this.#sweepMs = poolSweepMs(options.settings);
     this.#sweptMs = options.now();
   }
 
@@ -201,7 +194,10 @@ export class WarmPool<Socket> {
     if (this.#backends.size === 0) return;
     const nowMs = this.#options.now();
     if (nowMs - this.#sweptMs >= this.#sweepMs) this.#sweep(nowMs);
-    for (const backend of this.#due) this.#fill(backend, nowMs);
+    for (const backend of this.#due) {
+      this.#trim(backend);
+      this.#fill(backend, nowMs);
+    }
     this.#due.clear();
   }
 
@@ -218,6 +214,15 @@ export class WarmPool<Socket> {
       if (isUnused && backend.policy.wanted(nowMs) === 0) this.#backends.delete(backend.tenancy);
       else this.#due.add(backend);
     }
+  }
+
+  /** Closes what clients have taken the room of. */
+  #trim({ tenancy, idle, connecting }: BackendPool<Socket>): void {
+    const { mayWarm, shares } = this.#options;
+    const isTooMuch = (): boolean => !mayWarm(tenancy, shares.of(slotOfTenancy(tenancy)) - 1);
+    if (idle.length + connecting === 0 || !isTooMuch()) return;
+    for (const warm of [...this.#warm.values()])
+      if (warm.backend.tenancy === tenancy && isTooMuch()) this.#discard(warm, 'surplus');
   }
 
   #fill(backend: BackendPool<Socket>, nowMs: number): void {

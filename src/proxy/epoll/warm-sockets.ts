@@ -153,7 +153,7 @@ export class WarmSockets {
   }
 
   nextMs(): number {
-    return this.#pool.nextMs();
+    return Math.ceil(this.#pool.nextMs());
   }
 
   run(): void {
