@@ -3,7 +3,7 @@ import type { Random } from '../domain/ports.ts';
 import type { PoolSettings } from '../domain/pool.ts';
 
 /** How far back the arrival rate looks, and how much a new connect time counts against the earlier ones. */
-const RATE_WINDOW_MS = 2_000;
+const RATE_WINDOW_MS = 1_000;
 const CONNECT_WEIGHT = 0.25;
 
 /** Deviations of the number of arrivals, as it varies by chance, that the pool is prepared for. */
