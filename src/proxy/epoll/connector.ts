@@ -28,25 +28,28 @@ export class Connector {
 
   /** A new socket that connects to the backend in this row and is in the table of sockets, or why there is none. */
   open(routes: RouteTable, row: number): number {
-    const { spare } = this.#options;
-    const fd = this.#dial(routes, row);
+    const { spare, tuning } = this.#options;
+    const fd = this.#dial(routes, row, tuning.delaysAcks);
     const hasRoom = fd === NO_DESCRIPTORS && spare.spend();
-    return this.#enlist(hasRoom ? this.#dial(routes, row) : fd, HEADER_FLAGS[routes.headers[row]!]!);
+    return this.#enlist(
+      hasRoom ? this.#dial(routes, row, tuning.delaysAcks) : fd,
+      HEADER_FLAGS[routes.headers[row]!]!,
+    );
   }
 
   /** The same for nobody: below zero when its number is not below `ceiling`, for want of descriptors. */
   openWarm(routes: RouteTable, row: number, ceiling: number): number {
-    const fd = this.#dial(routes, row);
+    // No data is there to carry the last segment of the handshake: the backend would not know of it.
+    const fd = this.#dial(routes, row, 0);
     if (fd < ceiling) return this.#enlist(fd, FLAG.WARM);
     this.#options.sys.close(fd);
     return NO_DESCRIPTORS;
   }
 
-  #dial(routes: RouteTable, row: number): number {
-    const { sys, tuning } = this.#options;
+  #dial(routes: RouteTable, row: number, delaysAcks: 0 | 1): number {
     this.#endpoint.writeEndpoint(routes.endpoints, row);
     const { pointer, length, family } = this.#endpoint;
-    return sys.dial(family, pointer, length, tuning.delaysAcks);
+    return this.#options.sys.dial(family, pointer, length, delaysAcks);
   }
 
   #enlist(fd: number, flags: number): number {
