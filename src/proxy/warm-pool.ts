@@ -159,7 +159,7 @@ export class WarmPool<Socket> {
 
   /** Closes what belongs to backends that new clients may not get any more. */
   keepOnly(isRouted: (tenancy: number) => boolean): void {
-    for (const warm of [...this.#warm.values()])
+    for (const warm of this.#warm.values())
       if (!isRouted(warm.backend.tenancy)) this.#discard(warm, 'backend_left');
     for (const backend of this.#backends.values()) {
       if (isRouted(backend.tenancy)) continue;
@@ -171,13 +171,13 @@ export class WarmPool<Socket> {
   /** Makes room: closes everything, and opens nothing for a while. */
   yieldDescriptors(): void {
     this.#restsUntilMs = this.#options.now() + REST_MS;
-    for (const warm of [...this.#warm.values()]) this.#discard(warm, 'descriptors');
+    for (const warm of this.#warm.values()) this.#discard(warm, 'descriptors');
   }
 
   /** Closes everything for good. */
   shut(): void {
     this.#isShut = true;
-    for (const warm of [...this.#warm.values()]) this.#discard(warm, 'shutdown');
+    for (const warm of this.#warm.values()) this.#discard(warm, 'shutdown');
     this.#backends.clear();
     this.#due.clear();
   }
@@ -203,7 +203,7 @@ export class WarmPool<Socket> {
 
   #sweep(nowMs: number): void {
     this.#sweptMs = nowMs;
-    for (const warm of [...this.#warm.values()]) {
+    for (const warm of this.#warm.values()) {
       const reason = this.#reasonByTime(warm, nowMs);
       if (reason !== undefined) this.#discard(warm, reason);
       else if (warm.isConnecting && nowMs - warm.bornMs >= this.#options.settings.connectTimeoutMs)
@@ -221,7 +221,7 @@ export class WarmPool<Socket> {
     const { mayWarm, shares } = this.#options;
     const isTooMuch = (): boolean => !mayWarm(tenancy, shares.of(slotOfTenancy(tenancy)) - 1);
     if (idle.length + connecting === 0 || !isTooMuch()) return;
-    for (const warm of [...this.#warm.values()])
+    for (const warm of this.#warm.values())
       if (warm.backend.tenancy === tenancy && isTooMuch()) this.#discard(warm, 'surplus');
   }
 

@@ -77,7 +77,7 @@ try {
       await delay(roundTripMs);
     }
   }
-  const hits = await daemons[1]!.metric('edgeproxy_pool_hits_total{backend="a"}');
+  const hits = await daemons[1].metric('edgeproxy_pool_hits_total{backend="a"}');
   const medians = samples.map((own) => quantileOf(own, 0.5)) as [number, number];
   const savedMs = medians[0] - medians[1];
   const rows = ['without a pool', 'with a pool'].map((name, index) => [

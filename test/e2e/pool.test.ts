@@ -12,7 +12,7 @@ const discarded = (reason: string): string => `edgeproxy_pool_discarded_total{re
 
 async function numbersOf(daemon: DaemonProcess) {
   const [hits, misses, warm] = await Promise.all(
-    [series('hits_total'), series('misses_total'), series('connections')].map(daemon.metric),
+    [series('hits_total'), series('misses_total'), series('connections')].map((name) => daemon.metric(name)),
   );
   return { hits: hits!, misses: misses!, warm: warm! };
 }

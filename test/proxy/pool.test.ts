@@ -50,7 +50,7 @@ async function aPool(
     report,
     of,
     /** The port that the backend sees this client come from. */
-    async portOf(client: Socket): Promise<number> {
+    async portOf(this: void, client: Socket): Promise<number> {
       client.write('?');
       const [bytes] = await once(client, 'data');
       return Number(String(bytes).split(' ')[0]);
@@ -145,6 +145,7 @@ describe.each(ENGINES)('the pool of the $name engine', ({ start }) => {
     await until(() => backend.sockets.length > 0 && portsOf(backend).every((p) => !old.includes(p)), {
       what: 'the old ones to be gone',
     });
+    expect(report().connectFailures).toBe(0);
   });
 
   it('takes a connection back whose client has left without a byte, and gives it to the next one', async () => {
