@@ -1,47 +1,25 @@
 import type { EligibleSet } from '../../domain/eligibility.ts';
-import type {
-  ListenAddress,
-  Logger,
-  MonotonicClock,
-  OutcomeSink,
-  ProxyEngine,
-  ThreadReport,
-} from '../../domain/ports.ts';
+import type { ListenAddress, Logger, MonotonicClock, ProxyEngine, ThreadReport } from '../../domain/ports.ts';
 import { messageOf } from '../../errors.ts';
-import type { Affinity } from '../affinity.ts';
-import type { Directory } from '../directory.ts';
-import type { RateLimiter } from '../rate-limiter.ts';
-import type { ConnectionLimits } from '../connection-limits.ts';
 import type { IpAddress } from '../ip-address.ts';
-import type { WaitQueueMemory } from '../wait-queue.ts';
 import type { RouteTable } from '../routes.ts';
-import type { ScoreNews } from '../score-news.ts';
-import type { SharedState } from '../shared-state.ts';
 import { type BindOptions, bindListeners } from './bind-listener.ts';
 import { ListenerDesk } from './listener-desk.ts';
 import type { Command, Report } from './messages.ts';
 import { DataThread } from './thread-slot.ts';
 import { openWakeFds, wakerOf } from './waker.ts';
 import { ThreadHandle, type ThreadHandleOptions } from './thread-handle.ts';
-import { reclaim } from './reclaim.ts';
+import { reclaim, type ReclaimOptions } from './reclaim.ts';
 import { attend, outcomesOf, writeLines } from './thread-reports.ts';
 
 export interface EpollEngineOptions
   extends
+    ReclaimOptions,
     Pick<BindOptions, 'address' | 'addressSetting'>,
     Pick<ThreadHandleOptions, 'sys' | 'mostDescriptors' | 'module' | 'moduleData' | 'settings'> {
   readonly threads: number;
-  readonly directory: Directory;
-  readonly state: SharedState;
-  readonly affinity: Affinity;
-  readonly limiter: RateLimiter | undefined;
-  readonly limits: ConnectionLimits | undefined;
-  readonly queue: WaitQueueMemory | undefined;
-  /** What the main thread tells the data threads of slots. */
-  readonly news: ScoreNews;
   readonly logger: Logger;
   readonly now: MonotonicClock;
-  readonly onOutcomes: OutcomeSink;
   /** New clients are routed by this set, or a newer one, from now on; by no thread by an older one. */
   readonly onInForce: (setVersion: number) => void;
   /** Whether a success would tell the breaker of an incarnation nothing. */

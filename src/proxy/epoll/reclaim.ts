@@ -15,6 +15,7 @@ export interface ReclaimOptions {
   readonly limiter: RateLimiter | undefined;
   readonly limits: ConnectionLimits | undefined;
   readonly queue: WaitQueueMemory | undefined;
+  /** What the main thread tells the data threads of slots. */
   readonly news: ScoreNews;
   readonly onOutcomes: OutcomeSink;
 }
