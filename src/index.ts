@@ -132,7 +132,8 @@ export { createOpenSubscription } from './adapters/postgres/subscription.ts';
 
 // The daemon as a whole.
 export type { Environment } from './config/environment.ts';
-export { type LoadedSettings, loadSettings, type Origin } from './config/load.ts';
+export { type LoadedSettings, loadSettings } from './config/load.ts';
+export type { Origin } from './config/origin.ts';
 export type { Settings } from './config/schema.ts';
 export type { SettingsFile } from './config/toml-file.ts';
 export { createDaemon, type Daemon, type DaemonAddresses, type DaemonOptions } from './daemon.ts';
