@@ -1,6 +1,6 @@
 import { type Setting, SETTINGS } from './catalogue.ts';
 import { type LoadedSettings, valueOf } from './load.ts';
-import type { Origin } from './origin.ts';
+import { type Origin, sqlPlace } from './origin.ts';
 
 const MASK = '***';
 
@@ -20,6 +20,7 @@ function printed(value: unknown): string {
 function shownOrigin(origin: Origin | undefined): string {
   if (origin === undefined || origin.from === 'default') return 'default';
   if (origin.from === 'env') return origin.name;
+  if (origin.from === 'sql') return sqlPlace(origin);
   return origin.line === undefined ? origin.path : `${origin.path}:${origin.line}`;
 }
 
