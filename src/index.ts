@@ -117,6 +117,20 @@ export {
   type MemberChange,
 } from './streams/eligible-backends.ts';
 
+// Metrics.
+export { createMetrics, type Metrics, type MetricsOptions } from './adapters/prometheus/metrics.ts';
+export type {
+  BackendTraffic,
+  EngineReport,
+  EngineSource,
+  FleetReport,
+  FleetSource,
+  RateLimitSource,
+  TrafficReport,
+  TrafficSource,
+} from './domain/ports.ts';
+export { REFUSAL_REASONS, TIMEOUT_KINDS, type RefusalReason, type TimeoutKind } from './domain/outcome.ts';
+
 // PostgreSQL.
 export { createBackendReader } from './adapters/postgres/backend-reader.ts';
 export type { PostgresConnectionOptions } from './adapters/postgres/client-config.ts';
