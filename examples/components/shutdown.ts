@@ -6,7 +6,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { createActor, fromPromise, toPromise } from 'xstate';
-import { type CloseInput, lifecycleMachine } from 'edgeproxy';
+import { type CloseInput, lifecycleMachine, messageOf } from 'edgeproxy';
 
 const live = new Set<Socket>();
 const server = createServer((socket) => {
@@ -42,7 +42,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const)
 
 lifecycle.start();
 const { error } = await toPromise(lifecycle);
-print(error === undefined ? 'stopped' : `failed: ${String(error)}`);
+print(error === undefined ? 'stopped' : `failed: ${messageOf(error)}`);
 process.exit(error === undefined ? 0 : 1);
 
 function print(text: string): void {
