@@ -97,12 +97,21 @@ function expectation(issue: z.core.$ZodIssue, setting: Setting | undefined): str
 }
 
 /** What the schema cannot say because it concerns more than one setting. */
-function relations({ postgres }: Settings, origins: ReadonlyMap<string, Origin>): readonly string[] {
+function relations(
+  { postgres, pool, proxy_protocol: { send } }: Settings,
+  origins: ReadonlyMap<string, Origin>,
+): readonly string[] {
   const problems: string[] = [];
   if (postgres.enabled && postgres.url === undefined) {
     problems.push(
       'EDGEPROXY_POSTGRES_URL = nothing: expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, because ' +
         `${nameOf('postgres.enabled', origins)} is true`,
+    );
+  }
+  if (pool.enabled && send !== 'off') {
+    problems.push(
+      `${nameOf('pool.enabled', origins)} = true: expected false, because ` +
+        `${nameOf('proxy_protocol.send', origins)} is ${send}, and a PROXY header says for whom a connection is made`,
     );
   }
   if (postgres.min_connections > postgres.max_connections) {

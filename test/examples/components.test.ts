@@ -19,4 +19,13 @@ describe('examples/components', () => {
     ).toBeGreaterThanOrEqual(10);
     expect(rest).toEqual(['2001:db8::2 has 9 left', '4 here, 6 in another thread, 0 left']);
   });
+
+  it('connection-pool spares the handshake, and shares no connection that was used', async () => {
+    expect(await linesOf('connection-pool')).toEqual([
+      'first: dialled, Hello 1',
+      'second: warm, Hello 2',
+      'third: warm, given back unused',
+      'hits: 2, misses: 1, came back: 1',
+    ]);
+  });
 });
