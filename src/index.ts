@@ -54,7 +54,11 @@ export {
 } from './domain/geo.ts';
 export { BackendPicker, candidatesOf, loadScore } from './domain/load-balancing.ts';
 export type { ListenAddress, Logger, MonotonicClock, Random } from './domain/ports.ts';
+export type { BackendPoolReport, DiscardReason, PoolReport } from './domain/pool.ts';
 export type { RateLimit } from './domain/token-bucket.ts';
+
+// The pool of warm connections.
+export { ConnectionPool, type PoolConfig, type PooledConnection } from './proxy/connection-pool.ts';
 
 // The rate limiter.
 export {

@@ -51,6 +51,7 @@ const metrics = createMetrics({
     activeClients: () => sum(({ active }) => active),
   },
   limiter: undefined,
+  pool: undefined,
   fleet: { report: () => [] },
   engine: { report: () => ({ engine: 'net', syscalls: 'none', alive: 1, deaths: 0 }) },
   version: '1.0.0',

@@ -97,4 +97,13 @@ describe('examples/components', () => {
     expect(await ended).toEqual([0, null]);
     expect(lines.slice(2)).toEqual(['closing 1 that are left (asked_again)', 'stopped']);
   });
+
+  it('connection-pool spares the handshake, and shares no connection that was used', async () => {
+    expect(await linesOf('connection-pool')).toEqual([
+      'first: dialled, Hello 1',
+      'second: warm, Hello 2',
+      'third: warm, given back unused',
+      'hits: 2, misses: 1, came back: 1',
+    ]);
+  });
 });
