@@ -34,7 +34,10 @@ export interface SettingRowsOptions {
   readonly scheduler?: SchedulerLike | undefined;
 }
 
-/** Between two reads, however many hints there are: most of them are about backends. */
+/** Most hints are about backends, whose read goes first: new clients wait for it. */
+const HINT_DELAY_MS = 10;
+
+/** Between two reads, however many hints there are. */
 const MIN_GAP_MS = 50;
 
 /** How long a sudden emptiness must last before it is believed. */
@@ -45,7 +48,7 @@ const EMPTY_CONFIRM_MS = 250;
  *
  *     hints, poll ──► one read at a time ──► sudden emptiness held 250 ms ──► equal to the last: dropped ──► rows
  *
- * Reads at once when subscribed, and at every hint, but 50 ms after the read before at the earliest. A failed read
+ * Reads at once when subscribed, 10 ms after a hint, and 50 ms after the read before at the earliest. A failed read
  * and an absent table keep what was. Never completes and never fails; unsubscribing stops everything.
  */
 export function settingRows$(options: SettingRowsOptions): Observable<readonly SqlSettingRow[]> {
@@ -54,23 +57,28 @@ export function settingRows$(options: SettingRowsOptions): Observable<readonly S
     let current = initial;
     let isReading = false;
     let isDirty = false;
+    /** A hint is going to be answered: another one must not put that off. */
+    let isHinted = false;
     let readAtMs = -Infinity;
     let emptySinceMs: number | undefined;
     let timer = Subscription.EMPTY;
 
     function hint(): void {
       if (isReading) isDirty = true;
-      else readIn(readAtMs + MIN_GAP_MS - scheduler.now());
+      if (isReading || isHinted) return;
+      isHinted = true;
+      readIn(Math.max(HINT_DELAY_MS, readAtMs + MIN_GAP_MS - scheduler.now()));
     }
 
     function readIn(ms: number): void {
       timer.unsubscribe();
-      timer = scheduler.schedule(startRead, Math.max(0, ms));
+      timer = scheduler.schedule(startRead, ms);
     }
 
     function startRead(): void {
       isReading = true;
       isDirty = false;
+      isHinted = false;
       readAtMs = scheduler.now();
       const reading = defer(read)
         .pipe(take(1), throwIfEmpty())
@@ -86,6 +94,7 @@ export function settingRows$(options: SettingRowsOptions): Observable<readonly S
 
     function finish(pauseMs: number): void {
       isReading = false;
+      isHinted = isDirty;
       if (!subscriber.closed) readIn(isDirty ? MIN_GAP_MS : pauseMs);
     }
 
@@ -118,7 +127,7 @@ export function settingRows$(options: SettingRowsOptions): Observable<readonly S
     }
 
     subscriber.add(() => timer.unsubscribe());
+    readIn(0);
     subscriber.add(hints$.subscribe(hint));
-    if (!isReading) readIn(0);
   });
 }

@@ -68,7 +68,7 @@ describe('settingRows$', () => {
     });
     world.at(1_000, () => world.hints$.next());
     world.run(2_000);
-    expect(world.readsAtMs).toEqual([0, 100, 1_000]);
+    expect(world.readsAtMs).toEqual([0, 110, 1_010]);
     expect(world.told).toEqual([rowsOf(2, 5)]);
     expect(world.events.map((event) => event.type === 'READ' && event.isChange)).toEqual([
       false,
@@ -138,7 +138,7 @@ describe('settingRows$', () => {
       world.table.rows = [];
       world.hints$.next();
     });
-    world.run(111);
+    world.run(121);
     expect(world.told).toEqual([[]]);
   });
 
