@@ -5,7 +5,7 @@ import type { Environment } from '../config/environment.ts';
 import { parseListenAddress } from '../config/setting-types.ts';
 import { normalizeAddress, parseAddress } from '../domain/address.ts';
 import { EdgeProxyError } from '../errors.ts';
-import { readSettings } from './settings.ts';
+import { readEffective } from './settings.ts';
 
 /** Where a listener on this address is reached from its own machine: any address is every one of them. */
 function reachable(host: string): string {
@@ -16,7 +16,7 @@ function reachable(host: string): string {
 
 /** Where a daemon with these settings shows its live statecharts. */
 export async function inspect(configPath: string | undefined, env: Environment): Promise<string> {
-  const { admin, state_dir: stateDir } = (await readSettings(env, configPath)).settings;
+  const { admin, state_dir: stateDir } = (await readEffective(env, configPath)).configuration.inForce;
   if (!admin.enabled) {
     throw new EdgeProxyError(
       'ERR_SETTINGS_INVALID',

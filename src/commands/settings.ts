@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { readRowsOnce } from '../composition/start-rows.ts';
 import { type Configuration, startConfiguration } from '../config/configuration.ts';
 import type { Environment } from '../config/environment.ts';
 import { type LoadedSettings, loadSettings } from '../config/load.ts';
+import type { SqlSettingRow } from '../config/sql-settings.ts';
 import type { SettingsFile } from '../config/toml-file.ts';
 import { EdgeProxyError, messageOf } from '../errors.ts';
 
@@ -20,6 +22,26 @@ export async function readConfiguration(
   configPath: string | undefined,
 ): Promise<Configuration> {
   return startConfiguration(env, { file: await settingsFile(env, configPath), rows: [] }, hostname());
+}
+
+/**
+ * The configuration that a daemon started now would have: the same with the settings in SQL, where there is a
+ * database. `notes` say why it is without them, a line each.
+ */
+export async function readEffective(
+  env: Environment,
+  configPath: string | undefined,
+): Promise<{ readonly configuration: Configuration; readonly notes: readonly string[] }> {
+  const base = await readConfiguration(env, configPath);
+  if (!base.inForce.postgres.enabled) return { configuration: base, notes: [] };
+  let rows: readonly SqlSettingRow[] | undefined;
+  try {
+    rows = await readRowsOnce(base);
+  } catch (error) {
+    return { configuration: base, notes: [`note: without the settings in SQL: ${messageOf(error)}`] };
+  }
+  const sources = { file: base.good.file, rows: rows ?? [] };
+  return { configuration: startConfiguration(env, sources, base.scope.node), notes: [] };
 }
 
 async function settingsFile(

@@ -1,0 +1,82 @@
+import { of, lastValueFrom, toArray } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import { ConfigLog } from '../../src/composition/config-log.ts';
+import { startConfiguration } from '../../src/config/configuration.ts';
+import { configChanges$ } from '../../src/streams/config-changes.ts';
+
+interface Line {
+  readonly level: string;
+  readonly message: string;
+  readonly fields: object;
+}
+
+/** What is logged and counted of a file that takes on these contents, one after the other. */
+async function told(...contents: readonly string[]) {
+  const lines: Line[] = [];
+  const results: string[] = [];
+  const at = (level: string) => (fields: object, message: string) =>
+    void lines.push({ level, message, fields });
+  const logger = { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') };
+  const log = new ConfigLog(logger, { configReloaded: (result) => void results.push(result) });
+  const start = startConfiguration({}, { file: { path: 'edge.toml', content: '' }, rows: [] }, 'host');
+  const inputs$ = of(
+    ...contents.map((content) => ({ source: 'file', file: { path: 'edge.toml', content } }) as const),
+  );
+  await lastValueFrom(configChanges$({ start, inputs$, onStep: (step) => log.step(step) }).pipe(toArray()));
+  return { lines, results };
+}
+
+describe('ConfigLog', () => {
+  it('says what has changed, counts tables, and shows no secret', async () => {
+    const token = 'hush-hush-hush-hush-hush';
+    const { lines, results } = await told(
+      `log_level = "warn"\n[admin]\ntoken = "${token}"\n[geoip.cidrs]\n"10.0.0.0/8" = "BR"\n`,
+    );
+    expect(lines).toEqual([
+      {
+        level: 'info',
+        message: 'configuration changed',
+        fields: {
+          source: 'file',
+          changes: expect.arrayContaining([{ key: 'log_level', old: 'info', new: 'warn' }]),
+        },
+      },
+      {
+        level: 'warn',
+        message: 'settings that need a restart to take effect',
+        fields: {
+          settings: expect.arrayContaining([{ key: 'admin.token', old: '(none)', new: '***' }]),
+        },
+      },
+    ]);
+    expect(JSON.stringify(lines)).toContain('(1 entry)');
+    expect(JSON.stringify(lines)).not.toContain(token);
+    expect(results).toEqual(['applied']);
+  });
+
+  it('names what needs a restart again only when that has changed', async () => {
+    const { lines } = await told(
+      'region = "eu"\n',
+      'region = "eu"\nconnect_attempts = 4\n',
+      'region = "us"\n',
+      'connect_attempts = 5\n',
+      'region = "us"\n',
+    );
+    expect(lines.filter(({ level }) => level === 'warn').map(({ fields }) => fields)).toMatchObject([
+      { settings: [{ new: 'eu' }] },
+      { settings: [{ new: 'us' }] },
+      { settings: [{ new: 'us' }] },
+    ]);
+  });
+
+  it('has a line for every bad one with all that is wrong, and counts each', async () => {
+    const { lines, results } = await told('x = 1\nregion = 2\n', '# same\n', 'x = 1\n');
+    expect(results).toEqual(['refused', 'unchanged', 'refused']);
+    const [first] = lines;
+    expect(first).toMatchObject({
+      level: 'error',
+      message: 'configuration refused, the last good one stays',
+    });
+    expect((first!.fields as { readonly problems: readonly string[] }).problems).toHaveLength(2);
+  });
+});
