@@ -4,6 +4,7 @@ import { DISCARD_REASONS } from '../../src/domain/pool.ts';
 import { Occupancy } from '../../src/proxy/occupancy.ts';
 import { newPoolCountersMemory, PoolCounters } from '../../src/proxy/pool-counters.ts';
 import { sharedInts } from '../../src/proxy/shared-columns.ts';
+import { Shortage } from '../../src/proxy/shortage.ts';
 import { WarmPool } from '../../src/proxy/warm-pool.ts';
 
 const THREADS = 2;
@@ -27,6 +28,8 @@ class World {
   /** Connections that may be there, warm or not, by slot. */
   readonly room = Array.from({ length: SLOTS }, () => Infinity);
   hasDescriptors = true;
+  isCrowded = false;
+  readonly shortages = sharedInts(1);
   readonly mistakes: string[] = [];
   readonly pools = Array.from(
     { length: THREADS },
@@ -38,6 +41,8 @@ class World {
         shares: this.shares,
         counters: this.counters[thread]!,
         mayWarm: (slot, warm) => this.routed.has(slot) && warm + this.clientsAt(slot) < this.room[slot]!,
+        isCrowded: () => this.isCrowded,
+        shortage: new Shortage(this.shortages),
         connect: (slot) => {
           if (!this.hasDescriptors) return undefined;
           const socket: Fake = { slot, thread, state: 'connecting', holder: 'pool' };
