@@ -267,4 +267,43 @@ describe('WarmPool', () => {
     expect(socket.state).toBe('closed');
     expect(world.counters[0]!.discards('surplus')).toBe(1);
   });
+
+  it('opens nothing while clients wait for places', () => {
+    const world = new World();
+    const pool = world.pools[0]!;
+    world.isCrowded = true;
+    pool.take(0);
+    pool.run();
+    expect(world.sockets).toEqual([]);
+    world.isCrowded = false;
+    world.nowMs += 500;
+    pool.run();
+    expect(world.pooled(0).length).toBeGreaterThan(0);
+  });
+
+  it('gives way when descriptors run short in any thread, and opens nothing for a while', () => {
+    const world = new World();
+    const [here, there] = world.pools;
+    for (const [at, pool] of world.pools.entries()) {
+      pool.take(at);
+      pool.run();
+      for (const socket of world.pooled(at)) {
+        socket.state = 'open';
+        pool.connected(socket);
+      }
+      expect(world.pooled(at).length).toBeGreaterThan(0);
+    }
+    expect(here!.yieldDescriptors()).toBe(true);
+    expect(world.pooled(0)).toEqual([]);
+    expect(here!.yieldDescriptors()).toBe(false);
+    world.nowMs += 500;
+    there!.run();
+    expect(world.pooled(1)).toEqual([]);
+    there!.take(1);
+    there!.run();
+    expect(world.pooled(1)).toEqual([]);
+    world.nowMs += 1_000;
+    there!.run();
+    expect(world.pooled(1).length).toBeGreaterThan(0);
+  });
 });
