@@ -121,6 +121,20 @@ export {
   type MemberChange,
 } from './streams/eligible-backends.ts';
 
+// Metrics.
+export { createMetrics, type Metrics, type MetricsOptions } from './adapters/prometheus/metrics.ts';
+export type {
+  BackendTraffic,
+  EngineReport,
+  EngineSource,
+  FleetReport,
+  FleetSource,
+  RateLimitSource,
+  TrafficReport,
+  TrafficSource,
+} from './domain/ports.ts';
+export { REFUSAL_REASONS, TIMEOUT_KINDS, type RefusalReason, type TimeoutKind } from './domain/outcome.ts';
+
 // PostgreSQL.
 export { createBackendReader } from './adapters/postgres/backend-reader.ts';
 export type { PostgresConnectionOptions } from './adapters/postgres/client-config.ts';
@@ -136,7 +150,8 @@ export { createOpenSubscription } from './adapters/postgres/subscription.ts';
 
 // The daemon as a whole.
 export type { Environment } from './config/environment.ts';
-export { type LoadedSettings, loadSettings, type Origin } from './config/load.ts';
+export { type LoadedSettings, loadSettings } from './config/load.ts';
+export type { Origin } from './config/origin.ts';
 export type { Settings } from './config/schema.ts';
 export type { SettingsFile } from './config/toml-file.ts';
 export { createDaemon, type Daemon, type DaemonAddresses, type DaemonOptions } from './daemon.ts';
