@@ -116,7 +116,7 @@ ${limits}
   return `listen_addr = "127.0.0.1:${wiring.port}"
 state_dir = "${wiring.folder}"
 max_connections = ${isOn ? all : 0}
-max_connections_per_client = ${isOn ? all : 0}
+max_connections_per_client = ${isOn ? all - 1 : 0}
 half_closed_timeout_secs = ${isOn ? TIMEOUT_SECS : 0}
 first_byte_timeout_secs = ${isOn ? TIMEOUT_SECS : 0}
 [queue]
