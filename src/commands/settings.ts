@@ -36,7 +36,7 @@ export async function readEffective(
   if (!base.inForce.postgres.enabled) return { configuration: base, notes: [] };
   let rows: readonly SqlSettingRow[] | undefined;
   try {
-    rows = await readRowsOnce(base);
+    rows = await readRowsOnce(base, new AbortController().signal);
   } catch (error) {
     return { configuration: base, notes: [`note: without the settings in SQL: ${messageOf(error)}`] };
   }

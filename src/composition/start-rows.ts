@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { defaultStateDir } from '../adapters/file/state-dir.ts';
 import { loadSettingsState, settingsStateFileName } from '../adapters/file/settings-state.ts';
 import { databaseIdentity } from '../adapters/postgres/database-url.ts';
@@ -11,19 +10,23 @@ import type { SqlSettingRow } from '../config/sql-settings.ts';
 import type { Logger } from '../domain/ports.ts';
 import { EdgeProxyError, messageOf } from '../errors.ts';
 
-/** How long a start waits for the database when last known settings are at hand. */
-const STATE_PATIENCE_MS = 1_000;
+/** How long a start waits for the settings in SQL before there is a daemon that could be asked for its health. */
+const START_PATIENCE_MS = 1_000;
 
 /** Where the last known settings of a database are kept. */
 export function settingsStatePath({ state_dir: stateDir, postgres }: Settings): string {
   return join(stateDir ?? defaultStateDir(), settingsStateFileName(databaseIdentity(postgres.url!)));
 }
 
-/** Reads the rows that concern a daemon in a session of its own; `undefined` where there is no table to read. */
-export async function readRowsOnce({
-  inForce: { postgres },
-  scope,
-}: Configuration): Promise<readonly SqlSettingRow[] | undefined> {
+/**
+ * Reads the rows that concern a daemon in a session of its own; `undefined` where there is no table to read.
+ *
+ * Rejects with `ERR_POSTGRES`, also when the signal says that nobody waits any more.
+ */
+export async function readRowsOnce(
+  { inForce: { postgres }, scope }: Configuration,
+  signal: AbortSignal,
+): Promise<readonly SqlSettingRow[] | undefined> {
   const pool = createPostgresPool({
     url: postgres.url!,
     connectTimeoutMs: postgres.connect_timeout_secs * 1000,
@@ -33,9 +36,14 @@ export async function readRowsOnce({
     // The statement at work fails with it.
     onError: () => {},
   });
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void =>
+    aborted.reject(new EdgeProxyError('ERR_POSTGRES', `no answer in time from ${pool.label}`));
+  signal.addEventListener('abort', onAbort, { once: true });
   try {
-    return await readSettingRows(pool.query, scope);
+    return await Promise.race([readSettingRows(pool.query, scope), aborted.promise]);
   } finally {
+    signal.removeEventListener('abort', onAbort);
     await pool.close();
   }
 }
@@ -43,21 +51,21 @@ export async function readRowsOnce({
 /**
  * The configuration to start with: of the environment and the file, with the settings in SQL below them.
  *
- * The database never keeps a daemon from starting. Where it cannot be reached, or its rows are bad, the last known
- * good ones count, which are kept in the state folder; where there are none, no settings are taken from SQL. What is
- * in the table then takes effect as a change of a running daemon, as far as it can without a restart.
+ * The database never keeps a daemon from starting. Where it does not answer in a second, or its rows are bad, the
+ * last known good ones count, which are kept in the state folder; where there are none, no settings are taken from
+ * SQL. What is in the table then takes effect as a change of a running daemon, as far as it can without a restart.
+ *
+ * @param signal ends the wait for the database
  */
-export async function withStartRows(base: Configuration, logger: Logger): Promise<Configuration> {
+export async function withStartRows(
+  base: Configuration,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<Configuration> {
   if (!base.inForce.postgres.enabled) return base;
   const known = await loadLastKnown(base, logger);
-  const reading = readRowsOnce(base).catch((error: unknown) => {
-    logger.warn({ error: messageOf(error) }, 'settings in SQL cannot be read at the start');
-    return undefined;
-  });
-  const patience = known === undefined ? [] : [delay(STATE_PATIENCE_MS, undefined, { ref: false })];
-  const read = await Promise.race([reading, ...patience]);
-  const candidates = [read, known].filter((rows) => rows !== undefined);
-  for (const rows of candidates) {
+  const read = await readAtStart(base, logger, signal);
+  for (const rows of [read, known].filter((one) => one !== undefined)) {
     try {
       return startConfiguration(base.env, { ...base.good, rows }, base.scope.node);
     } catch (thrown) {
@@ -67,6 +75,21 @@ export async function withStartRows(base: Configuration, logger: Logger): Promis
     }
   }
   return base;
+}
+
+async function readAtStart(
+  base: Configuration,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<readonly SqlSettingRow[] | undefined> {
+  try {
+    return await readRowsOnce(base, AbortSignal.any([signal, AbortSignal.timeout(START_PATIENCE_MS)]));
+  } catch (error) {
+    if (!signal.aborted) {
+      logger.warn({ error: messageOf(error) }, 'settings in SQL cannot be read at the start');
+    }
+    return undefined;
+  }
 }
 
 async function loadLastKnown(

@@ -71,13 +71,31 @@ describe('SIGTERM', () => {
       daemon.child.kill('SIGKILL');
       await daemon.exited;
     });
-    await until(() => database.sockets.length > 0, {
-      what: 'the daemon to ask its database',
+    // The first one asks for the settings.
+    await until(() => database.sockets.length > 1, {
+      what: 'the daemon to ask its database for backends',
     });
     expect(await opsAnswer({ metricsPort }, '/readyz')).toEqual({ status: 503, body: 'starting' });
     daemon.child.kill('SIGTERM');
     expect(await daemon.exited).toEqual(CLEAN_EXIT);
     expect(daemon.logs.map(({ msg }) => msg)).not.toContain('accepting clients');
     await expect(tcpConnect(metricsPort)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  });
+
+  it('ends a daemon that waits for its settings at the start with 0', async () => {
+    const database = await aBackend((socket) => socket.resume());
+    const daemon = spawnCli(['run'], {
+      EDGEPROXY_LISTEN_ADDR: '127.0.0.1:0',
+      ...postgresEnv(`postgres://nobody@127.0.0.1:${database.port}/nothing`),
+    });
+    onTestFinished(async () => {
+      daemon.child.kill('SIGKILL');
+      await daemon.exited;
+    });
+    await until(() => database.sockets.length > 0, { what: 'the daemon to ask for its settings' });
+    daemon.child.kill('SIGTERM');
+    expect(await daemon.exited).toEqual(CLEAN_EXIT);
+    expect(daemon.logs.map(({ msg }) => msg)).toEqual(expect.arrayContaining(['stop requested', 'stopped']));
+    expect(daemon.logs.map(({ msg }) => msg)).not.toContain('accepting clients');
   });
 });
