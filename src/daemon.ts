@@ -15,7 +15,7 @@ import type { Settings } from './config/schema.ts';
 import { parseListenAddress } from './config/setting-types.ts';
 import { deriveEligibleSet } from './domain/eligibility.ts';
 import type { ListenAddress, Logger, ProxyEngine } from './domain/ports.ts';
-import { type CloseInput, lifecycleMachine } from './machines/lifecycle.ts';
+import { type CloseInput, lifecycleMachine, lifecycleStateOf } from './machines/lifecycle.ts';
 import { RTT_BUCKETS_SECONDS } from './proxy/counters.ts';
 import { eligibleBackends$ } from './streams/eligible-backends.ts';
 
@@ -76,7 +76,7 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
     version,
     bucketsSeconds: RTT_BUCKETS_SECONDS,
   });
-  const fleet = createFleet({
+  const { fleet } = createFleet({
     settings,
     logger,
     probe: createProbe({ maxInFlight: settings.health_check.max_in_flight, now }),
@@ -146,8 +146,8 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
   }
 
   function notReady(): string | undefined {
-    const state = lifecycle.getSnapshot().value;
-    if (state !== 'running') return typeof state === 'string' ? state : 'closing';
+    const state = lifecycleStateOf(lifecycle.getSnapshot());
+    if (state !== 'running') return state;
     return sets.current.eligible.length === 0 ? 'no eligible backend' : undefined;
   }
 
@@ -169,7 +169,7 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
         close: fromPromise<void, CloseInput>(({ input }) => close(input)),
       },
     }),
-    { input: { shutdownTimeoutMs: settings.shutdown_timeout_secs * 1000 } },
+    { input: { shutdownTimeoutMs: settings.shutdown_timeout_secs * 1000, now } },
   );
   lifecycle.on('DRAINING', () => logger.info({ connections: proxy.traffic.activeClients() }, 'draining'));
   lifecycle.on('FORCING', ({ reason }) =>

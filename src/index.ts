@@ -100,6 +100,8 @@ export {
   type LifecycleInput,
   lifecycleMachine,
   type LifecycleOutput,
+  type LifecycleState,
+  lifecycleStateOf,
 } from './machines/lifecycle.ts';
 export {
   type PostgresSubscriptionEmitted,
@@ -110,7 +112,7 @@ export { sessionActor, type SessionCommand, type SessionReport } from './machine
 
 // Streams.
 export { backendRows$, type BackendRowsOptions, type RowsEvent } from './streams/backend-rows.ts';
-export { createProbe, type ProbeOptions } from './adapters/probes/probe.ts';
+export { createProbe, type LimitedProbe, type ProbeOptions } from './adapters/probes/probe.ts';
 export {
   eligibleBackends$,
   type EligibleBackendsOptions,
