@@ -1,20 +1,24 @@
+import { BehaviorSubject } from 'rxjs';
 import { type ActorRefFrom, createActor, fromPromise, waitFor } from 'xstate';
 import type { AdminServer } from './adapters/http/admin-server.ts';
 import { type OpsServer, startOpsServer } from './adapters/http/ops-server.ts';
 import { createProbe } from './adapters/probes/probe.ts';
 import { createMetrics } from './adapters/prometheus/metrics.ts';
 import { startAdmin } from './composition/admin.ts';
+import { type AppliedSettings, applySettings, type SettingsTakers } from './composition/apply-settings.ts';
 import { type BackendSource, staticBackends } from './composition/backend-source.ts';
 import { createFleet } from './composition/create-fleet.ts';
 import { liveActors } from './composition/live-actors.ts';
 import { postgresBackends } from './composition/postgres-backends.ts';
 import { createProxy } from './composition/proxy.ts';
+import { Repeating } from './composition/repeating.ts';
 import { SetsInForce } from './composition/sets-in-force.ts';
 import { systemNow as now } from './composition/system-clock.ts';
+import type { ConfigChange } from './config/diff.ts';
 import type { Settings } from './config/schema.ts';
 import { parseListenAddress } from './config/setting-types.ts';
-import { deriveEligibleSet } from './domain/eligibility.ts';
-import type { ListenAddress, Logger, ProxyEngine } from './domain/ports.ts';
+import { deriveEligibleSet, type EligibilityPolicy } from './domain/eligibility.ts';
+import type { LeveledLogger, ListenAddress, ProxyEngine } from './domain/ports.ts';
 import { type CloseInput, lifecycleMachine, lifecycleStateOf } from './machines/lifecycle.ts';
 import { RTT_BUCKETS_SECONDS } from './proxy/counters.ts';
 import { eligibleBackends$ } from './streams/eligible-backends.ts';
@@ -31,7 +35,7 @@ const SET_GAP_FACTOR = 3;
 
 export interface DaemonOptions {
   readonly settings: Settings;
-  readonly logger: Logger;
+  readonly logger: LeveledLogger;
   readonly version: string;
 }
 
@@ -52,6 +56,11 @@ export interface Daemon {
    * before it ran. Rejects with why it could not start, after everything that had been started is released.
    */
   start(): Promise<DaemonAddresses | undefined>;
+  /**
+   * Takes other settings over, one change after the other, without touching a connection; what cannot be brought into
+   * force keeps its old value. Waits for the start, and does nothing once the daemon has ended.
+   */
+  applySettings(change: ConfigChange): Promise<AppliedSettings>;
   /** Asks for a stop: the first time to drain, the second time to end at once. */
   stop(): void;
   /** Resolves when the daemon has ended; rejects with what made it fail. */
@@ -76,10 +85,11 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
     version,
     bucketsSeconds: RTT_BUCKETS_SECONDS,
   });
-  const { fleet } = createFleet({
+  const probe = createProbe({ maxInFlight: settings.health_check.max_in_flight, now });
+  const { fleet, follow: followFleet } = createFleet({
     settings,
     logger,
-    probe: createProbe({ maxInFlight: settings.health_check.max_in_flight, now }),
+    probe,
     activeOf: proxy.activeOf,
     routesTo: (incarnation) => engine?.routesTo(incarnation) ?? false,
     cut: (incarnation) => engine?.cut(incarnation),
@@ -88,9 +98,9 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
     now,
     random: Math.random,
   });
-  const source: BackendSource = settings.postgres.enabled
-    ? postgresBackends(settings, logger, metrics)
-    : staticBackends(settings);
+  const fixed = settings.postgres.enabled ? undefined : staticBackends(settings);
+  const source: BackendSource = fixed ?? postgresBackends(settings, logger, metrics);
+  const policy$ = new BehaviorSubject(policyOf(settings));
   const sets = new SetsInForce({
     logger,
     now,
@@ -102,7 +112,7 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
   let engine: ProxyEngine | undefined;
   let ops: OpsServer | undefined;
   let admin: AdminServer | undefined;
-  let affinityGc: NodeJS.Timeout | undefined;
+  let affinityGc: Repeating | undefined;
   let addresses: DaemonAddresses | undefined;
   let starting: Promise<void> | undefined;
 
@@ -114,12 +124,9 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
     }
     const sockets = await proxy.startEngine();
     engine = sockets;
-    affinityGc = setInterval(() => proxy.collectGarbage(), settings.binding.gc_interval_secs * 1000);
+    affinityGc = new Repeating(() => proxy.collectGarbage(), settings.binding.gc_interval_secs * 1000, now);
     eligibleBackends$(fleet.changes$, {
-      policy: {
-        excludesUnchecked: settings.health_check.initial === 'unhealthy',
-        panicThresholdPercent: settings.panic_threshold_percent,
-      },
+      policy: policy$,
       gapMs: () => Math.max(MIN_SET_GAP_MS, sets.lastCostMs * SET_GAP_FACTOR),
       derive: (...input) => sets.derive(() => deriveEligibleSet(...input)),
     }).subscribe((set) => sets.apply(set, (next) => sockets.apply(next)));
@@ -158,7 +165,7 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
     await Promise.all([sourceStopped, engine?.close(atOnce ? 0 : FORCED_CLOSE_SPREAD_MS)]);
     await Promise.all([ops?.close(), admin?.close()]);
     fleet.stop();
-    clearInterval(affinityGc);
+    affinityGc?.stop();
   }
 
   const lifecycle = createActor(
@@ -179,6 +186,25 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
   lifecycle.on('ABANDONED', () =>
     logger.error({ connections: proxy.traffic.activeClients() }, 'not everything could be closed, leaving'),
   );
+
+  const takers: SettingsTakers = {
+    log: ({ log_level: level }) => void (logger.level = level),
+    lifecycle: ({ shutdown_timeout_secs: seconds }) =>
+      lifecycle.send({ type: 'SETTINGS_CHANGED', shutdownTimeoutMs: seconds * 1000 }),
+    probes: ({ health_check: health }) => probe.limit(health.max_in_flight),
+    fleet: followFleet,
+    eligibility: (next) => policy$.next(policyOf(next)),
+    bindings: ({ binding }) => affinityGc?.change(binding.gc_interval_secs * 1000),
+    backends: (next) => fixed?.follow(next),
+  };
+  let applied: Promise<unknown> = Promise.resolve();
+
+  async function applyNext(change: ConfigChange): Promise<AppliedSettings> {
+    await waitFor(lifecycle, (snapshot) => !snapshot.matches('starting'), { timeout: Infinity });
+    const state = lifecycleStateOf(lifecycle.getSnapshot());
+    if (state === 'running' || state === 'draining') return applySettings(change, takers);
+    return { settings: change.settings, refused: [] };
+  }
 
   async function whenStopped(): Promise<Ending> {
     const { output } = await waitFor(lifecycle, ({ status }) => status !== 'active', { timeout: Infinity });
@@ -205,6 +231,18 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
       await stopped;
       return undefined;
     },
+    applySettings(change) {
+      const own = applied.then(() => applyNext(change));
+      applied = own.catch(() => undefined);
+      return own;
+    },
     stop: () => lifecycle.send({ type: 'STOP_REQUESTED' }),
+  };
+}
+
+function policyOf(settings: Settings): EligibilityPolicy {
+  return {
+    excludesUnchecked: settings.health_check.initial === 'unhealthy',
+    panicThresholdPercent: settings.panic_threshold_percent,
   };
 }

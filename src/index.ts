@@ -53,7 +53,7 @@ export {
   regionOf,
 } from './domain/geo.ts';
 export { BackendPicker, candidatesOf, loadScore } from './domain/load-balancing.ts';
-export type { ListenAddress, Logger, MonotonicClock, Random } from './domain/ports.ts';
+export type { LeveledLogger, ListenAddress, Logger, MonotonicClock, Random } from './domain/ports.ts';
 export type { RateLimit } from './domain/token-bucket.ts';
 
 // The rate limiter.
@@ -137,4 +137,6 @@ export type { Environment } from './config/environment.ts';
 export { type LoadedSettings, loadSettings, type Origin } from './config/load.ts';
 export type { Settings } from './config/schema.ts';
 export type { SettingsFile } from './config/toml-file.ts';
+export type { AppliedSettings, Refusal } from './composition/apply-settings.ts';
+export type { ConfigChange, SettingChange } from './config/diff.ts';
 export { createDaemon, type Daemon, type DaemonAddresses, type DaemonOptions } from './daemon.ts';

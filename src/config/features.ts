@@ -92,7 +92,9 @@ export const queue = z
 
 export const circuitBreaker = z
   .strictObject({
-    enabled: switchOff('EDGEPROXY_CIRCUIT_BREAKER_ENABLED', 'Leave failing backends alone for a while.'),
+    enabled: switchOff('EDGEPROXY_CIRCUIT_BREAKER_ENABLED', 'Leave failing backends alone for a while.', {
+      reload: RELOADABLE,
+    }),
     failure_threshold: amount(
       'EDGEPROXY_CIRCUIT_FAILURE_THRESHOLD',
       RELOADABLE,
@@ -120,7 +122,7 @@ export const circuitBreaker = z
 
 export const healthCheck = z
   .strictObject({
-    enabled: switchOff('EDGEPROXY_HEALTH_CHECK_ENABLED', 'Probe backends.'),
+    enabled: switchOff('EDGEPROXY_HEALTH_CHECK_ENABLED', 'Probe backends.', { reload: RELOADABLE }),
     interval_secs: seconds('EDGEPROXY_HEALTH_CHECK_INTERVAL_SECS', RELOADABLE, 5, 1, 'Time between probes.'),
     timeout_secs: seconds('EDGEPROXY_HEALTH_CHECK_TIMEOUT_SECS', RELOADABLE, 2, 1, 'Time for one probe.'),
     type: z.enum(['tcp', 'http']).default('tcp').meta({

@@ -132,7 +132,7 @@ export const settingsSchema = z.strictObject({
   }),
   heartbeat_ttl_secs: seconds(
     'EDGEPROXY_HEARTBEAT_TTL_SECS',
-    RELOADABLE,
+    STATIC,
     60,
     1,
     'Registration API: a backend without a heartbeat for this long is taken out.',
@@ -155,7 +155,7 @@ export const settingsSchema = z.strictObject({
     .array(staticBackend)
     .superRefine(namesEveryIdOnce)
     .default([])
-    .meta({ reload: STATIC, description: 'Static backends, used while `postgres.enabled` is false.' }),
+    .meta({ reload: RELOADABLE, description: 'Static backends, used while `postgres.enabled` is false.' }),
 });
 
 /** The validated settings: every default filled in, frozen. */

@@ -1,0 +1,80 @@
+import { type ConfigChange, withSetting } from '../config/diff.ts';
+import type { Settings } from '../config/schema.ts';
+import type { SettingKey } from '../config/setting-key.ts';
+import { messageOf } from '../errors.ts';
+
+/**
+ * Who takes which settings over in a running daemon, in this order. Several may want the same one.
+ *
+ * A test holds the schema to it: the keys here are those that are marked as reloadable.
+ */
+const KEYS_OF = {
+  log: ['log_level'],
+  lifecycle: ['shutdown_timeout_secs'],
+  probes: ['health_check.max_in_flight'],
+  fleet: [
+    'drain_timeout_secs',
+    'circuit_breaker.enabled',
+    'circuit_breaker.failure_threshold',
+    'circuit_breaker.success_threshold',
+    'circuit_breaker.timeout_secs',
+    'circuit_breaker.lease_secs',
+    'health_check.enabled',
+    'health_check.interval_secs',
+    'health_check.timeout_secs',
+    'health_check.type',
+    'health_check.path',
+    'health_check.expected_status',
+    'health_check.healthy_threshold',
+    'health_check.unhealthy_threshold',
+    'health_check.on_down',
+  ],
+  eligibility: ['panic_threshold_percent', 'health_check.initial'],
+  bindings: ['binding.gc_interval_secs'],
+  backends: ['backends'],
+} as const satisfies Readonly<Record<string, readonly SettingKey[]>>;
+
+type Taker = keyof typeof KEYS_OF;
+
+/** Each brings all of the settings that it goes by into force; one that cannot throws, and goes by the old ones still. */
+export type SettingsTakers = Readonly<Record<Taker, (settings: Settings) => void | Promise<void>>>;
+
+/** Settings that take effect in a running daemon. */
+export const RELOADABLE_KEYS: ReadonlySet<string> = new Set(Object.values(KEYS_OF).flat());
+
+/** A setting that could not be brought into force, and why. */
+export interface Refusal {
+  readonly key: string;
+  readonly reason: string;
+}
+
+export interface AppliedSettings {
+  /** What is in force: what was asked for, in which every key that was refused keeps its old value. */
+  readonly settings: Settings;
+  readonly refused: readonly Refusal[];
+}
+
+/** Brings a change into force: asks everybody who goes by a key that has changed, one after the other. */
+export async function applySettings(
+  { settings: wanted, changes }: Pick<ConfigChange, 'settings' | 'changes'>,
+  takers: SettingsTakers,
+): Promise<AppliedSettings> {
+  let settings = wanted;
+  const refused: Refusal[] = [];
+  for (const taker of Object.keys(KEYS_OF) as Taker[]) {
+    const keys: readonly string[] = KEYS_OF[taker];
+    const concerned = changes.filter(({ key }) => keys.includes(key));
+    if (concerned.length === 0) continue;
+    try {
+      // oxlint-disable-next-line no-await-in-loop -- each goes by what those before it have refused
+      await takers[taker](settings);
+    } catch (error) {
+      const reason = messageOf(error);
+      for (const { key, old } of concerned) {
+        settings = withSetting(settings, key, old);
+        refused.push({ key, reason });
+      }
+    }
+  }
+  return { settings, refused };
+}
