@@ -38,6 +38,7 @@ function parse<const T extends ParseArgsOptionsConfig>(args: string[], options: 
 
 /** Runs a command; resolves with the exit code. */
 async function main(command: string | undefined, args: string[]): Promise<number> {
+  if (args.includes('--help') || args.includes('-h')) return print(USAGE.trimEnd());
   switch (command) {
     case 'run':
       return run(parse(args, CONFIG).values.config, process.env);

@@ -134,7 +134,8 @@ export { createOpenSubscription } from './adapters/postgres/subscription.ts';
 
 // The daemon as a whole.
 export type { Environment } from './config/environment.ts';
-export { type LoadedSettings, loadSettings, type Origin } from './config/load.ts';
+export { type LoadedSettings, loadSettings } from './config/load.ts';
+export type { Origin } from './config/origin.ts';
 export type { Settings } from './config/schema.ts';
 export type { SettingsFile } from './config/toml-file.ts';
 export type { AppliedSettings, Refusal } from './composition/apply-settings.ts';

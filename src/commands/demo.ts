@@ -45,7 +45,7 @@ export async function demo(env: Environment): Promise<number> {
       }),
     );
     await insertBackends(postgres.url, servers);
-    const { settings } = loadSettings(
+    const loaded = loadSettings(
       {
         EDGEPROXY_LISTEN_ADDR: `${HOST}:${await preferPort(8080)}`,
         EDGEPROXY_METRICS_ENABLED: 'true',
@@ -62,10 +62,10 @@ export async function demo(env: Environment): Promise<number> {
       },
       FILE,
     );
-    await runUntilStopped(settings, {
+    await runUntilStopped(loaded, {
       hangUp: 'stop',
       onStarted: (addresses) =>
-        void process.stdout.write(banner(addresses, settings.postgres.url ?? postgres.url)),
+        void process.stdout.write(banner(addresses, loaded.settings.postgres.url ?? postgres.url)),
     });
     return 0;
   } finally {

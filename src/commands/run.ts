@@ -1,14 +1,14 @@
 import { createLogger } from '../adapters/logging/logger.ts';
 import type { Environment } from '../config/environment.ts';
-import type { Settings } from '../config/schema.ts';
+import type { LoadedSettings } from '../config/load.ts';
 import { createDaemon, type DaemonAddresses } from '../daemon.ts';
 import { packageVersion } from './version.ts';
 import { readSettings } from './settings.ts';
 
 /** Runs the daemon until a signal stops it; resolves with the exit code, rejects when it cannot start. */
 export async function run(configPath: string | undefined, env: Environment): Promise<number> {
-  const { settings } = await readSettings(env, configPath);
-  await runUntilStopped(settings, { hangUp: 'ignore', onStarted: () => {} });
+  const loaded = await readSettings(env, configPath);
+  await runUntilStopped(loaded, { hangUp: 'ignore', onStarted: () => {} });
   return 0;
 }
 
@@ -19,8 +19,13 @@ export interface RunOptions {
 }
 
 /** Runs a daemon with these settings until SIGTERM or SIGINT has stopped it; a second signal forces. */
-export async function runUntilStopped(settings: Settings, { hangUp, onStarted }: RunOptions): Promise<void> {
+export async function runUntilStopped(
+  loaded: LoadedSettings,
+  { hangUp, onStarted }: RunOptions,
+): Promise<void> {
+  const { settings, warnings } = loaded;
   const logger = createLogger(settings.log_level);
+  for (const problem of warnings) logger.warn({ problem }, 'a setting has no effect');
   const daemon = await createDaemon({ settings, logger, version: packageVersion() });
   const stop = (signal: NodeJS.Signals): void => {
     logger.info({ signal }, 'stop requested');

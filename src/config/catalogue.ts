@@ -26,12 +26,13 @@ function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
   return schema instanceof z.ZodPrefault ? unwrap(schema.unwrap()) : schema;
 }
 
-function acceptedBy({ type, enum: values, minimum, maximum }: JsonLeaf): string {
+function acceptedBy({ type, enum: values, minimum, maximum, items }: JsonLeaf): string {
   if (values !== undefined) return `one of ${values.join(', ')}`;
   if (type === 'integer') return `a whole number from ${minimum} to ${maximum}`;
   if (type === 'boolean') return 'true or false';
   if (type === 'string') return 'text that is not empty';
-  return type === 'array' ? 'a list' : 'a table';
+  if (type !== 'array') return 'a table';
+  return items?.type === 'string' ? 'a list such as ["ONE", "TWO"]' : 'a list';
 }
 
 function typeOf({ type, items }: JsonLeaf): Setting['type'] {

@@ -1,4 +1,3 @@
-import { closest, distance } from 'fastest-levenshtein';
 import { type Setting, SETTINGS } from './catalogue.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -44,13 +43,6 @@ function typed({ type }: Setting, text: string): unknown {
   if (type === 'list') return word === '' ? [] : text.split(',').map((item) => item.trim());
   if (type === 'integer') return /^-?\d{1,15}$/.test(word) ? Number(word) : text;
   return text;
-}
-
-/** The known name most like `name`, when one is like enough to be meant. */
-export function nearestName(name: string, known: readonly string[]): string | undefined {
-  if (known.length === 0) return undefined;
-  const nearest = closest(name, known);
-  return distance(name, nearest) <= Math.max(2, name.length / 3) ? nearest : undefined;
 }
 
 export const ENVIRONMENT_NAMES: readonly string[] = [...BY_ENV.keys(), ...OTHER_NAMES];

@@ -1,20 +1,19 @@
 import type { z } from 'zod';
 import { EdgeProxyError } from '../errors.ts';
 import { type Setting, SETTINGS } from './catalogue.ts';
-import { type Environment, ENVIRONMENT_NAMES, nearestName, readEnvironment } from './environment.ts';
+import { type Environment, ENVIRONMENT_NAMES, readEnvironment } from './environment.ts';
+import { hint } from './nearest-name.ts';
+import { nameOf, type Origin } from './origin.ts';
+import { effectless, relations } from './relations.ts';
 import { type Settings, settingsSchema, STATIC_BACKEND_KEYS } from './schema.ts';
 import { lineOfKey, parseToml, type SettingsFile } from './toml-file.ts';
-
-/** Where an effective value comes from. */
-export type Origin =
-  | { readonly from: 'default' }
-  | { readonly from: 'file'; readonly path: string; readonly line: number | undefined }
-  | { readonly from: 'env'; readonly name: string };
 
 export interface LoadedSettings {
   readonly settings: Settings;
   /** By setting key. */
   readonly origins: ReadonlyMap<string, Origin>;
+  /** Settings that are given and have no effect, a line each. */
+  readonly warnings: readonly string[];
 }
 
 type Tree = Record<string, unknown>;
@@ -33,25 +32,31 @@ export function loadSettings(env: Environment, file?: SettingsFile): LoadedSetti
   for (const { setting, value } of values) assign(tree, setting.key.split('.'), value);
   const parsed = settingsSchema.safeParse(tree);
   const problems = [
-    ...unknown.map((name) => `${name}: no such variable${hint(nearestName(name, ENVIRONMENT_NAMES))}`),
+    ...unknown.map((name) => `${name}: no such variable${hint(name, ENVIRONMENT_NAMES)}`),
     ...(parsed.success ? relations(parsed.data, origins) : parsed.error.issues.flatMap(describe)),
   ];
   if (problems.length > 0) throw new EdgeProxyError('ERR_SETTINGS_INVALID', problems.join('\n'));
   const settings = parsed.data!;
   refuseUnavailable(settings, origins);
-  return { settings, origins };
+  return { settings, origins, warnings: effectless(settings, origins) };
 
   function describe(issue: z.core.$ZodIssue): readonly string[] {
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((name) => {
         const path = [...issue.path, name];
         const known = namesAt(issue.path);
-        return `${placeOf(path)}${dotted(path)}: no such key${hint(nearestName(name, known))}`;
+        const near = issue.path.length === 0 ? [...known, ...SETTINGS.map(({ key }) => key)] : known;
+        return `${placeOf(path)}${dotted(path)}: no such key${hint(name, near, known)}`;
       });
     }
     const setting = SETTINGS.find(({ key }) => isAtOrBelow(issue.path, key));
     const origin = setting === undefined ? undefined : origins.get(setting.key);
-    const name = origin?.from === 'env' ? origin.name : `${placeOf(issue.path)}${dotted(issue.path)}`;
+    const item = issue.path.at(-1);
+    const list = at(tree, issue.path.slice(0, -1));
+    const ofList =
+      typeof item === 'number' && Array.isArray(list) && list.length > 1 ? `, item ${item + 1}` : '';
+    const name =
+      origin?.from === 'env' ? `${origin.name}${ofList}` : `${placeOf(issue.path)}${dotted(issue.path)}`;
     const isSecret = SETTINGS.some(({ key, secret }) => secret === true && holds(issue.path, key));
     const value = isSecret ? '***' : (JSON.stringify(at(tree, issue.path)) ?? 'nothing');
     return [`${name} = ${value}: ${expectation(issue, setting)}`];
@@ -96,24 +101,6 @@ function expectation(issue: z.core.$ZodIssue, setting: Setting | undefined): str
   return isLeaf ? `expected ${setting.accepted}` : issue.message;
 }
 
-/** What the schema cannot say because it concerns more than one setting. */
-function relations({ postgres }: Settings, origins: ReadonlyMap<string, Origin>): readonly string[] {
-  const problems: string[] = [];
-  if (postgres.enabled && postgres.url === undefined) {
-    problems.push(
-      'EDGEPROXY_POSTGRES_URL = nothing: expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, because ' +
-        `${nameOf('postgres.enabled', origins)} is true`,
-    );
-  }
-  if (postgres.min_connections > postgres.max_connections) {
-    problems.push(
-      `${nameOf('postgres.min_connections', origins)} = ${postgres.min_connections}: expected at most ` +
-        `${nameOf('postgres.max_connections', origins)} = ${postgres.max_connections}`,
-    );
-  }
-  return problems;
-}
-
 function refuseUnavailable(settings: Settings, origins: ReadonlyMap<string, Origin>): void {
   const asked = SETTINGS.filter(
     ({ key, unavailable }) => unavailable === true && valueOf(settings, key) === true,
@@ -121,16 +108,6 @@ function refuseUnavailable(settings: Settings, origins: ReadonlyMap<string, Orig
   if (asked.length === 0) return;
   const lines = asked.map(({ key }) => `${nameOf(key, origins)} = true: not available yet, set it to false`);
   throw new EdgeProxyError('ERR_FEATURE_UNAVAILABLE', lines.join('\n'));
-}
-
-function nameOf(key: string, origins: ReadonlyMap<string, Origin>): string {
-  const origin = origins.get(key);
-  if (origin?.from === 'env') return origin.name;
-  return origin?.from === 'file' && origin.line !== undefined ? `${origin.path}:${origin.line}: ${key}` : key;
-}
-
-function hint(nearest: string | undefined): string {
-  return nearest === undefined ? '' : `, did you mean ${nearest}?`;
 }
 
 function dotted(path: readonly PropertyKey[]): string {

@@ -1,5 +1,6 @@
 import { type Setting, SETTINGS } from './catalogue.ts';
-import { type LoadedSettings, type Origin, valueOf } from './load.ts';
+import { type LoadedSettings, valueOf } from './load.ts';
+import type { Origin } from './origin.ts';
 
 const MASK = '***';
 
@@ -22,14 +23,15 @@ function shownOrigin(origin: Origin | undefined): string {
   return origin.line === undefined ? origin.path : `${origin.path}:${origin.line}`;
 }
 
-/** The effective settings as an aligned table: key, value, unit, origin; secrets masked. */
-export function renderSettings({ settings, origins }: LoadedSettings): string {
+/** The effective settings as an aligned table: key, value, unit, origin; secrets masked; then the warnings. */
+export function renderSettings({ settings, origins, warnings }: LoadedSettings): string {
   const rows = SETTINGS.map((setting) => [
     setting.key,
     `${shown(setting, valueOf(settings, setting.key))}${setting.unit === undefined ? '' : ` ${setting.unit}`}`,
     shownOrigin(origins.get(setting.key)),
   ]);
-  return alignColumns([['KEY', 'VALUE', 'ORIGIN'], ...rows]);
+  const table = alignColumns([['KEY', 'VALUE', 'ORIGIN'], ...rows]);
+  return [table, ...warnings.map((line) => `warning: ${line}`)].join('\n');
 }
 
 /** Pads every column but the last to the width of its longest cell. */

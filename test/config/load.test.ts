@@ -73,7 +73,9 @@ describe('precedence and origins', () => {
     (text) => {
       const { code, lines } = failure({ EDGEPROXY_ADMIN_HOSTS: text });
       expect([code, lines.length]).toEqual(['ERR_SETTINGS_INVALID', 1]);
-      expect(lines[0]).toMatch(/^EDGEPROXY_ADMIN_HOSTS = ".*": expected a host name such as edge\.example/);
+      expect(lines[0]).toMatch(
+        /^EDGEPROXY_ADMIN_HOSTS(, item 2)? = ".*": expected a host name such as edge\.example/,
+      );
     },
   );
 
@@ -133,7 +135,7 @@ weigth = 3
         'edge.toml:1: region = 3: expected text that is not empty',
         'edge.toml:2: log_levl: no such key, did you mean log_level?',
         'edge.toml:4: postgres.reload_secs = 0: expected a whole number from 1 to 2147483',
-        'edge.toml:5: postgres.foo: no such key',
+        'edge.toml:5: postgres.foo: no such key, expected one of enabled, url, max_connections, min_connections, connect_timeout_secs, query_timeout_secs, reload_secs',
         'edge.toml:11: backends[0].wg_ip = "db.example": expected an IPv4 or IPv6 address, not a name',
         'edge.toml:12: backends[0].port = 70000: expected a port, 1 to 65535',
         'edge.toml:17: backends[1].country = "BRA": expected a country code of two letters (ISO 3166-1) such as BR',
@@ -208,6 +210,90 @@ weigth = 3
     expect(failure({ ...kubernetes, EDGEPROXY_METRIC_ENABLED: 'true' }).lines).toEqual([
       'EDGEPROXY_METRIC_ENABLED: no such variable, did you mean EDGEPROXY_METRICS_ENABLED?',
     ]);
+  });
+
+  it.each([
+    ['EDGEPROXY_MAX_CONN', 'EDGEPROXY_MAX_CONNECTIONS'],
+    ['EDGEPROXY_RATE_LIMIT_EXEMPTS', 'EDGEPROXY_RATE_LIMIT_EXEMPT'],
+    ['EDGEPROXY_QUEUEMAX', 'EDGEPROXY_QUEUE_MAX'],
+  ])('suggests for %s the variable %s', (given, meant) => {
+    expect(failure({ [given]: '1' }).lines).toEqual([`${given}: no such variable, did you mean ${meant}?`]);
+  });
+
+  it('suggests the key in its table for one that was given flat', () => {
+    expect(failure({}, 'queue_max = 1\n').lines).toEqual([
+      'edge.toml:1: queue_max: no such key, did you mean queue.max?',
+    ]);
+  });
+
+  it('names the item of a list that is wrong, and what a list looks like', () => {
+    expect(failure({ EDGEPROXY_RATE_LIMIT_EXEMPT: '10.0.0.0/8,,::1' }).lines).toEqual([
+      expect.stringMatching(/^EDGEPROXY_RATE_LIMIT_EXEMPT, item 2 = "": .*expected /),
+    ]);
+    expect(failure({}, '[rate_limit]\nexempt = "10.0.0.0/8"\n').lines).toEqual([
+      'edge.toml:2: rate_limit.exempt = "10.0.0.0/8": expected a list such as ["ONE", "TWO"]',
+    ]);
+  });
+
+  it.each([
+    ['0.0.0.0:9000', '127.0.0.1:9000', true],
+    ['[::]:9000', '127.0.0.1:9000', true],
+    ['127.0.0.1:9000', '127.0.0.1:9000', true],
+    ['127.0.0.1:0', '127.0.0.1:0', false],
+    ['127.0.0.1:9000', '127.0.0.2:9000', false],
+    ['127.0.0.1:9000', '[::1]:9000', false],
+    ['0.0.0.0:9000', '[::1]:9000', false],
+    ['0.0.0.0:9000', '0.0.0.0:9001', false],
+  ])(
+    'tells of listeners on %s and %s whether one takes the port of the other',
+    (proxy, metrics, isShared) => {
+      const env = {
+        EDGEPROXY_LISTEN_ADDR: proxy,
+        EDGEPROXY_METRICS_ENABLED: 'true',
+        EDGEPROXY_METRICS_LISTEN_ADDR: metrics,
+      };
+      const complaint = `EDGEPROXY_METRICS_LISTEN_ADDR = "${metrics}": expected an address of its own, EDGEPROXY_LISTEN_ADDR has "${proxy}"`;
+      if (isShared) expect(failure(env).lines).toEqual([complaint]);
+      else expect(loadSettings(env).settings.listen_addr).toBe(proxy);
+    },
+  );
+
+  it('leaves addresses of listeners alone that are switched off', () => {
+    const env = { EDGEPROXY_LISTEN_ADDR: '0.0.0.0:9090' };
+    expect(loadSettings(env).settings.metrics.listen_addr).toBe('0.0.0.0:9090');
+  });
+
+  it('warns of what is set and has no effect', () => {
+    const env = {
+      EDGEPROXY_ENGINE: 'net',
+      EDGEPROXY_MAX_CONNECTIONS: '100',
+      EDGEPROXY_MAX_CONNECTIONS_PER_CLIENT: '100',
+      EDGEPROXY_QUEUE_MAX: '101',
+      EDGEPROXY_IDLE_TIMEOUT_SECS: '5',
+      EDGEPROXY_FIRST_BYTE_TIMEOUT_SECS: '6',
+    };
+    expect(loadSettings(env, file('threads = 2\n[tcp]\nsplice = true\n')).warnings).toEqual([
+      'edge.toml:1: threads has no effect: EDGEPROXY_ENGINE is net',
+      'edge.toml:3: tcp.splice has no effect: EDGEPROXY_ENGINE is net',
+      'EDGEPROXY_MAX_CONNECTIONS_PER_CLIENT = 100 has no effect beside EDGEPROXY_MAX_CONNECTIONS = 100',
+      'EDGEPROXY_QUEUE_MAX = 101 has no effect above EDGEPROXY_MAX_CONNECTIONS = 100: who waits counts towards it',
+      'EDGEPROXY_FIRST_BYTE_TIMEOUT_SECS = 6 has no effect beside EDGEPROXY_IDLE_TIMEOUT_SECS = 5, which is shorter',
+    ]);
+  });
+
+  it('warns of nothing where all of it works', () => {
+    const env = {
+      EDGEPROXY_THREADS: '2',
+      EDGEPROXY_MAX_CONNECTIONS: '100',
+      EDGEPROXY_MAX_CONNECTIONS_PER_CLIENT: '99',
+      EDGEPROXY_QUEUE_MAX: '100',
+      EDGEPROXY_IDLE_TIMEOUT_SECS: '5',
+      EDGEPROXY_FIRST_BYTE_TIMEOUT_SECS: '5',
+    };
+    expect(loadSettings(env).warnings).toEqual([]);
+    expect(
+      loadSettings({ ...env, EDGEPROXY_MAX_CONNECTIONS: '0', EDGEPROXY_IDLE_TIMEOUT_SECS: '0' }).warnings,
+    ).toEqual([]);
   });
 
   it('ends every file and environment in settings or in an error of its own, never in anything else', () => {

@@ -17,7 +17,7 @@ describe('the settings of the PROXY protocol', () => {
   it.each([
     [
       { EDGEPROXY_PROXY_PROTOCOL_TRUSTED: '10.0.0.0/8,proxy.internal' },
-      'EDGEPROXY_PROXY_PROTOCOL_TRUSTED = "proxy.internal": is not an IPv4 or IPv6 network: ' +
+      'EDGEPROXY_PROXY_PROTOCOL_TRUSTED, item 2 = "proxy.internal": is not an IPv4 or IPv6 network: ' +
         'expected one such as 203.0.113.0/24 or 2001:db8::/32',
     ],
     [

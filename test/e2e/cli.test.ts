@@ -13,6 +13,34 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
+describe('edgeproxy', () => {
+  it.each([[['--help']], [['run', '--help']], [['check', '-h']], [['sql', '--help']]])(
+    'prints its usage for %j',
+    async (args) => {
+      const { code, stdout } = await runCli(args);
+      expect(code).toBe(0);
+      expect(stdout).toContain('Usage: edgeproxy COMMAND');
+      expect(stdout).toContain('check [--config FILE]');
+    },
+  );
+
+  it('tells of settings without effect, in check and at the start', async () => {
+    const env = {
+      EDGEPROXY_LISTEN_ADDR: '127.0.0.1:0',
+      EDGEPROXY_MAX_CONNECTIONS: '5',
+      EDGEPROXY_MAX_CONNECTIONS_PER_CLIENT: '9',
+    };
+    const problem =
+      'EDGEPROXY_MAX_CONNECTIONS_PER_CLIENT = 9 has no effect beside EDGEPROXY_MAX_CONNECTIONS = 5';
+    const { code, stdout } = await runCli(['check'], env);
+    expect(code).toBe(0);
+    expect(stdout.trim().split('\n').at(-1)).toBe(`warning: ${problem}`);
+    const daemon = await startDaemon({ env });
+    expect(await daemon.log('a setting has no effect')).toMatchObject({ level: 'warn', problem });
+    await daemon.dispose();
+  });
+});
+
 describe('edgeproxy run', () => {
   it('says in a line each what is wrong with the settings and exits with 2', async () => {
     const { code, stderr } = await runCli(['run'], {

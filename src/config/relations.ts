@@ -1,0 +1,84 @@
+import { type Origin, nameOf } from './origin.ts';
+import type { Settings } from './schema.ts';
+import { parseListenAddress } from './setting-types.ts';
+
+type Origins = ReadonlyMap<string, Origin>;
+
+/** What the schema cannot say because it concerns more than one setting: a line for each that is wrong. */
+export function relations(settings: Settings, origins: Origins): readonly string[] {
+  const { postgres } = settings;
+  const problems = [...sharedAddresses(settings, origins)];
+  if (postgres.enabled && postgres.url === undefined) {
+    problems.push(
+      'EDGEPROXY_POSTGRES_URL = nothing: expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, because ' +
+        `${nameOf('postgres.enabled', origins)} is true`,
+    );
+  }
+  if (postgres.min_connections > postgres.max_connections) {
+    problems.push(
+      `${nameOf('postgres.min_connections', origins)} = ${postgres.min_connections}: expected at most ` +
+        `${nameOf('postgres.max_connections', origins)} = ${postgres.max_connections}`,
+    );
+  }
+  return problems;
+}
+
+/** Every setting that is given and can do nothing because of another: a line each. */
+export function effectless(settings: Settings, origins: Origins): readonly string[] {
+  const { max_connections: most, max_connections_per_client: perClient, queue } = settings;
+  const { first_byte_timeout_secs: firstByte, idle_timeout_secs: idle } = settings;
+  const lines = settings.engine === 'net' ? epollAlone(settings, origins) : [];
+  const named = (key: string, value: number): string => `${nameOf(key, origins)} = ${value}`;
+  if (most > 0 && perClient >= most) {
+    const limit = named('max_connections', most);
+    lines.push(`${named('max_connections_per_client', perClient)} has no effect beside ${limit}`);
+  }
+  if (most > 0 && queue.max > most) {
+    const limit = named('max_connections', most);
+    lines.push(`${named('queue.max', queue.max)} has no effect above ${limit}: who waits counts towards it`);
+  }
+  if (idle > 0 && firstByte > idle) {
+    const sooner = named('idle_timeout_secs', idle);
+    lines.push(
+      `${named('first_byte_timeout_secs', firstByte)} has no effect beside ${sooner}, which is shorter`,
+    );
+  }
+  return lines;
+}
+
+function epollAlone({ tcp }: Settings, origins: Origins): string[] {
+  const keys = ['threads', 'syscalls', ...Object.keys(tcp).map((name) => `tcp.${name}`)];
+  const engine = nameOf('engine', origins);
+  return keys
+    .filter((key) => (origins.get(key)?.from ?? 'default') !== 'default')
+    .map((key) => `${nameOf(key, origins)} has no effect: ${engine} is net`);
+}
+
+/** Listeners of which one would find its port taken by the other. */
+function sharedAddresses(settings: Settings, origins: Origins): string[] {
+  const listeners = (['metrics', 'admin', 'tls', 'api'] as const)
+    .filter((name) => settings[name].enabled)
+    .map((name) => ({ key: `${name}.listen_addr`, text: settings[name].listen_addr }));
+  const all = [{ key: 'listen_addr', text: settings.listen_addr }, ...listeners];
+  return all.flatMap((one, index) => {
+    const other = all.slice(0, index).find(({ text }) => overlap(one.text, text));
+    if (other === undefined) return [];
+    const name = nameOf(one.key, origins);
+    return [
+      `${name} = "${one.text}": expected an address of its own, ${nameOf(other.key, origins)} has "${other.text}"`,
+    ];
+  });
+}
+
+/** `0.0.0.0` is every IPv4 address; `[::]` is every address. */
+function overlap(one: string, other: string): boolean {
+  const [a, b] = [parseListenAddress(one)!, parseListenAddress(other)!];
+  if (a.port !== b.port || a.port === 0) return false;
+  if (a.host === b.host || isEvery(a.host) || isEvery(b.host)) return true;
+  const isSameFamily = a.host.includes(':') === b.host.includes(':');
+  return isSameFamily && (a.host === '0.0.0.0' || b.host === '0.0.0.0');
+}
+
+function isEvery(host: string): boolean {
+  return host.includes(':') && /^[0:]+$/.test(host);
+}
