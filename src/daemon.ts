@@ -1,7 +1,6 @@
 import { BehaviorSubject } from 'rxjs';
 import { type ActorRefFrom, createActor, fromPromise, waitFor } from 'xstate';
-import type { AdminServer } from './adapters/http/admin-server.ts';
-import { type OpsServer, startOpsServer } from './adapters/http/ops-server.ts';
+import { startOpsServer } from './adapters/http/ops-server.ts';
 import { createProbe } from './adapters/probes/probe.ts';
 import { createMetrics } from './adapters/prometheus/metrics.ts';
 import { startAdmin } from './composition/admin.ts';
@@ -12,6 +11,7 @@ import { liveActors } from './composition/live-actors.ts';
 import { postgresBackends } from './composition/postgres-backends.ts';
 import { createProxy } from './composition/proxy.ts';
 import { Repeating } from './composition/repeating.ts';
+import { SideListener } from './composition/side-listener.ts';
 import { SetsInForce } from './composition/sets-in-force.ts';
 import { systemNow as now } from './composition/system-clock.ts';
 import type { ConfigChange } from './config/diff.ts';
@@ -80,6 +80,7 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
   const metrics = createMetrics({
     traffic: proxy.traffic,
     limiter: proxy.limiter,
+    pool: proxy.pool,
     fleet: { report: () => fleet.statuses() },
     engine: { report: () => ({ ...proxy.choice, ...(engine?.threads() ?? NO_THREADS) }) },
     version,
@@ -110,18 +111,19 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
     },
   });
   let engine: ProxyEngine | undefined;
-  let ops: OpsServer | undefined;
-  let admin: AdminServer | undefined;
+  const ops = new SideListener(startOps);
+  const admin = new SideListener((next: Settings) =>
+    next.admin.enabled
+      ? startAdmin(next, liveActors({ lifecycle, subscription: source.subscription }, fleet), logger)
+      : undefined,
+  );
   let affinityGc: Repeating | undefined;
   let addresses: DaemonAddresses | undefined;
   let starting: Promise<void> | undefined;
 
   async function start(): Promise<void> {
-    if (settings.metrics.enabled) ops = await startOps();
-    if (settings.admin.enabled) {
-      const own = { lifecycle, subscription: source.subscription };
-      admin = await startAdmin(settings, liveActors(own, fleet), logger);
-    }
+    await ops.follow(settings);
+    await admin.follow(settings);
     const sockets = await proxy.startEngine();
     engine = sockets;
     affinityGc = new Repeating(() => proxy.collectGarbage(), settings.binding.gc_interval_secs * 1000, now);
@@ -137,14 +139,19 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
     }
     // Asked to stop meanwhile: no client may be accepted any more.
     if (!lifecycle.getSnapshot().matches('starting')) return;
-    addresses = { proxy: await sockets.listen(), metrics: ops?.address, admin: admin?.address };
+    addresses = {
+      proxy: await sockets.listen(parseListenAddress(settings.listen_addr)!),
+      metrics: ops.address,
+      admin: admin.address,
+    };
     logger.info({ ...addresses, ...proxy.choice, region: settings.region, version }, 'accepting clients');
   }
 
-  function startOps(): Promise<OpsServer> {
+  function startOps({ metrics: wanted }: Settings) {
+    if (!wanted.enabled) return undefined;
     return startOpsServer({
-      address: parseListenAddress(settings.metrics.listen_addr)!,
-      metricsPath: settings.metrics.path,
+      address: parseListenAddress(wanted.listen_addr)!,
+      metricsPath: wanted.path,
       metricsContentType: metrics.contentType,
       scrape: () => metrics.scrape(),
       notReady,
@@ -163,7 +170,7 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
     // Asked to stop while starting: what start() still binds must be released as well. Its failure is reported there.
     await starting?.catch(() => undefined);
     await Promise.all([sourceStopped, engine?.close(atOnce ? 0 : FORCED_CLOSE_SPREAD_MS)]);
-    await Promise.all([ops?.close(), admin?.close()]);
+    await Promise.all([ops.close(), admin.close()]);
     fleet.stop();
     affinityGc?.stop();
   }
@@ -188,16 +195,29 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
   );
 
   const takers: SettingsTakers = {
+    listener: moveListener,
+    metricsListener: (next) => ops.follow(next),
+    adminListener: (next) => admin.follow(next),
+    geoFile: (next) => proxy.followGeography(next),
+    geoTables: (next) => proxy.followGeography(next),
     log: ({ log_level: level }) => void (logger.level = level),
     lifecycle: ({ shutdown_timeout_secs: seconds }) =>
       lifecycle.send({ type: 'SETTINGS_CHANGED', shutdownTimeoutMs: seconds * 1000 }),
     probes: ({ health_check: health }) => probe.limit(health.max_in_flight),
     fleet: followFleet,
+    engine: (next) => proxy.follow(next),
     eligibility: (next) => policy$.next(policyOf(next)),
     bindings: ({ binding }) => affinityGc?.change(binding.gc_interval_secs * 1000),
     backends: (next) => fixed?.follow(next),
   };
   let applied: Promise<unknown> = Promise.resolve();
+
+  async function moveListener({ listen_addr: text }: Settings): Promise<void> {
+    if (!lifecycle.getSnapshot().matches('running'))
+      throw new Error('the daemon accepts no clients any more');
+    const address = await engine!.listen(parseListenAddress(text)!);
+    logger.info({ proxy: address }, 'accepting clients at another address');
+  }
 
   async function applyNext(change: ConfigChange): Promise<AppliedSettings> {
     await waitFor(lifecycle, (snapshot) => !snapshot.matches('starting'), { timeout: Infinity });

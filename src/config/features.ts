@@ -35,7 +35,9 @@ export const api = z
 
 export const rateLimit = z
   .strictObject({
-    enabled: switchOff('EDGEPROXY_RATE_LIMIT_ENABLED', 'Limit new connections per client address.'),
+    enabled: switchOff('EDGEPROXY_RATE_LIMIT_ENABLED', 'Limit new connections per client address.', {
+      reload: RELOADABLE,
+    }),
     max_requests: amount('EDGEPROXY_RATE_LIMIT_MAX_REQUESTS', RELOADABLE, 100, 1, 'Connections per window.'),
     window_secs: seconds('EDGEPROXY_RATE_LIMIT_WINDOW_SECS', RELOADABLE, 1, 1, 'Length of the window.'),
     burst: amount('EDGEPROXY_RATE_LIMIT_BURST', RELOADABLE, 10, 1, 'Connections at once after a silence.'),
@@ -63,14 +65,14 @@ export const proxyProtocol = z
     ),
     timeout_secs: seconds(
       'EDGEPROXY_PROXY_PROTOCOL_TIMEOUT_SECS',
-      STATIC,
+      RELOADABLE,
       5,
       3,
       'Time for such a header to come; less would not survive a lost segment.',
     ),
     send: z.enum(HEADER_MODES).default('off').meta({
       env: 'EDGEPROXY_PROXY_PROTOCOL_SEND',
-      reload: STATIC,
+      reload: RELOADABLE,
       description:
         'Header that a connection to a backend begins with, unless the column `proxy_protocol` of its row says otherwise.',
     }),
@@ -181,14 +183,14 @@ export const healthCheck = z
 export const pool = z
   .strictObject({
     enabled: switchOff('EDGEPROXY_POOL_ENABLED', 'Keep unused connections to backends warm.', {
-      unavailable: true,
+      reload: RELOADABLE,
     }),
     max_per_backend: amount(
       'EDGEPROXY_POOL_MAX_PER_BACKEND',
       RELOADABLE,
       10,
       1,
-      'Warm connections per backend.',
+      'Warm connections per backend at most, of all threads together.',
     ),
     idle_timeout_secs: seconds(
       'EDGEPROXY_POOL_IDLE_TIMEOUT_SECS',

@@ -42,7 +42,12 @@ function namesEveryIdOnce(rows: readonly { readonly id: string }[], context: z.R
  * from this object. Seconds exist only here; the rest of the code counts in milliseconds.
  */
 export const settingsSchema = z.strictObject({
-  listen_addr: listenAddress('EDGEPROXY_LISTEN_ADDR', '0.0.0.0:8080', 'Address that clients connect to.'),
+  listen_addr: listenAddress(
+    'EDGEPROXY_LISTEN_ADDR',
+    '0.0.0.0:8080',
+    'Address that clients connect to.',
+    RELOADABLE,
+  ),
   region: z
     .string()
     .min(1)

@@ -74,6 +74,8 @@ export class Router {
   row = NOWHERE;
   /** A place or a permit has been given back: whoever waits for one may look. */
   onFreed: () => void = () => {};
+  /** Tells where clients are. */
+  geo: GeoResolver;
 
   readonly #options: RouterOptions;
   /** Plus one; 0 is none. */
@@ -83,6 +85,7 @@ export class Router {
 
   constructor(options: RouterOptions) {
     this.#options = options;
+    this.geo = options.geo;
     this.#rows = new Int32Array(options.occupancy.maxSlots);
   }
 
@@ -108,7 +111,8 @@ export class Router {
     this.#options.news.follow(this.#refresh, this.#refreshAll);
     const { table, picker } = this.#routes;
     const triedRows = tried.length === 0 ? tried : this.#rowsOf(tried);
-    const { geo, random } = this.#options;
+    const { geo } = this;
+    const { random } = this.#options;
     let row = this.#boundRow(client, triedRows);
     for (;;) {
       if (row < 0) row = picker.pick(geo.isEmpty ? undefined : geo.locate(client.text), triedRows, random());
@@ -130,6 +134,35 @@ export class Router {
   /** Whether new clients may be sent to this slot, by the table in force. */
   routesTo(slot: number): boolean {
     return this.#rowOf(slot) !== NOWHERE;
+  }
+
+  /** The row of a backend in the table in force; below zero when new clients are not to be sent there. */
+  rowOfTenancy(tenancy: number): number {
+    const row = this.#rowOf(slotOfTenancy(tenancy));
+    return row >= 0 && this.table.tenancies[row] === tenancy ? row : NOWHERE;
+  }
+
+  /**
+   * Whether another connection may be opened for a place that was taken without a permit: the backend is still routed
+   * to, and its breaker has not moved on.
+   */
+  mayRedial(tenancy: number, epoch: number): boolean {
+    const { gates } = this.#options;
+    const slot = slotOfTenancy(tenancy);
+    return this.rowOfTenancy(tenancy) >= 0 && gates.epochOf(slot) === epoch && !gates.isLimited(slot);
+  }
+
+  /**
+   * Whether a connection that no client waits for may be opened to a backend: it is sound, takes no header, and has room
+   * for those that are warm already.
+   */
+  mayWarm(tenancy: number, warm: number): boolean {
+    const { gates, occupancy } = this.#options;
+    const slot = slotOfTenancy(tenancy);
+    const row = this.rowOfTenancy(tenancy);
+    if (row < 0 || this.table.headers[row] !== 0 || gates.isLimited(slot)) return false;
+    const hardLimit = this.table.hardLimits[row]!;
+    return hardLimit === 0 || occupancy.of(slot) + warm < hardLimit;
   }
 
   /** Binds the client to the backend that it has been connected to. */
@@ -163,9 +196,8 @@ export class Router {
   #boundRow(client: IpAddress, triedRows: readonly number[]): number {
     const tenancy = this.#options.affinity.boundTo(client);
     if (tenancy < 0) return NOWHERE;
-    const row = this.#rowOf(slotOfTenancy(tenancy));
-    const isSame = row >= 0 && this.#routes.table.tenancies[row] === tenancy;
-    const mayEnter = isSame && !this.#options.gates.isShut(slotOfTenancy(tenancy));
+    const row = this.rowOfTenancy(tenancy);
+    const mayEnter = row >= 0 && !this.#options.gates.isShut(slotOfTenancy(tenancy));
     return mayEnter && !triedRows.includes(row) ? row : NOWHERE;
   }
 

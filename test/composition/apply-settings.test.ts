@@ -22,11 +22,13 @@ describe('a change of settings', () => {
   const old = settingsOf('');
 
   it('goes to those whom it concerns, once, with all of it', async () => {
-    const next = settingsOf('log_level = "warn"\n[circuit_breaker]\ntimeout_secs = 7\nlease_secs = 8\n');
+    const next = settingsOf(
+      'shutdown_timeout_secs = 7\n[circuit_breaker]\ntimeout_secs = 7\nlease_secs = 8\n',
+    );
     const { takers, asked } = someTakers();
     expect(await applySettings(changeBetween(old, next), takers)).toEqual({ settings: next, refused: [] });
     expect(asked).toEqual([
-      ['log', next],
+      ['lifecycle', next],
       ['fleet', next],
     ]);
   });
@@ -39,7 +41,7 @@ describe('a change of settings', () => {
     const { settings, refused } = await applySettings(changeBetween(old, next), takers);
     expect(refused).toEqual([{ key: 'health_check.max_in_flight', reason: 'probes cannot' }]);
     expect(settings).toEqual({ ...next, health_check: old.health_check });
-    expect(asked.map(([name]) => name)).toEqual(['lifecycle', 'probes', 'eligibility']);
+    expect(asked.map(([name]) => name)).toEqual(['lifecycle', 'probes', 'engine', 'eligibility']);
     expect(asked.at(-1)?.[1]).toEqual(settings);
     expect(changeBetween(settings, next).changes.map(({ key }) => key)).toEqual([
       'health_check.max_in_flight',

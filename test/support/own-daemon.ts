@@ -11,6 +11,8 @@ import type { Env, LogLine } from './daemon.ts';
 export interface Given {
   readonly env?: Env;
   readonly backends?: readonly { readonly id: string; readonly port: number; readonly more?: string }[];
+  /** Other tables of the file. */
+  readonly toml?: string;
 }
 
 /** A daemon in the process of the test, whose settings the test changes. */
@@ -24,6 +26,9 @@ export interface OwnDaemon {
   metric(series: string): Promise<number | undefined>;
 }
 
+/** The variable that says which engine own daemons have where they do not say it. */
+export const ENGINE_UNDER_TEST = 'ENGINE_UNDER_TEST';
+
 const LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 
 function aLogger(level: string): LeveledLogger & { readonly lines: Pick<LogLine, 'level' | 'msg'>[] } {
@@ -36,10 +41,10 @@ function aLogger(level: string): LeveledLogger & { readonly lines: Pick<LogLine,
   return logger;
 }
 
-function settingsOf({ env, backends = [] }: Given): Settings {
+function settingsOf({ env, backends = [], toml = '' }: Given): Settings {
   const tables = backends.map(
     ({ id, port, more = '' }) =>
-      `[[backends]]\nid = "${id}"\napp = "x"\nregion = "sa"\ncountry = "BR"\nwg_ip = "127.0.0.1"\nport = ${port}\n${more}\n`,
+      `[[backends]]\nid = "${id}"\napp = "x"\nwg_ip = "127.0.0.1"\nport = ${port}\n${placed(more)}\n`,
   );
   return loadSettings(
     {
@@ -47,11 +52,17 @@ function settingsOf({ env, backends = [] }: Given): Settings {
       EDGEPROXY_METRICS_ENABLED: 'true',
       EDGEPROXY_METRICS_LISTEN_ADDR: '127.0.0.1:0',
       EDGEPROXY_BINDING_TTL_SECS: '0',
-      EDGEPROXY_ENGINE: 'net',
+      EDGEPROXY_ENGINE: process.env[ENGINE_UNDER_TEST] ?? 'net',
+      EDGEPROXY_THREADS: '2',
       ...env,
     },
-    { path: 'edge.toml', content: tables.join('\n') },
+    { path: 'edge.toml', content: `${tables.join('\n')}\n${toml}` },
   ).settings;
+}
+
+/** With a place of its own, or near. */
+function placed(more: string): string {
+  return more.includes('region') ? more : `region = "sa"\ncountry = "BR"\n${more}`;
 }
 
 /** Starts a daemon on free ports of the loopback address, on the portable engine and without affinity by default. */

@@ -1,9 +1,11 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { GeoResolver, MonotonicClock, Random } from '../../domain/ports.ts';
+import type { GeoSource } from '../../domain/geo.ts';
 import { limitedWarning } from '../../domain/limited-log.ts';
 import { Affinity } from '../affinity.ts';
-import type { ProxyHeaderSettings } from '../proxy-header-settings.ts';
 import { ConnectionLimits, type ConnectionLimitsMemory } from '../connection-limits.ts';
+import type { EngineLists } from '../engine-lists.ts';
+import { engineNumbersIn, type EngineNumbersMemory } from '../engine-numbers.ts';
 import { refusalWarnings } from '../refusal-warnings.ts';
 import { WaitQueue, type WaitQueueMemory } from '../wait-queue.ts';
 import { wakerOf } from './waker.ts';
@@ -11,26 +13,30 @@ import { Waiters } from './waiters.ts';
 import { RateLimiter, type RateLimiterMemory } from '../rate-limiter.ts';
 import { Router } from '../router.ts';
 import { newsOf, openSharedState, type SharedMemory } from '../shared-state.ts';
-import type { Timeouts } from '../timeouts.ts';
 import type { Sys } from '../sys/sys.ts';
 import { LoopClock } from './clock.ts';
 import { Admission } from './admission.ts';
+import { Announcements } from './announcements.ts';
+import { Commands } from './commands.ts';
+import { Connector } from './connector.ts';
 import { Dialer } from './dialer.ts';
 import { must } from './errno.ts';
 import { BACKLOG } from './bind-listener.ts';
 import { HeaderReader } from './header-reader.ts';
 import { HeaderWriter } from './header-writer.ts';
+import { Joiner } from './joiner.ts';
 import { Listeners } from './listeners.ts';
 import { Loop } from './loop.ts';
-import { type Command, Outbox } from './messages.ts';
+import { Outbox } from './messages.ts';
 import { Parking } from './parking.ts';
 import { Pipes } from './pipes.ts';
 import { READ_BYTES, Relay } from './relay.ts';
-import { CELL, FLAG, SocketTable, type SocketTableMemory } from './socket-table.ts';
+import { FLAG, SocketTable, type SocketTableMemory } from './socket-table.ts';
 import { Sockets } from './sockets.ts';
 import { Spare } from './spare.ts';
 import { Timers } from './timers.ts';
 import { Tuning, type TuningSettings } from './tuning.ts';
+import { WarmSockets } from './warm-sockets.ts';
 
 /** Time between two warnings of small pipes. */
 const PIPES_GAP_MS = 60_000;
@@ -44,19 +50,14 @@ export interface DataThreadSettings {
   /** Of each thread: wakes it. */
   readonly wakeFds: readonly number[];
   readonly ownRegion: string;
-  readonly bindingTtlMs: number;
-  readonly timeouts: Timeouts;
-  readonly limits: ConnectionLimitsMemory | undefined;
-  readonly queue: WaitQueueMemory | undefined;
-  /** Of the rate limiter, where there is one. */
-  readonly rateLimit: RateLimiterMemory | undefined;
+  readonly numbers: EngineNumbersMemory;
+  readonly lists: EngineLists;
+  readonly limits: ConnectionLimitsMemory;
+  readonly queue: WaitQueueMemory;
+  readonly rateLimit: RateLimiterMemory;
   readonly pipeBytes: number;
-  /** Descriptors from this number on are not for clients. */
-  readonly clientCeiling: number;
   readonly splices: boolean;
   readonly corksEnds: boolean;
-  readonly logsConnections: boolean;
-  readonly proxyHeaders: ProxyHeaderSettings;
   readonly tuning: TuningSettings;
 }
 
@@ -64,7 +65,7 @@ export interface DataThreadSettings {
 export interface DataThreadPorts {
   readonly sys: Sys;
   readonly port: MessagePort;
-  readonly geo: GeoResolver;
+  readonly resolverOf: (source: GeoSource) => GeoResolver;
   readonly random: Random;
   /** The same clock in every thread. */
   readonly now: MonotonicClock;
@@ -73,9 +74,11 @@ export interface DataThreadPorts {
 /** Accepts, connects and relays until it is told to stop: composes the parts of a data thread and runs its loop. */
 export function runDataThread(
   settings: DataThreadSettings,
-  { sys, port, geo, random, now }: DataThreadPorts,
+  { sys, port, resolverOf, random, now }: DataThreadPorts,
 ): void {
-  const { thread, memory } = settings;
+  const { thread, memory, lists } = settings;
+  const numbers = engineNumbersIn(settings.numbers);
+  const { timeouts, header, binding, queue, pool, log, descriptors } = numbers;
   const state = openSharedState(memory);
   const counters = state.counters[thread]!;
   const outbox = new Outbox(port);
@@ -85,20 +88,18 @@ export function runDataThread(
   const table = new SocketTable(settings.sockets);
   const epoll = must(sys.epollCreate(), 'epoll_create1');
   table.open(epoll, FLAG.HELPER);
-  const affinity = new Affinity({
-    ttlMs: settings.bindingTtlMs,
-    now,
-    memory: memory.affinity,
-    holder: thread + 1,
+  const holder = thread + 1;
+  const affinity = new Affinity({ binding, now, memory: memory.affinity, holder });
+  // Who is accepted in a batch came before it, or while it was at work: its time is as good as any, and costs nothing.
+  const limiter = new RateLimiter({
+    memory: { ...settings.rateLimit, exempt: lists.exempt },
+    now: () => startedMs + clock.ms,
+    holder,
   });
-  const limiter =
-    settings.rateLimit &&
-    // Who is accepted in a batch came before it, or while it was at work: its time is as good as any, and costs nothing.
-    new RateLimiter({ memory: settings.rateLimit, now: () => startedMs + clock.ms, holder: thread + 1 });
-  const limits = settings.limits && new ConnectionLimits(settings.limits, thread + 1);
+  const limits = new ConnectionLimits(settings.limits, numbers.limits, holder);
   const router = new Router({
     ownRegion: settings.ownRegion,
-    geo,
+    geo: resolverOf(lists.geo),
     affinity,
     occupancy: state.occupancy,
     gates: state.gates,
@@ -117,6 +118,7 @@ export function runDataThread(
   });
   const parking = new Parking(sys, READ_BYTES);
   const spare = new Spare(sys, table);
+  const announcements = new Announcements(table);
   const sockets = new Sockets({
     sys,
     epoll,
@@ -128,7 +130,25 @@ export function runDataThread(
     limits,
     attention: state.attention,
     outbox,
-    onIdle: () => tellWhenDrained(),
+    announcements,
+    onIdle: () => commands.tellWhenDrained(),
+  });
+  const connector = new Connector({ sys, table, spare, tuning });
+  const warm = new WarmSockets({
+    sys,
+    table,
+    sockets,
+    announcements,
+    connector,
+    parking,
+    router,
+    clock,
+    random,
+    settings: pool,
+    shares: state.poolShares,
+    counters: state.poolCounters[thread]!,
+    descriptors,
+    onStale: (backend) => dialer.redial(backend),
   });
   const relay = new Relay({
     sys,
@@ -139,80 +159,82 @@ export function runDataThread(
     counters,
     clock,
     tuning,
+    warm,
     splices: settings.splices,
     corksEnds: settings.corksEnds,
   });
   const warnRefused = refusalWarnings(logger, now);
   const warnLocal = limitedWarning(logger, 'cannot connect, the trouble is local', now);
   const warnExhausted = limitedWarning(logger, 'clients have to wait, accepting is paused', now);
-  const { trusted } = settings.proxyHeaders;
-  const headers =
-    trusted.length === 0
-      ? undefined
-      : new HeaderReader({
-          sys,
-          table,
-          sockets,
-          clock,
-          ...settings.proxyHeaders,
-          onHeader: (client, announcement) => admission.announced(client, announcement),
-          onRefused: (client, problem) => dialer.refuse(client, 'bad_proxy_header', problem),
-        });
-  const waiters =
-    settings.queue === undefined
-      ? undefined
-      : new Waiters({
-          sys,
-          table,
-          sockets,
-          clock,
-          queue: new WaitQueue(settings.queue, thread, wakerOf(sys, settings.wakeFds)),
-          onTurn: (client) => admission.takeTurn(client),
-          onTimeout: (client) => dialer.refuse(client, 'queue_timeout'),
-          onGone: (client) => dialer.endClient(client),
-        });
-  router.onFreed = () => waiters?.stir();
+  const headers = new HeaderReader({
+    sys,
+    table,
+    sockets,
+    clock,
+    trusted: lists.trusted,
+    header,
+    onHeader: (client, announcement) => admission.announced(client, announcement),
+    onRefused: (client, problem) => dialer.refuse(client, 'bad_proxy_header', problem),
+  });
+  const waiters = new Waiters({
+    sys,
+    table,
+    sockets,
+    clock,
+    queue: new WaitQueue(settings.queue, queue, thread, wakerOf(sys, settings.wakeFds)),
+    onTurn: (client) => admission.takeTurn(client),
+    onTimeout: (client) => dialer.refuse(client, 'queue_timeout'),
+    onGone: (client) => dialer.endClient(client),
+  });
+  router.onFreed = () => waiters.stir();
   const headerWriter = new HeaderWriter({ sys, table, sockets, parking, relay, counters });
+  const joiner = new Joiner({ table, relay, headerWriter, announcements, router, counters, clock, tuning });
   const dialer: Dialer = new Dialer({
     sys,
     table,
     sockets,
-    relay,
-    spare,
-    headerWriter,
+    joiner,
+    connector,
+    warm,
     router,
-    counters,
     clock,
     outbox,
-    tuning,
-    timeouts: settings.timeouts,
-    logsConnections: settings.logsConnections,
+    timeouts,
+    log,
     onLocalTrouble: (tenancy, error) => warnLocal.warn({ tenancy, error }),
     onRefused(reason, client, detail) {
       counters.clientRefused(reason);
-      if (settings.logsConnections) logger.debug({ client: client.text, reason, detail }, 'client refused');
+      if (log.isDetailed) logger.debug({ client: client.text, reason, detail }, 'client refused');
       warnRefused[reason].warn({ reason });
     },
   });
-  const admission = new Admission({ table, sockets, dialer, counters, headers, limiter, limits, waiters });
+  const admission = new Admission({
+    table,
+    sockets,
+    dialer,
+    counters,
+    announcements,
+    headers,
+    limiter,
+    limits,
+    waiters,
+  });
   const listeners = new Listeners({
     sys,
     epoll,
     clock,
     table,
     spare,
-    clientCeiling: settings.clientCeiling,
+    descriptors,
     backlog: BACKLOG,
     onClient: (fd, from) => admission.accepted(fd, from),
     onExhausted(error) {
       counters.acceptPaused();
       warnExhausted.warn({ error });
       pipes.closeSpare();
+      warm.yieldDescriptors();
     },
-    onClosed() {
-      hasClosed = true;
-      tellWhenDrained();
-    },
+    onClosed: () => commands.listenersClosed(),
   });
   const timers = new Timers({
     clock,
@@ -223,59 +245,24 @@ export function runDataThread(
     waiters,
     listeners,
     tuning,
+    warm,
     counters,
-    timeouts: settings.timeouts,
+    timeouts,
   });
-  let isDraining = false;
-  /** Nobody comes any more. */
-  let hasClosed = false;
-
-  function tellWhenDrained(): void {
-    if (hasClosed && sockets.clients === 0) outbox.tell({ type: 'drained' });
-  }
-
-  function drain(): void {
-    isDraining = true;
-    // Said first: of two who close one number, the second may close another's.
-    outbox.tell({ type: 'closed' });
-    listeners.close();
-  }
-
-  function cut(tenancy: number): void {
-    for (const client of table.having(FLAG.OPEN | FLAG.CLIENT)) {
-      if (table.get(client, CELL.TENANCY) !== tenancy) continue;
-      const backend = table.peerOf(client);
-      if (table.has(backend, FLAG.CONNECTING)) dialer.abandon(backend);
-      else sockets.closeBoth(client, true);
-    }
-  }
-
-  function onCommand(command: Command): void {
-    switch (command.type) {
-      case 'route':
-        router.apply(command.table);
-        return outbox.tell({ type: 'inForce', version: command.table.version });
-      case 'cut':
-        return cut(command.tenancy);
-      case 'adopt':
-        return listeners.adopt(command.listener);
-      case 'release':
-        if (listeners.release(command.listener))
-          outbox.tell({ type: 'released', listener: command.listener });
-        return;
-      case 'drain':
-        return drain();
-      case 'close':
-        if (!isDraining) drain();
-        listeners.abandon();
-        headers?.abandon();
-        waiters?.abandon();
-        return timers.closeAll(command.spreadMs);
-      default:
-        command satisfies never;
-    }
-  }
-
+  const commands: Commands = new Commands({
+    router,
+    sockets,
+    listeners,
+    headers,
+    waiters,
+    warm,
+    dialer,
+    admission,
+    limiter,
+    timers,
+    outbox,
+    resolverOf,
+  });
   const loop = new Loop({
     sys,
     epoll,
@@ -289,9 +276,10 @@ export function runDataThread(
     headers,
     waiters,
     relay,
+    warm,
     timers,
     outbox,
-    onCommand,
+    onCommand: (command) => commands.obey(command),
   });
   outbox.tell({ type: 'ready' });
   loop.run();

@@ -41,8 +41,14 @@ export const FLAG = {
   TAKES_V2: 0x4_0000,
   /** Client's side: it waits for a place at a backend. */
   WAITS: 0x8_0000,
-  /** Client's side: it is counted by the limits of connections. */
-  COUNTED: 0x10_0000,
+  /** Client's side: `Announcements` has something of it. */
+  ANNOUNCED: 0x10_0000,
+  /** Backend's side: in the pool, or on the way there; nobody's. */
+  WARM: 0x20_0000,
+  /** Both sides: the connection is from the pool, and nothing has gone through it. */
+  UNUSED: 0x40_0000,
+  /** Client's side, two bits: where the limits of connections count it, as `COUNTED` has it. */
+  COUNTED: 0x180_0000,
 } as const;
 
 /** What a row holds. */
@@ -66,7 +72,10 @@ export const CELL = {
    * or a FIN went through last. Backend's side: when the connect began, then when the client's first byte went there.
    */
   SINCE: 6,
-  /** Backend's side: when the connect began, in microseconds, wrapping around: for how long it took. */
+  /**
+   * Backend's side: when the connect began, in microseconds, wrapping around: for how long it took. From the pool: how
+   * long it took.
+   */
   STARTED_US: 7,
   /** While a header, or a place, is awaited: the other neighbour. */
   PREVIOUS_AWAITED: 7,
@@ -79,10 +88,13 @@ export const CELL = {
   /** Backend's side: the neighbours in the list of connects under way, plus one. Client's side: its address. */
   NEXT: 11,
   PREVIOUS: 12,
+  /** Backend's side, from the pool: when it was connected, in milliseconds on the loop's clock, wrapping around. */
+  BORN: 11,
   ADDRESS: 11,
 } as const;
 
 const ROW_SHIFT = 4;
+const COUNTED_SHIFT = 23;
 const ADDRESS_WORDS = 4;
 
 export type SocketTableMemory = Int32Array<SharedArrayBuffer>;
@@ -148,6 +160,16 @@ export class SocketTable {
 
   unmark(fd: number, flags: number): void {
     this.#cells[fd << ROW_SHIFT]! &= ~flags;
+  }
+
+  /** Where the limits of connections count a client. */
+  countedOf(client: number): number {
+    return (this.flagsOf(client) & FLAG.COUNTED) >> COUNTED_SHIFT;
+  }
+
+  setCounted(client: number, counted: number): void {
+    this.unmark(client, FLAG.COUNTED);
+    this.mark(client, counted << COUNTED_SHIFT);
   }
 
   /** Takes a descriptor over; false when its number is beyond the table. */

@@ -7,6 +7,7 @@ import type { Router } from '../router.ts';
 import { slotOfTenancy } from '../slot-table.ts';
 import { EPOLL } from '../sys/constants.ts';
 import type { Sys } from '../sys/sys.ts';
+import type { Announcements } from './announcements.ts';
 import type { Outbox, OutcomeCode } from './messages.ts';
 import type { Parking } from './parking.ts';
 import type { Pipes } from './pipes.ts';
@@ -25,7 +26,8 @@ export interface SocketsOptions {
   readonly pipes: Pipes;
   readonly router: Router;
   readonly counters: Counters;
-  readonly limits: ConnectionLimits | undefined;
+  readonly limits: ConnectionLimits;
+  readonly announcements: Announcements;
   readonly attention: Attention;
   readonly outbox: Outbox;
   /** The last connection of a client has ended. */
@@ -85,18 +87,25 @@ export class Sockets {
 
   /** Ends the client's side, and the connection with it. */
   closeClient(fd: number, isReset: boolean): void {
-    if (this.#options.table.has(fd, FLAG.COUNTED)) this.#countOut(fd);
+    if (this.#options.table.has(fd, FLAG.COUNTED | FLAG.ANNOUNCED)) this.#forgetClient(fd);
     this.close(fd, isReset);
     this.#options.counters.clientEnded();
     this.clients--;
     if (this.clients === 0) this.#options.onIdle();
   }
 
+  #forgetClient(client: number): void {
+    this.#options.announcements.forget(client);
+    if (this.#options.table.has(client, FLAG.COUNTED)) this.#countOut(client);
+  }
+
   #countOut(client: number): void {
+    const { table, limits } = this.#options;
+    const counted = table.countedOf(client);
     // First: who buries this thread would count it out again.
-    this.#options.table.unmark(client, FLAG.COUNTED);
-    this.#options.table.readAddress(client, this.#address);
-    this.#options.limits!.leave(this.#address.words);
+    table.unmark(client, FLAG.COUNTED);
+    table.readAddress(client, this.#address);
+    limits.leave(this.#address.words, counted);
   }
 
   /** Ends the backend's side and gives its place back. */

@@ -8,6 +8,7 @@ import { CELL, FLAG, type SocketTable } from './socket-table.ts';
 import type { Sockets } from './sockets.ts';
 import type { Tuning } from './tuning.ts';
 import type { Waiters } from './waiters.ts';
+import type { WarmSockets } from './warm-sockets.ts';
 
 const CLOSE_STEPS = 10;
 
@@ -16,18 +17,20 @@ export interface TimersOptions {
   readonly table: SocketTable;
   readonly sockets: Sockets;
   readonly dialer: Dialer;
-  readonly headers: HeaderReader | undefined;
-  readonly waiters: Waiters | undefined;
+  readonly headers: HeaderReader;
+  readonly waiters: Waiters;
   readonly listeners: Listeners;
   readonly tuning: Tuning;
+  readonly warm: WarmSockets;
   readonly counters: Counters;
+  /** Read anew each time. */
   readonly timeouts: Timeouts;
 }
 
 /** What happens by the clock: no timer a connection, but lists and sweeps that a batch ends with. */
 export class Timers {
   readonly #options: TimersOptions;
-  readonly #sweepMs: number;
+  #sweepMs: number;
   #sweptAt: number;
   #closing:
     | { readonly victims: readonly number[]; readonly startedAt: number; readonly spreadMs: number }
@@ -42,22 +45,27 @@ export class Timers {
 
   /** Milliseconds until something is due, -1 when nothing is. */
   nextMs(): number {
-    const { dialer, headers, waiters, listeners, sockets } = this.#options;
+    const { dialer, headers, waiters, listeners, sockets, warm } = this.#options;
     const sweep = sockets.clients > 0 ? Math.max(0, this.#sweepMs - this.#sinceSweep()) : -1;
     const own = soonest(sweep, this.#nextCloseMs());
-    const dials = soonest(dialer.nextTimeoutMs(), headers?.nextTimeoutMs() ?? -1);
-    const waits = soonest(listeners.nextMs(), waiters?.nextTimeoutMs() ?? -1);
-    return soonest(soonest(dials, waits), own);
+    const dials = soonest(dialer.nextTimeoutMs(), headers.nextTimeoutMs());
+    const waits = soonest(listeners.nextMs(), waiters.nextTimeoutMs());
+    return soonest(soonest(soonest(dials, waits), own), warm.nextMs());
   }
 
   run(): void {
     const { dialer, headers, waiters, listeners, sockets } = this.#options;
     dialer.expire();
-    headers?.expire();
-    waiters?.expire();
+    headers.expire();
+    waiters.expire();
     listeners.run();
     if (this.#closing !== undefined) this.#closeDue();
     if (sockets.clients > 0 && this.#sinceSweep() >= this.#sweepMs) this.#sweep();
+  }
+
+  /** Connections keep the time that has passed. */
+  timeoutsChanged(): void {
+    this.#sweepMs = sweepIntervalMs(this.#options.timeouts);
   }
 
   /** Ends every connection, evenly over a time. */
@@ -66,6 +74,17 @@ export class Timers {
     if (victims.length === 0) return;
     this.#closing = { victims, startedAt: this.#options.clock.tick, spreadMs };
     this.#closed = 0;
+  }
+
+  /** Ends the connections of a backend; clients that are not connected yet get another one. */
+  cut(tenancy: number): void {
+    const { table, dialer, sockets } = this.#options;
+    for (const client of table.having(FLAG.OPEN | FLAG.CLIENT)) {
+      if (table.get(client, CELL.TENANCY) !== tenancy) continue;
+      const backend = table.peerOf(client);
+      if (table.has(backend, FLAG.CONNECTING)) dialer.abandon(backend);
+      else sockets.closeBoth(client, true);
+    }
   }
 
   #sinceSweep(): number {

@@ -2,7 +2,7 @@ import { expect, onTestFinished, vi } from 'vitest';
 import { Affinity } from '../../../src/proxy/affinity.ts';
 import { anEchoBackend, anEchoClient } from '../edge.ts';
 import { anOwnDaemon } from '../own-daemon.ts';
-import { once } from '../sockets.ts';
+import { freePort, once, untilRefused } from '../sockets.ts';
 import { until } from '../until.ts';
 import type { SettingCases } from './cases.ts';
 
@@ -21,7 +21,7 @@ export const DAEMON_CASES: SettingCases = {
     expect(connected()).toEqual([]);
     await daemon.change({ env: { EDGEPROXY_LOG_LEVEL: 'debug' } });
     await anEchoClient(daemon.port);
-    expect(connected()).toHaveLength(1);
+    await until(() => connected().length === 1, { what: 'a line' });
     await daemon.change({ env: { EDGEPROXY_LOG_LEVEL: 'error' } });
     await anEchoClient(daemon.port);
     expect(connected()).toHaveLength(1);
@@ -37,6 +37,46 @@ export const DAEMON_CASES: SettingCases = {
     expect(daemon.logs).toContainEqual(
       expect.objectContaining({ msg: 'closing connections that are left', reason: 'timeout' }),
     );
+  },
+
+  async 'metrics.enabled'() {
+    const { daemon } = await aBusyDaemon({});
+    const { port } = daemon.addresses.metrics!;
+    await daemon.change({ env: { EDGEPROXY_METRICS_ENABLED: 'false' } });
+    await untilRefused(port);
+    await daemon.change({
+      env: { EDGEPROXY_METRICS_ENABLED: 'true', EDGEPROXY_METRICS_LISTEN_ADDR: `127.0.0.1:${port}` },
+    });
+    expect(await daemon.metric('edgeproxy_connections_total')).toBe(1);
+  },
+
+  async 'metrics.listen_addr'() {
+    const { daemon } = await aBusyDaemon({});
+    const port = await freePort();
+    await daemon.change({ env: { EDGEPROXY_METRICS_LISTEN_ADDR: `127.0.0.1:${port}` } });
+    expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
+    await untilRefused(daemon.addresses.metrics!.port);
+  },
+
+  async 'admin.enabled'() {
+    const { daemon } = await aBusyDaemon({});
+    const port = await freePort();
+    const env = { EDGEPROXY_ADMIN_ENABLED: 'true', EDGEPROXY_ADMIN_LISTEN_ADDR: `127.0.0.1:${port}` };
+    await daemon.change({ env });
+    expect((await fetch(`http://127.0.0.1:${port}/inspect`)).status).toBe(200);
+    await daemon.change({ env: { EDGEPROXY_ADMIN_ENABLED: 'false' } });
+    await untilRefused(port);
+  },
+
+  async 'admin.listen_addr'() {
+    const { daemon } = await aBusyDaemon({
+      EDGEPROXY_ADMIN_ENABLED: 'true',
+      EDGEPROXY_ADMIN_LISTEN_ADDR: '127.0.0.1:0',
+    });
+    const port = await freePort();
+    await daemon.change({ env: { EDGEPROXY_ADMIN_LISTEN_ADDR: `127.0.0.1:${port}` } });
+    expect((await fetch(`http://127.0.0.1:${port}/inspect`)).status).toBe(200);
+    await untilRefused(daemon.addresses.admin!.port);
   },
 
   async 'binding.gc_interval_secs'() {
