@@ -1,19 +1,23 @@
 import { BehaviorSubject } from 'rxjs';
 import { type ActorRefFrom, createActor, fromPromise, waitFor } from 'xstate';
+import { configRoute } from './adapters/http/config-route.ts';
 import { startOpsServer } from './adapters/http/ops-server.ts';
 import { createProbe } from './adapters/probes/probe.ts';
 import { createMetrics } from './adapters/prometheus/metrics.ts';
 import { startAdmin } from './composition/admin.ts';
 import { type AppliedSettings, applySettings, type SettingsTakers } from './composition/apply-settings.ts';
 import { type BackendSource, staticBackends } from './composition/backend-source.ts';
+import { createConfigReloads } from './composition/config-reloads.ts';
 import { createFleet } from './composition/create-fleet.ts';
 import { liveActors } from './composition/live-actors.ts';
 import { postgresBackends } from './composition/postgres-backends.ts';
+import { postgresSettings } from './composition/postgres-settings.ts';
 import { createProxy } from './composition/proxy.ts';
 import { Repeating } from './composition/repeating.ts';
 import { SideListener } from './composition/side-listener.ts';
 import { SetsInForce } from './composition/sets-in-force.ts';
 import { systemNow as now } from './composition/system-clock.ts';
+import type { Configuration } from './config/configuration.ts';
 import type { ConfigChange } from './config/diff.ts';
 import type { Settings } from './config/schema.ts';
 import { parseListenAddress } from './config/setting-types.ts';
@@ -35,6 +39,8 @@ const SET_GAP_FACTOR = 3;
 
 export interface DaemonOptions {
   readonly settings: Settings;
+  /** Where the settings come from, for a daemon that follows them while it runs; they are those in force in it. */
+  readonly configuration?: Configuration | undefined;
   readonly logger: LeveledLogger;
   readonly version: string;
 }
@@ -58,9 +64,12 @@ export interface Daemon {
   start(): Promise<DaemonAddresses | undefined>;
   /**
    * Takes other settings over, one change after the other, without touching a connection; what cannot be brought into
-   * force keeps its old value. Waits for the start, and does nothing once the daemon has ended.
+   * force keeps its old value. Waits for the start, and does nothing once the daemon has ended. For who changes the
+   * settings of a daemon that has no configuration to follow.
    */
   applySettings(change: ConfigChange): Promise<AppliedSettings>;
+  /** Reads the configuration file and the settings in SQL at once; `false` when there are none to read. */
+  reload(): boolean;
   /** Asks for a stop: the first time to drain, the second time to end at once. */
   stop(): void;
   /** Resolves when the daemon has ended; rejects with what made it fail. */
@@ -68,7 +77,8 @@ export interface Daemon {
 }
 
 /** Composes the daemon from its layers: the only place that knows them all. Fails with `ERR_ENGINE`. */
-export async function createDaemon({ settings, logger, version }: DaemonOptions): Promise<Daemon> {
+export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { settings, configuration, logger, version } = options;
   const proxy = await createProxy({
     settings,
     logger,
@@ -102,6 +112,15 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
   const fixed = settings.postgres.enabled ? undefined : staticBackends(settings);
   const source: BackendSource = fixed ?? postgresBackends(settings, logger, metrics);
   const policy$ = new BehaviorSubject(policyOf(settings));
+  const reloads =
+    configuration &&
+    createConfigReloads({
+      start: configuration,
+      rows: source.database && postgresSettings(source.database, configuration, logger),
+      apply: (change) => applyInTurn(change),
+      logger,
+      metrics,
+    });
   const sets = new SetsInForce({
     logger,
     now,
@@ -112,11 +131,12 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
   });
   let engine: ProxyEngine | undefined;
   const ops = new SideListener(startOps);
-  const admin = new SideListener((next: Settings) =>
-    next.admin.enabled
-      ? startAdmin(next, liveActors({ lifecycle, subscription: source.subscription }, fleet), logger)
-      : undefined,
-  );
+  const admin = new SideListener((next: Settings) => {
+    if (!next.admin.enabled) return undefined;
+    const own = { lifecycle, subscription: source.subscription };
+    const routes = reloads === undefined ? [] : [configRoute(() => reloads.describe())];
+    return startAdmin(next, liveActors(own, fleet), logger, routes);
+  });
   let affinityGc: Repeating | undefined;
   let addresses: DaemonAddresses | undefined;
   let starting: Promise<void> | undefined;
@@ -145,6 +165,7 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
       admin: admin.address,
     };
     logger.info({ ...addresses, ...proxy.choice, region: settings.region, version }, 'accepting clients');
+    reloads?.start();
   }
 
   function startOps({ metrics: wanted }: Settings) {
@@ -166,10 +187,11 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
   }
 
   async function close({ atOnce }: CloseInput): Promise<void> {
+    const reloadsStopped = reloads?.stop();
     const sourceStopped = source.stop();
     // Asked to stop while starting: what start() still binds must be released as well. Its failure is reported there.
     await starting?.catch(() => undefined);
-    await Promise.all([sourceStopped, engine?.close(atOnce ? 0 : FORCED_CLOSE_SPREAD_MS)]);
+    await Promise.all([reloadsStopped, sourceStopped, engine?.close(atOnce ? 0 : FORCED_CLOSE_SPREAD_MS)]);
     await Promise.all([ops.close(), admin.close()]);
     fleet.stop();
     affinityGc?.stop();
@@ -219,6 +241,12 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
     logger.info({ proxy: address }, 'accepting clients at another address');
   }
 
+  function applyInTurn(change: ConfigChange): Promise<AppliedSettings> {
+    const own = applied.then(() => applyNext(change));
+    applied = own.catch(() => undefined);
+    return own;
+  }
+
   async function applyNext(change: ConfigChange): Promise<AppliedSettings> {
     await waitFor(lifecycle, (snapshot) => !snapshot.matches('starting'), { timeout: Infinity });
     const state = lifecycleStateOf(lifecycle.getSnapshot());
@@ -251,11 +279,8 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
       await stopped;
       return undefined;
     },
-    applySettings(change) {
-      const own = applied.then(() => applyNext(change));
-      applied = own.catch(() => undefined);
-      return own;
-    },
+    applySettings: applyInTurn,
+    reload: () => reloads?.reload() ?? false,
     stop: () => lifecycle.send({ type: 'STOP_REQUESTED' }),
   };
 }

@@ -212,15 +212,13 @@ export const pool = z
 
 export const configWatch = z
   .strictObject({
-    enabled: switchOff('EDGEPROXY_CONFIG_WATCH_ENABLED', 'Apply changes of the file while running.', {
-      unavailable: true,
-    }),
+    enabled: switchOff('EDGEPROXY_CONFIG_WATCH_ENABLED', 'Apply changes of the file while running.'),
     interval_secs: seconds(
       'EDGEPROXY_CONFIG_WATCH_INTERVAL_SECS',
       STATIC,
       5,
       1,
-      'How often the file is looked at.',
+      'How often the file is looked at where the system does not tell of changes.',
     ),
   })
   .prefault({});

@@ -1,5 +1,5 @@
 import type { AddressInfo, Server } from 'node:net';
-import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import { type LimitedLog, limitedWarning } from '../domain/limited-log.ts';
 import type { EligibleSet } from '../domain/eligibility.ts';
 import type { RefusalReason } from '../domain/outcome.ts';
@@ -19,6 +19,7 @@ import { type ConnectionLimits, limitRefusalOf } from './connection-limits.ts';
 import type { Counters } from './counters.ts';
 import type { Directory } from './directory.ts';
 import { IpAddress } from './ip-address.ts';
+import { abortAll } from './net/abort-all.ts';
 import { chooseTransport } from './net/choose-transport.ts';
 import { DialClock } from './net/dial-clock.ts';
 import { listenOn } from './net/listen-on.ts';
@@ -65,8 +66,6 @@ interface Intake {
   readonly reception: Reception;
   readonly warm: WarmWires;
 }
-
-const CLOSE_STEPS = 10;
 
 /**
  * The portable engine: sockets of Node, one thread. Works wherever Node does.
@@ -172,13 +171,7 @@ export class NetEngine implements ProxyEngine {
     const drained = this.drain();
     this.#options.counters.clientEnded(this.#intake?.reception.abandon() ?? 0);
     this.#resolveWhenDrained();
-    const victims = [...this.#live.keys()];
-    const closed = victims.map(async (connection, index) => {
-      const step = Math.floor((index * CLOSE_STEPS) / victims.length);
-      if (step > 0) await delay((spreadMs * step) / CLOSE_STEPS);
-      connection.abort();
-    });
-    await Promise.all(closed);
+    await abortAll([...this.#live.keys()], spreadMs);
     await drained;
     clearInterval(this.#checks);
     this.#dialClock.close();
@@ -203,7 +196,14 @@ export class NetEngine implements ProxyEngine {
     const { logger, counters, usesStreams, pool, numbers } = this.#options;
     const transport = usesStreams ? new StreamTransport() : chooseTransport(server, logger);
     const { slots } = this.#options.directory;
-    const warm = new WarmWires({ ...this.#options, ...pool, settings: numbers.pool, transport, slots });
+    const warm = new WarmWires({
+      ...this.#options,
+      ...pool,
+      settings: numbers.pool,
+      transport,
+      slots,
+      isCrowded: () => this.#line.mustWait,
+    });
     const connectionOptions: ConnectionOptions = {
       ...this.#options,
       timeouts: numbers.timeouts,

@@ -8,6 +8,7 @@ import type { Router } from '../router.ts';
 import { slotOfTenancy } from '../slot-table.ts';
 import { EPOLL } from '../sys/constants.ts';
 import type { Pointer, Sys } from '../sys/sys.ts';
+import type { Shortage } from '../shortage.ts';
 import { WarmPool } from '../warm-pool.ts';
 import type { Announcements } from './announcements.ts';
 import type { LoopClock } from './clock.ts';
@@ -31,6 +32,9 @@ export interface WarmSocketsOptions {
   readonly shares: Occupancy;
   readonly counters: PoolCounters;
   readonly random: Random;
+  readonly shortage: Shortage;
+  /** Whether clients wait for places. */
+  readonly isCrowded: () => boolean;
   /** Descriptors from this number on, read anew each time, are not for clients. */
   readonly descriptors: { readonly clientCeiling: number };
   /** A connection of the pool was dead when it was to be used; its client waits for another one. */
@@ -156,9 +160,9 @@ export class WarmSockets {
     });
   }
 
-  /** Clients want descriptors. */
-  yieldDescriptors(): void {
-    this.#pool.yieldDescriptors();
+  /** Clients want descriptors; false when there are none to give. */
+  yieldDescriptors(): boolean {
+    return this.#pool.yieldDescriptors();
   }
 
   /** Nobody comes any more. */
