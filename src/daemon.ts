@@ -5,9 +5,10 @@ import { startOpsServer } from './adapters/http/ops-server.ts';
 import { createProbe } from './adapters/probes/probe.ts';
 import { createMetrics } from './adapters/prometheus/metrics.ts';
 import { startAdmin } from './composition/admin.ts';
-import { type AppliedSettings, applySettings, type SettingsTakers } from './composition/apply-settings.ts';
+import type { AppliedSettings, SettingsTakers } from './composition/apply-settings.ts';
 import { type BackendSource, staticBackends } from './composition/backend-source.ts';
 import { createConfigReloads } from './composition/config-reloads.ts';
+import { eligibilityPolicyOf } from './composition/eligibility-policy.ts';
 import { createFleet } from './composition/create-fleet.ts';
 import { liveActors } from './composition/live-actors.ts';
 import { postgresBackends } from './composition/postgres-backends.ts';
@@ -15,14 +16,16 @@ import { postgresSettings } from './composition/postgres-settings.ts';
 import { createProxy } from './composition/proxy.ts';
 import { Repeating } from './composition/repeating.ts';
 import { SideListener } from './composition/side-listener.ts';
+import { SettingsInTurn } from './composition/settings-in-turn.ts';
 import { SetsInForce } from './composition/sets-in-force.ts';
 import { systemNow as now } from './composition/system-clock.ts';
 import type { Configuration } from './config/configuration.ts';
 import type { ConfigChange } from './config/diff.ts';
 import type { Settings } from './config/schema.ts';
 import { parseListenAddress } from './config/setting-types.ts';
-import { deriveEligibleSet, type EligibilityPolicy } from './domain/eligibility.ts';
+import { deriveEligibleSet } from './domain/eligibility.ts';
 import type { LeveledLogger, ListenAddress, ProxyEngine } from './domain/ports.ts';
+import { messageOf } from './errors.ts';
 import { type CloseInput, lifecycleMachine, lifecycleStateOf } from './machines/lifecycle.ts';
 import { RTT_BUCKETS_SECONDS } from './proxy/counters.ts';
 import { eligibleBackends$ } from './streams/eligible-backends.ts';
@@ -68,7 +71,10 @@ export interface Daemon {
    * settings of a daemon that has no configuration to follow.
    */
   applySettings(change: ConfigChange): Promise<AppliedSettings>;
-  /** Reads the configuration file and the settings in SQL at once; `false` when there are none to read. */
+  /**
+   * Reads the configuration file, the settings in SQL and the GeoIP database at once; `false` when there are none to
+   * read.
+   */
   reload(): boolean;
   /** Asks for a stop: the first time to drain, the second time to end at once. */
   stop(): void;
@@ -111,13 +117,13 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
   });
   const fixed = settings.postgres.enabled ? undefined : staticBackends(settings);
   const source: BackendSource = fixed ?? postgresBackends(settings, logger, metrics);
-  const policy$ = new BehaviorSubject(policyOf(settings));
+  const policy$ = new BehaviorSubject(eligibilityPolicyOf(settings));
   const reloads =
     configuration &&
     createConfigReloads({
       start: configuration,
       rows: source.database && postgresSettings(source.database, configuration, logger),
-      apply: (change) => applyInTurn(change),
+      apply: (change) => changes.apply(change),
       logger,
       metrics,
     });
@@ -228,11 +234,11 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     probes: ({ health_check: health }) => probe.limit(health.max_in_flight),
     fleet: followFleet,
     engine: (next) => proxy.follow(next),
-    eligibility: (next) => policy$.next(policyOf(next)),
+    eligibility: (next) => policy$.next(eligibilityPolicyOf(next)),
     bindings: ({ binding }) => affinityGc?.change(binding.gc_interval_secs * 1000),
     backends: (next) => fixed?.follow(next),
   };
-  let applied: Promise<unknown> = Promise.resolve();
+  const changes = new SettingsInTurn(lifecycle, takers);
 
   async function moveListener({ listen_addr: text }: Settings): Promise<void> {
     if (!lifecycle.getSnapshot().matches('running'))
@@ -241,17 +247,14 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     logger.info({ proxy: address }, 'accepting clients at another address');
   }
 
-  function applyInTurn(change: ConfigChange): Promise<AppliedSettings> {
-    const own = applied.then(() => applyNext(change));
-    applied = own.catch(() => undefined);
-    return own;
-  }
-
-  async function applyNext(change: ConfigChange): Promise<AppliedSettings> {
-    await waitFor(lifecycle, (snapshot) => !snapshot.matches('starting'), { timeout: Infinity });
-    const state = lifecycleStateOf(lifecycle.getSnapshot());
-    if (state === 'running' || state === 'draining') return applySettings(change, takers);
-    return { settings: change.settings, refused: [] };
+  /** There may be another one at the same path. */
+  async function rereadGeoFile(): Promise<void> {
+    try {
+      await proxy.rereadGeoFile();
+      logger.info({}, 'GeoIP database read');
+    } catch (error) {
+      logger.error({ error: messageOf(error) }, 'GeoIP database cannot be read, the last one stays');
+    }
   }
 
   async function whenStopped(): Promise<Ending> {
@@ -279,15 +282,12 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
       await stopped;
       return undefined;
     },
-    applySettings: applyInTurn,
-    reload: () => reloads?.reload() ?? false,
+    applySettings: (change) => changes.apply(change),
+    reload() {
+      if (proxy.hasGeoFile) void changes.run(rereadGeoFile, undefined);
+      const hasSources = reloads?.reload() ?? false;
+      return hasSources || proxy.hasGeoFile;
+    },
     stop: () => lifecycle.send({ type: 'STOP_REQUESTED' }),
-  };
-}
-
-function policyOf(settings: Settings): EligibilityPolicy {
-  return {
-    excludesUnchecked: settings.health_check.initial === 'unhealthy',
-    panicThresholdPercent: settings.panic_threshold_percent,
   };
 }

@@ -63,6 +63,10 @@ export interface Proxy {
   readonly follow: (settings: Settings) => Promise<void>;
   /** Goes by the geography of other settings. Fails with `ERR_GEOIP`, and then all is as before. */
   readonly followGeography: (settings: Settings) => Promise<void>;
+  /** Whether there is a GeoIP database. */
+  readonly hasGeoFile: boolean;
+  /** Reads it again, and what it says counts from then on. Fails with `ERR_GEOIP`, and then all is as before. */
+  readonly rereadGeoFile: () => Promise<void>;
 }
 
 /** An engine, and what has it go by other lists and by numbers that have changed. */
@@ -145,13 +149,19 @@ function proxyOf(
       await started!.reconfigure(lists);
     },
     async followGeography({ geoip }) {
-      if (isDeepStrictEqual(geoip, inForce.geoip)) return;
-      const next = { ...inForce, geoip };
-      lists = { ...lists!, geo: await openGeoSource(geoOptionsOf(next)) };
-      inForce = next;
-      await started!.reconfigure(lists);
+      if (!isDeepStrictEqual(geoip, inForce.geoip)) await openGeography({ ...inForce, geoip });
     },
+    get hasGeoFile() {
+      return inForce.geoip.path !== undefined;
+    },
+    rereadGeoFile: () => openGeography(inForce),
   };
+
+  async function openGeography(next: Settings): Promise<void> {
+    lists = { ...lists!, geo: await openGeoSource(geoOptionsOf(next)) };
+    inForce = next;
+    await started!.reconfigure(lists);
+  }
 }
 
 function portableProxy(options: ProxyOptions): Proxy {
