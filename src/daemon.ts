@@ -1,26 +1,32 @@
+import { BehaviorSubject } from 'rxjs';
 import { type ActorRefFrom, createActor, fromPromise, waitFor } from 'xstate';
-import type { AdminServer } from './adapters/http/admin-server.ts';
 import { configRoute } from './adapters/http/config-route.ts';
-import { type OpsServer, startOpsServer } from './adapters/http/ops-server.ts';
+import { startOpsServer } from './adapters/http/ops-server.ts';
 import { createProbe } from './adapters/probes/probe.ts';
 import { createMetrics } from './adapters/prometheus/metrics.ts';
 import { startAdmin } from './composition/admin.ts';
-import { applySettings } from './composition/apply-settings.ts';
+import type { AppliedSettings, SettingsTakers } from './composition/apply-settings.ts';
 import { type BackendSource, staticBackends } from './composition/backend-source.ts';
 import { createConfigReloads } from './composition/config-reloads.ts';
+import { eligibilityPolicyOf } from './composition/eligibility-policy.ts';
 import { createFleet } from './composition/create-fleet.ts';
 import { liveActors } from './composition/live-actors.ts';
 import { postgresBackends } from './composition/postgres-backends.ts';
 import { postgresSettings } from './composition/postgres-settings.ts';
 import { createProxy } from './composition/proxy.ts';
+import { Repeating } from './composition/repeating.ts';
+import { SideListener } from './composition/side-listener.ts';
+import { SettingsInTurn } from './composition/settings-in-turn.ts';
 import { SetsInForce } from './composition/sets-in-force.ts';
 import { systemNow as now } from './composition/system-clock.ts';
 import type { Configuration } from './config/configuration.ts';
+import type { ConfigChange } from './config/diff.ts';
 import type { Settings } from './config/schema.ts';
 import { parseListenAddress } from './config/setting-types.ts';
 import { deriveEligibleSet } from './domain/eligibility.ts';
 import type { LeveledLogger, ListenAddress, ProxyEngine } from './domain/ports.ts';
-import { type CloseInput, lifecycleMachine } from './machines/lifecycle.ts';
+import { messageOf } from './errors.ts';
+import { type CloseInput, lifecycleMachine, lifecycleStateOf } from './machines/lifecycle.ts';
 import { RTT_BUCKETS_SECONDS } from './proxy/counters.ts';
 import { eligibleBackends$ } from './streams/eligible-backends.ts';
 
@@ -59,7 +65,16 @@ export interface Daemon {
    * before it ran. Rejects with why it could not start, after everything that had been started is released.
    */
   start(): Promise<DaemonAddresses | undefined>;
-  /** Reads the configuration file and the settings in SQL at once; `false` when there are none to read. */
+  /**
+   * Takes other settings over, one change after the other, without touching a connection; what cannot be brought into
+   * force keeps its old value. Waits for the start, and does nothing once the daemon has ended. For who changes the
+   * settings of a daemon that has no configuration to follow.
+   */
+  applySettings(change: ConfigChange): Promise<AppliedSettings>;
+  /**
+   * Reads the configuration file, the settings in SQL and the GeoIP database at once; `false` when there are none to
+   * read.
+   */
   reload(): boolean;
   /** Asks for a stop: the first time to drain, the second time to end at once. */
   stop(): void;
@@ -87,10 +102,11 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     version,
     bucketsSeconds: RTT_BUCKETS_SECONDS,
   });
-  const fleet = createFleet({
+  const probe = createProbe({ maxInFlight: settings.health_check.max_in_flight, now });
+  const { fleet, follow: followFleet } = createFleet({
     settings,
     logger,
-    probe: createProbe({ maxInFlight: settings.health_check.max_in_flight, now }),
+    probe,
     activeOf: proxy.activeOf,
     routesTo: (incarnation) => engine?.routesTo(incarnation) ?? false,
     cut: (incarnation) => engine?.cut(incarnation),
@@ -99,15 +115,15 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     now,
     random: Math.random,
   });
-  const source: BackendSource = settings.postgres.enabled
-    ? postgresBackends(settings, logger, metrics)
-    : staticBackends(settings);
+  const fixed = settings.postgres.enabled ? undefined : staticBackends(settings);
+  const source: BackendSource = fixed ?? postgresBackends(settings, logger, metrics);
+  const policy$ = new BehaviorSubject(eligibilityPolicyOf(settings));
   const reloads =
     configuration &&
     createConfigReloads({
       start: configuration,
       rows: source.database && postgresSettings(source.database, configuration, logger),
-      apply: (change) => applySettings(change, logger),
+      apply: (change) => changes.apply(change),
       logger,
       metrics,
     });
@@ -120,27 +136,25 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     },
   });
   let engine: ProxyEngine | undefined;
-  let ops: OpsServer | undefined;
-  let admin: AdminServer | undefined;
-  let affinityGc: NodeJS.Timeout | undefined;
+  const ops = new SideListener(startOps);
+  const admin = new SideListener((next: Settings) => {
+    if (!next.admin.enabled) return undefined;
+    const own = { lifecycle, subscription: source.subscription };
+    const routes = reloads === undefined ? [] : [configRoute(() => reloads.describe())];
+    return startAdmin(next, liveActors(own, fleet), logger, routes);
+  });
+  let affinityGc: Repeating | undefined;
   let addresses: DaemonAddresses | undefined;
   let starting: Promise<void> | undefined;
 
   async function start(): Promise<void> {
-    if (settings.metrics.enabled) ops = await startOps();
-    if (settings.admin.enabled) {
-      const own = { lifecycle, subscription: source.subscription };
-      const routes = reloads === undefined ? [] : [configRoute(() => reloads.describe())];
-      admin = await startAdmin(settings, liveActors(own, fleet), logger, routes);
-    }
+    await ops.follow(settings);
+    await admin.follow(settings);
     const sockets = await proxy.startEngine();
     engine = sockets;
-    affinityGc = setInterval(() => proxy.collectGarbage(), settings.binding.gc_interval_secs * 1000);
+    affinityGc = new Repeating(() => proxy.collectGarbage(), settings.binding.gc_interval_secs * 1000, now);
     eligibleBackends$(fleet.changes$, {
-      policy: {
-        excludesUnchecked: settings.health_check.initial === 'unhealthy',
-        panicThresholdPercent: settings.panic_threshold_percent,
-      },
+      policy: policy$,
       gapMs: () => Math.max(MIN_SET_GAP_MS, sets.lastCostMs * SET_GAP_FACTOR),
       derive: (...input) => sets.derive(() => deriveEligibleSet(...input)),
     }).subscribe((set) => sets.apply(set, (next) => sockets.apply(next)));
@@ -151,15 +165,20 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     }
     // Asked to stop meanwhile: no client may be accepted any more.
     if (!lifecycle.getSnapshot().matches('starting')) return;
-    addresses = { proxy: await sockets.listen(), metrics: ops?.address, admin: admin?.address };
+    addresses = {
+      proxy: await sockets.listen(parseListenAddress(settings.listen_addr)!),
+      metrics: ops.address,
+      admin: admin.address,
+    };
     logger.info({ ...addresses, ...proxy.choice, region: settings.region, version }, 'accepting clients');
     reloads?.start();
   }
 
-  function startOps(): Promise<OpsServer> {
+  function startOps({ metrics: wanted }: Settings) {
+    if (!wanted.enabled) return undefined;
     return startOpsServer({
-      address: parseListenAddress(settings.metrics.listen_addr)!,
-      metricsPath: settings.metrics.path,
+      address: parseListenAddress(wanted.listen_addr)!,
+      metricsPath: wanted.path,
       metricsContentType: metrics.contentType,
       scrape: () => metrics.scrape(),
       notReady,
@@ -168,8 +187,8 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 
   function notReady(): string | undefined {
-    const state = lifecycle.getSnapshot().value;
-    if (state !== 'running') return typeof state === 'string' ? state : 'closing';
+    const state = lifecycleStateOf(lifecycle.getSnapshot());
+    if (state !== 'running') return state;
     return sets.current.eligible.length === 0 ? 'no eligible backend' : undefined;
   }
 
@@ -179,9 +198,9 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     // Asked to stop while starting: what start() still binds must be released as well. Its failure is reported there.
     await starting?.catch(() => undefined);
     await Promise.all([reloadsStopped, sourceStopped, engine?.close(atOnce ? 0 : FORCED_CLOSE_SPREAD_MS)]);
-    await Promise.all([ops?.close(), admin?.close()]);
+    await Promise.all([ops.close(), admin.close()]);
     fleet.stop();
-    clearInterval(affinityGc);
+    affinityGc?.stop();
   }
 
   const lifecycle = createActor(
@@ -192,7 +211,7 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
         close: fromPromise<void, CloseInput>(({ input }) => close(input)),
       },
     }),
-    { input: { shutdownTimeoutMs: settings.shutdown_timeout_secs * 1000 } },
+    { input: { shutdownTimeoutMs: settings.shutdown_timeout_secs * 1000, now } },
   );
   lifecycle.on('DRAINING', () => logger.info({ connections: proxy.traffic.activeClients() }, 'draining'));
   lifecycle.on('FORCING', ({ reason }) =>
@@ -202,6 +221,41 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
   lifecycle.on('ABANDONED', () =>
     logger.error({ connections: proxy.traffic.activeClients() }, 'not everything could be closed, leaving'),
   );
+
+  const takers: SettingsTakers = {
+    listener: moveListener,
+    metricsListener: (next) => ops.follow(next),
+    adminListener: (next) => admin.follow(next),
+    geoFile: (next) => proxy.followGeography(next),
+    geoTables: (next) => proxy.followGeography(next),
+    log: ({ log_level: level }) => void (logger.level = level),
+    lifecycle: ({ shutdown_timeout_secs: seconds }) =>
+      lifecycle.send({ type: 'SETTINGS_CHANGED', shutdownTimeoutMs: seconds * 1000 }),
+    probes: ({ health_check: health }) => probe.limit(health.max_in_flight),
+    fleet: followFleet,
+    engine: (next) => proxy.follow(next),
+    eligibility: (next) => policy$.next(eligibilityPolicyOf(next)),
+    bindings: ({ binding }) => affinityGc?.change(binding.gc_interval_secs * 1000),
+    backends: (next) => fixed?.follow(next),
+  };
+  const changes = new SettingsInTurn(lifecycle, takers);
+
+  async function moveListener({ listen_addr: text }: Settings): Promise<void> {
+    if (!lifecycle.getSnapshot().matches('running'))
+      throw new Error('the daemon accepts no clients any more');
+    const address = await engine!.listen(parseListenAddress(text)!);
+    logger.info({ proxy: address }, 'accepting clients at another address');
+  }
+
+  /** There may be another one at the same path. */
+  async function rereadGeoFile(): Promise<void> {
+    try {
+      await proxy.rereadGeoFile();
+      logger.info({}, 'GeoIP database read');
+    } catch (error) {
+      logger.error({ error: messageOf(error) }, 'GeoIP database cannot be read, the last one stays');
+    }
+  }
 
   async function whenStopped(): Promise<Ending> {
     const { output } = await waitFor(lifecycle, ({ status }) => status !== 'active', { timeout: Infinity });
@@ -228,7 +282,12 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
       await stopped;
       return undefined;
     },
-    reload: () => reloads?.reload() ?? false,
+    applySettings: (change) => changes.apply(change),
+    reload() {
+      if (proxy.hasGeoFile) void changes.run(rereadGeoFile, undefined);
+      const hasSources = reloads?.reload() ?? false;
+      return hasSources || proxy.hasGeoFile;
+    },
     stop: () => lifecycle.send({ type: 'STOP_REQUESTED' }),
   };
 }

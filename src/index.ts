@@ -53,7 +53,7 @@ export {
   regionOf,
 } from './domain/geo.ts';
 export { BackendPicker, candidatesOf, loadScore } from './domain/load-balancing.ts';
-export type { ListenAddress, Logger, MonotonicClock, Random } from './domain/ports.ts';
+export type { LeveledLogger, ListenAddress, Logger, MonotonicClock, Random } from './domain/ports.ts';
 export type { BackendPoolReport, DiscardReason, PoolReport } from './domain/pool.ts';
 export type { RateLimit } from './domain/token-bucket.ts';
 
@@ -104,6 +104,8 @@ export {
   type LifecycleInput,
   lifecycleMachine,
   type LifecycleOutput,
+  type LifecycleState,
+  lifecycleStateOf,
 } from './machines/lifecycle.ts';
 export {
   type PostgresSubscriptionEmitted,
@@ -114,7 +116,7 @@ export { sessionActor, type SessionCommand, type SessionReport } from './machine
 
 // Streams.
 export { backendRows$, type BackendRowsOptions, type RowsEvent } from './streams/backend-rows.ts';
-export { createProbe, type ProbeOptions } from './adapters/probes/probe.ts';
+export { createProbe, type LimitedProbe, type ProbeOptions } from './adapters/probes/probe.ts';
 export {
   eligibleBackends$,
   type EligibleBackendsOptions,
@@ -172,4 +174,5 @@ export { type LoadedSettings, loadSettings } from './config/load.ts';
 export type { Origin } from './config/origin.ts';
 export type { Settings } from './config/schema.ts';
 export type { SettingsFile } from './config/toml-file.ts';
+export type { AppliedSettings, Refusal } from './composition/apply-settings.ts';
 export { createDaemon, type Daemon, type DaemonAddresses, type DaemonOptions } from './daemon.ts';

@@ -6,7 +6,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { createActor, fromPromise, toPromise } from 'xstate';
-import { type CloseInput, lifecycleMachine, messageOf } from 'edgeproxy';
+import { type CloseInput, lifecycleMachine, messageOf, systemNow } from 'edgeproxy';
 
 const live = new Set<Socket>();
 const server = createServer((socket) => {
@@ -32,7 +32,7 @@ const lifecycle = createActor(
       }),
     },
   }),
-  { input: { shutdownTimeoutMs: 30_000 } },
+  { input: { shutdownTimeoutMs: 30_000, now: systemNow } },
 );
 lifecycle.on('RUNNING', () => print(`running on port ${(server.address() as AddressInfo).port}`));
 lifecycle.on('DRAINING', () => print(`draining, ${live.size} connected`));

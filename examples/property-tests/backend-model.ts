@@ -53,7 +53,8 @@ function tick(before: BackendModel): BackendModel {
 
 function goDown(model: BackendModel, policy: DownPolicy): BackendModel {
   if (policy === 'cut') return cut(model);
-  return policy === 'keep' ? model : { ...model, evacuatingSinceMs: model.evacuatingSinceMs ?? model.nowMs };
+  const evacuatingSinceMs = policy === 'keep' ? undefined : (model.evacuatingSinceMs ?? model.nowMs);
+  return { ...model, evacuatingSinceMs };
 }
 
 export function stepBackend(model: BackendModel, command: BackendCommand): BackendModel {

@@ -59,6 +59,14 @@ function planNext(model: CheckerModel): CheckerModel {
   return { ...model, probeAtMs: Math.max(nowMs, beatMs + settings.intervalMs) + jitterMs };
 }
 
+/** After a change: what is late already does not become later. */
+function planAnew(model: CheckerModel): CheckerModel {
+  const { nowMs, beatMs, settings, probeAtMs } = model;
+  const next = planNext(model);
+  const isLate = beatMs + settings.intervalMs <= nowMs;
+  return isLate ? { ...next, probeAtMs: Math.min(probeAtMs, next.probeAtMs) } : next;
+}
+
 function endProbe(model: CheckerModel, how: ProbeEnd): CheckerModel {
   const { nowMs, beatMs, settings, successes, failures, told } = model;
   const missed = Math.max(0, Math.floor((nowMs - beatMs) / settings.intervalMs));
@@ -93,7 +101,7 @@ export function stepChecker(model: CheckerModel, command: CheckerCommand): Check
     case 'change': {
       const changed = judge({ ...model, settings: command.settings });
       const hasBegun = model.told.length > 0;
-      return hasBegun && !model.isProbing ? planNext(changed) : changed;
+      return hasBegun && !model.isProbing ? planAnew(changed) : changed;
     }
     case 'pass': {
       let passed = model;

@@ -31,6 +31,7 @@ export type LifeCommand =
   | { readonly type: 'stop' }
   /** The work under way, if any, ends so. */
   | { readonly type: 'end'; readonly error: string | undefined }
+  | { readonly type: 'change'; readonly shutdownTimeoutMs: number }
   | { readonly type: 'pass'; readonly ms: number };
 
 const CLOSE_MS = 15_000;
@@ -107,6 +108,8 @@ export function stepLife(model: LifeModel, command: LifeCommand): LifeModel {
       return askToStop(model);
     case 'end':
       return command.error === undefined ? endWork(model) : failWork(model, command.error);
+    case 'change':
+      return { ...model, shutdownTimeoutMs: command.shutdownTimeoutMs };
     case 'pass': {
       let passed = model;
       for (let ms = 0; ms < command.ms && !isOver(passed); ms += LIFE_TICK_MS) passed = tick(passed);
@@ -121,6 +124,10 @@ export function stepLife(model: LifeModel, command: LifeCommand): LifeModel {
 export const shutdownTimeout: fc.Arbitrary<number> = fc.constantFrom(250, 500, 1_000, 3_000);
 
 export const lifeCommand: fc.Arbitrary<LifeCommand> = fc.oneof(
+  {
+    weight: 2,
+    arbitrary: fc.record({ type: fc.constant('change' as const), shutdownTimeoutMs: shutdownTimeout }),
+  },
   { weight: 3, arbitrary: fc.record({ type: fc.constant('stop' as const) }) },
   {
     weight: 3,

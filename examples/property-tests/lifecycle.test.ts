@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createActor, fromPromise, SimulatedClock } from 'xstate';
-import { type CloseInput, lifecycleMachine } from '../../src/machines/lifecycle.ts';
+import { type CloseInput, lifecycleMachine, lifecycleStateOf } from '../../src/machines/lifecycle.ts';
 import {
   isOver,
   LIFE_TICK_MS,
@@ -32,14 +32,15 @@ function aLife(shutdownTimeoutMs: number) {
       close: fromPromise<void, CloseInput>(({ input }) => work(input.atOnce ? 'close at once' : 'close')),
     },
   });
-  const actor = createActor(machine, { clock, input: { shutdownTimeoutMs } });
+  const actor = createActor(machine, { clock, input: { shutdownTimeoutMs, now: () => clock.now() } });
   actor.on('*', (event) => told.push('reason' in event ? `${event.type} ${event.reason}` : event.type));
   actor.start();
 
   function phase(): LifePhase {
-    const { value } = actor.getSnapshot();
-    if (typeof value === 'string') return value;
-    return value.closing === 'hurried' ? 'hurried' : 'closing';
+    const snapshot = actor.getSnapshot();
+    const { value } = snapshot;
+    const isHurried = typeof value === 'object' && 'closing' in value && value.closing === 'hurried';
+    return isHurried ? 'hurried' : lifecycleStateOf(snapshot);
   }
 
   async function apply(command: LifeCommand): Promise<void> {
@@ -53,6 +54,8 @@ function aLife(shutdownTimeoutMs: number) {
         else underWay.reject(new Error(command.error));
         await new Promise(setImmediate);
         return undefined;
+      case 'change':
+        return actor.send({ type: 'SETTINGS_CHANGED', shutdownTimeoutMs: command.shutdownTimeoutMs });
       case 'pass':
         return letPass(clock, command.ms, LIFE_TICK_MS);
       default:

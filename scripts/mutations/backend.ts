@@ -38,6 +38,7 @@ export const backendMutations = mutationGroup(
     ['draining keeps the old timeout', `${CHANGED}draining', reenter: true`, `${CHANGED}draining'`],
     ['evacuating keeps the old timeout', `${CHANGED}evacuating', reenter: true`, `${CHANGED}evacuating'`],
     ['ignores a changed timeout', '({ drainTimeoutMs }))', '({}))'],
+    ['goes on evacuating when it should keep', "{ target: '.steady' },", ''],
     ['drains when it should cut', "policy === 'cut'", "policy === 'drain'"],
     ['cuts when it should keep', "policy === 'cut'", "policy !== 'drain'"],
     ['drains when it should keep', "policy === 'drain'", "policy !== 'cut'"],

@@ -7,11 +7,11 @@ export const lifecycleMutations = mutationGroup(
   [
     ['cannot be stopped while it starts', "on: { STOP_REQUESTED: 'closing' },", ''],
     ['does not drain', "on: { STOP_REQUESTED: 'draining' }", "on: { STOP_REQUESTED: 'closing' }"],
-    ['waits for connections for ever', 'shutdownTimeout: {', '1e9: {'],
+    ['waits for connections for ever', 'shutdownLeft: {', '1e9: {'],
     [
       'does not tell that the timeout forces',
-      "target: 'closing', actions: emit({ type: 'FORCING', reason: 'timeout' })",
-      "target: 'closing'",
+      "target: '#lifecycle.closing',\n              actions: emit({ type: 'FORCING', reason: 'timeout' }),",
+      "target: '#lifecycle.closing',",
     ],
     [
       'asked again, does not close at once',
@@ -33,6 +33,18 @@ export const lifecycleMutations = mutationGroup(
     ['waits for ever for a close', "after: { closeTimeout: 'abandoned' },", ''],
     ['does not hurry', "after: { hurryTimeout: '#lifecycle.abandoned' }", ''],
     ['does not tell that it runs', "entry: emit({ type: 'RUNNING' }),", ''],
-    ['does not tell that it drains', "entry: emit({ type: 'DRAINING' }),", ''],
+    [
+      'does not tell that it drains',
+      "entry: ['noteDrain', emit({ type: 'DRAINING' })]",
+      "entry: ['noteDrain']",
+    ],
+    [
+      'a changed timeout begins anew',
+      'Math.max(0, drainingSinceMs + shutdownTimeoutMs - now())',
+      'shutdownTimeoutMs',
+    ],
+    ['does not note when the drain began', "entry: ['noteDrain', ", 'entry: ['],
+    ['a drain keeps the old timeout', "target: 'patient', reenter: true", "target: 'patient'"],
+    ['ignores a changed timeout', '({ shutdownTimeoutMs }))', '({}))'],
   ],
 );

@@ -1,4 +1,4 @@
-import { createGeoResolver } from '../adapters/geo/geo-resolver.ts';
+import { openGeoSource } from '../adapters/geo/geo-resolver.ts';
 import { databaseLabel } from '../adapters/postgres/database-url.ts';
 import { settingsJsonSchema } from '../config/catalogue.ts';
 import type { Environment } from '../config/environment.ts';
@@ -16,7 +16,7 @@ export async function check({ config, schema }: CheckOptions, env: Environment):
   const { configuration, notes } = await readEffective(env, config);
   const loaded = configuration.wanted;
   const { cidrs, regions, path } = loaded.settings.geoip;
-  await createGeoResolver({ cidrs, regions, geoipPath: path });
+  await openGeoSource({ cidrs, regions, geoipPath: path });
   const { url } = loaded.settings.postgres;
   if (url !== undefined) databaseLabel(url);
   return [renderSettings(loaded), ...notes].join('\n');

@@ -1,23 +1,22 @@
-import { type ActorOptions, type ActorRefFrom, type AnyActorLogic, createActor } from 'xstate';
+import { isDeepStrictEqual } from 'node:util';
+import { type ActorRefFrom, createActor } from 'xstate';
 import { type Backend, incarnationOf } from '../domain/backend.ts';
-import { type CircuitGate, type Member, OPEN_GATE } from '../domain/eligibility.ts';
+import type { Member } from '../domain/eligibility.ts';
 import type { HealthCheckSettings, HealthStatus, HealthVerdict } from '../domain/health.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import type { MonotonicClock, Random } from '../domain/ports.ts';
 import { backendMachine, type BackendPhase, type DownPolicy } from '../machines/backend.ts';
-import {
+import type {
   circuitBreakerMachine,
-  circuitGateOf,
-  type CircuitBreakerSettings,
-  type CircuitState,
-  type TransitionCause,
+  CircuitBreakerSettings,
+  CircuitState,
+  TransitionCause,
 } from '../machines/circuit-breaker.ts';
 import { type healthCheckerMachine, healthStatusOf } from '../machines/health-checker.ts';
+import { type Clock, FamilyBreaker } from './family-breaker.ts';
 
-export type Clock = NonNullable<ActorOptions<AnyActorLogic>['clock']>;
-
-/** What a family needs to live; machines are the provided ones, shared by all families. */
-export interface FamilyOptions {
+/** What settings say about every family, and may say otherwise later; machines are the provided ones, shared by all. */
+export interface FamilyPolicy {
   readonly drainTimeoutMs: number;
   readonly downPolicy: DownPolicy;
   /** `undefined` while breakers are off. */
@@ -25,6 +24,10 @@ export interface FamilyOptions {
   /** `undefined` while health checks are off. */
   readonly checker: typeof healthCheckerMachine | undefined;
   readonly checkSettingsOf: (backend: Backend) => HealthCheckSettings;
+}
+
+/** What a family needs to live. */
+export interface FamilyOptions {
   readonly now: MonotonicClock;
   readonly random: Random;
   /** Runs the timers of the machines; default: the real one. */
@@ -57,24 +60,35 @@ export interface FamilyEvents {
  */
 export class BackendFamily {
   readonly incarnation: string;
-  readonly breaker: ActorRefFrom<typeof circuitBreakerMachine> | undefined;
   readonly #options: FamilyOptions;
   readonly #events: FamilyEvents;
+  #policy: FamilyPolicy;
   #backend: Backend;
+  readonly #breaker: FamilyBreaker;
   #life: ActorRefFrom<typeof backendMachine> | undefined;
   #checker: ActorRefFrom<typeof healthCheckerMachine> | undefined;
   #phase: BackendPhase = 'active';
-  /** The grant in force; one that nobody has taken a permit of is as good as new. */
-  #grant: number | undefined;
-  #hasTrials = false;
 
   /** @param firstEpoch above every epoch of an earlier family of this incarnation, whose outcomes may still come */
-  constructor(backend: Backend, firstEpoch: number, options: FamilyOptions, events: FamilyEvents) {
+  constructor(
+    backend: Backend,
+    firstEpoch: number,
+    policy: FamilyPolicy,
+    options: FamilyOptions,
+    events: FamilyEvents,
+  ) {
     this.incarnation = incarnationOf(backend);
     this.#backend = backend;
+    this.#policy = policy;
     this.#options = options;
     this.#events = events;
-    this.breaker = options.circuit && this.#createBreaker(options.circuit, firstEpoch);
+    this.#breaker = new FamilyBreaker(policy.circuit, firstEpoch, {
+      now: options.now,
+      clock: options.clock,
+      onTransition: (to, cause) => events.onTransition(this, to, cause),
+      onChanged: () => this.#changed(),
+      onActorChanged: () => events.onActorsChanged(),
+    });
     this.#checker = this.#createChecker();
   }
 
@@ -96,27 +110,26 @@ export class BackendFamily {
     return this.#phase === 'draining';
   }
 
+  get breaker(): ActorRefFrom<typeof circuitBreakerMachine> | undefined {
+    return this.#breaker.actor;
+  }
+
   get checker(): ActorRefFrom<typeof healthCheckerMachine> | undefined {
     return this.#checker;
   }
 
-  /** Above every epoch and grant that its breaker has given out. */
+  /** Above every epoch and grant that its breakers have given out. */
   get nextEpoch(): number {
-    const { epoch, grant } = this.breaker?.getSnapshot().context ?? { epoch: 0, grant: 0 };
-    return Math.max(epoch, grant) + 1;
+    return this.#breaker.nextEpoch;
   }
 
   get circuitState(): CircuitState | undefined {
-    const snapshot = this.breaker?.getSnapshot();
-    if (snapshot === undefined) return undefined;
-    if (snapshot.matches('open')) return 'open';
-    return snapshot.matches('halfOpen') ? 'halfOpen' : 'closed';
+    return this.#breaker.state;
   }
 
   /** Its breaker is closed and has nothing to forget, or there is none. */
   get isAtEase(): boolean {
-    const snapshot = this.breaker?.getSnapshot();
-    return snapshot === undefined || (snapshot.matches('closed') && snapshot.context.failures === 0);
+    return this.#breaker.isAtEase;
   }
 
   get health(): HealthStatus | undefined {
@@ -128,12 +141,12 @@ export class BackendFamily {
       backend: this.#backend,
       isDraining: this.isDraining,
       verdict: this.health?.verdict ?? 'healthy',
-      gate: this.#gate(),
+      gate: this.#breaker.gate(),
     };
   }
 
   start(): void {
-    this.breaker?.start();
+    this.#breaker.start();
     this.#checker?.start();
   }
 
@@ -146,9 +159,39 @@ export class BackendFamily {
       this.#checker?.start();
       this.#events.onActorsChanged();
     } else {
-      this.#checker?.send({ type: 'SETTINGS_CHANGED', settings: this.#options.checkSettingsOf(backend) });
+      this.#checker?.send({ type: 'SETTINGS_CHANGED', settings: this.#policy.checkSettingsOf(backend) });
     }
     this.#events.onChanged(this);
+  }
+
+  /** Goes by another policy; what runs by it keeps the time that it has spent, and what has been counted. */
+  follow(policy: FamilyPolicy): void {
+    const before = this.#policy;
+    this.#policy = policy;
+    const { drainTimeoutMs } = policy;
+    if (drainTimeoutMs !== before.drainTimeoutMs)
+      this.#life?.send({ type: 'SETTINGS_CHANGED', drainTimeoutMs });
+    if (!isDeepStrictEqual(policy.circuit, before.circuit)) this.#breaker.follow(policy.circuit);
+    if (!this.isDraining) this.#followChecks(before);
+    this.#events.onChanged(this);
+  }
+
+  #followChecks(before: FamilyPolicy): void {
+    const { checker: machine, checkSettingsOf, downPolicy } = this.#policy;
+    if (this.#checker === undefined || machine === undefined) {
+      if (this.#checker === undefined && machine === undefined) return;
+      this.#checker?.stop();
+      this.#checker = this.#createChecker();
+      this.#checker?.start();
+      // Nobody finds it down any more.
+      if (machine === undefined) this.#life?.send({ type: 'CAME_UP' });
+      return this.#events.onActorsChanged();
+    }
+    const settings = checkSettingsOf(this.#backend);
+    if (!isDeepStrictEqual(settings, before.checkSettingsOf(this.#backend)))
+      this.#checker.send({ type: 'SETTINGS_CHANGED', settings });
+    if (downPolicy !== before.downPolicy && this.health?.verdict === 'unhealthy')
+      this.life.send({ type: 'WENT_DOWN', policy: downPolicy });
   }
 
   /** Its row is gone. */
@@ -164,21 +207,13 @@ export class BackendFamily {
     this.life.send({ type: 'IDLE' });
   }
 
-  report({ epoch, result }: Outcome): void {
-    if (this.breaker === undefined) return;
-    if (result === 'trial') {
-      this.#hasTrials = true;
-      return;
-    }
-    const isSuccess = result === 'success';
-    // Nearly every outcome is a success of a circuit that has nothing to forget.
-    if (isSuccess && this.isAtEase) return;
-    this.breaker.send({ type: isSuccess ? 'CONNECTION_SUCCEEDED' : 'CONNECTION_FAILED', epoch });
+  report(outcome: Outcome): void {
+    this.#breaker.report(outcome);
   }
 
   stop(): void {
     this.#life?.stop();
-    this.breaker?.stop();
+    this.#breaker.stop();
     this.#checker?.stop();
   }
 
@@ -194,7 +229,7 @@ export class BackendFamily {
   #createLife(): ActorRefFrom<typeof backendMachine> {
     const life = createActor(backendMachine, {
       ...this.#clock,
-      input: { drainTimeoutMs: this.#options.drainTimeoutMs, now: this.#options.now },
+      input: { drainTimeoutMs: this.#policy.drainTimeoutMs, now: this.#options.now },
     });
     life.on('PHASE_CHANGED', ({ phase }) => {
       this.#phase = phase;
@@ -206,26 +241,9 @@ export class BackendFamily {
     return life.start();
   }
 
-  #createBreaker(
-    settings: CircuitBreakerSettings,
-    firstEpoch: number,
-  ): ActorRefFrom<typeof circuitBreakerMachine> {
-    const breaker = createActor(circuitBreakerMachine, {
-      ...this.#clock,
-      input: { settings, now: this.#options.now, firstEpoch },
-    });
-    breaker.on('*', (event) => {
-      if (event.type === 'TRANSITIONED') this.#events.onTransition(this, event.to, event.cause);
-      else if (!this.#hasTrials) return;
-      this.#hasTrials = false;
-      this.#grant = undefined;
-      this.#changed();
-    });
-    return breaker;
-  }
-
   #createChecker(): ActorRefFrom<typeof healthCheckerMachine> | undefined {
-    const { checker: machine, checkSettingsOf, now, random } = this.#options;
+    const { checker: machine, checkSettingsOf } = this.#policy;
+    const { now, random } = this.#options;
     if (machine === undefined) return undefined;
     const { host, port } = this.#backend;
     const settings = checkSettingsOf(this.#backend);
@@ -238,18 +256,11 @@ export class BackendFamily {
     return checker;
   }
 
-  #gate(): CircuitGate {
-    if (this.breaker === undefined) return OPEN_GATE;
-    const gate = circuitGateOf(this.breaker.getSnapshot());
-    this.#grant ??= gate.grant;
-    return { ...gate, grant: this.#grant };
-  }
-
   #judged(verdict: HealthVerdict, lastError: string | undefined): void {
     this.#events.onVerdict(this, verdict, lastError);
     const isUp = verdict === 'healthy';
     // A life that has not begun is in its first state, where coming up means nothing.
-    if (!isUp) this.life.send({ type: 'WENT_DOWN', policy: this.#options.downPolicy });
+    if (!isUp) this.life.send({ type: 'WENT_DOWN', policy: this.#policy.downPolicy });
     else this.#life?.send({ type: 'CAME_UP' });
     this.#changed();
   }

@@ -1,4 +1,4 @@
-import { type Observable, of } from 'rxjs';
+import { BehaviorSubject, type Observable } from 'rxjs';
 import type { AnyActorRef } from 'xstate';
 import type { PostgresPool } from '../adapters/postgres/pool.ts';
 import type { Settings } from '../config/schema.ts';
@@ -27,14 +27,25 @@ export interface BackendSource {
   stop(): Promise<void>;
 }
 
+/** A source whose backends are settings. */
+export interface StaticBackends extends BackendSource {
+  follow(settings: Settings): void;
+}
+
 /** The `[[backends]]` tables of the file. */
-export function staticBackends({ backends }: Settings): BackendSource {
-  const rows = backends.map(({ health, ...row }) => ({ ...row, health_check: health }));
+export function staticBackends(settings: Settings): StaticBackends {
+  const backends$ = new BehaviorSubject(backendsOf(settings));
   return {
     subscription: undefined,
     database: undefined,
-    backends$: of(parseBackendRows(rows).backends),
+    backends$,
+    follow: (next) => backends$.next(backendsOf(next)),
     start: () => Promise.resolve(),
     stop: () => Promise.resolve(),
   };
+}
+
+function backendsOf({ backends }: Settings): readonly Backend[] {
+  const rows = backends.map(({ health, ...row }) => ({ ...row, health_check: health }));
+  return parseBackendRows(rows).backends;
 }

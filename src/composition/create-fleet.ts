@@ -4,6 +4,7 @@ import type { Backend } from '../domain/backend.ts';
 import type { HealthCheck, HealthCheckSettings, Probe, ProbeResult } from '../domain/health.ts';
 import type { Logger } from '../domain/ports.ts';
 import { healthCheckerMachine, type ProbeInput } from '../machines/health-checker.ts';
+import type { FamilyPolicy } from './backend-family.ts';
 import { Fleet, type FleetOptions } from './fleet.ts';
 
 export interface CreateFleetOptions extends Pick<
@@ -15,9 +16,14 @@ export interface CreateFleetOptions extends Pick<
   readonly probe: Probe;
 }
 
+/** A fleet, and what has it go by other settings. */
+export interface ConfiguredFleet {
+  readonly fleet: Fleet;
+  readonly follow: (settings: Settings) => void;
+}
+
 /** The fleet as the settings want it: breakers and checkers where they are on. */
-export function createFleet({ settings, probe, ...options }: CreateFleetOptions): Fleet {
-  const { circuit_breaker: circuit, health_check: health } = settings;
+export function createFleet({ settings, probe, ...options }: CreateFleetOptions): ConfiguredFleet {
   const checker = healthCheckerMachine.provide({
     actors: {
       probe: fromPromise<ProbeResult, ProbeInput>(({ input, signal }) =>
@@ -25,8 +31,13 @@ export function createFleet({ settings, probe, ...options }: CreateFleetOptions)
       ),
     },
   });
-  return new Fleet({
-    ...options,
+  const fleet = new Fleet(policyOf(settings, checker), options);
+  return { fleet, follow: (next) => fleet.follow(policyOf(next, checker)) };
+}
+
+function policyOf(settings: Settings, checker: typeof healthCheckerMachine): FamilyPolicy {
+  const { circuit_breaker: circuit, health_check: health } = settings;
+  return {
     drainTimeoutMs: settings.drain_timeout_secs * 1000,
     downPolicy: health.on_down,
     circuit: circuit.enabled
@@ -39,7 +50,7 @@ export function createFleet({ settings, probe, ...options }: CreateFleetOptions)
       : undefined,
     checker: health.enabled ? checker : undefined,
     checkSettingsOf: (backend) => checkSettings(settings, backend),
-  });
+  };
 }
 
 /** The check of a backend: that of the settings, with what its row says instead. */

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { createGeoResolver, type GeoResolverOptions } from '../adapters/geo/geo-resolver.ts';
+import { geoResolverOf } from '../adapters/geo/geo-resolver.ts';
 import { type DataThreadSettings, runDataThread } from '../proxy/epoll/data-thread.ts';
 import { loadSys, type SysWay } from '../proxy/sys/load-sys.ts';
 import { systemNow } from './system-clock.ts';
@@ -7,7 +7,6 @@ import { systemNow } from './system-clock.ts';
 /** What the module needs to know beside what its thread is to do. */
 export interface DataThreadModuleData {
   readonly sysWay: SysWay;
-  readonly geo: GeoResolverOptions;
 }
 
 interface Data {
@@ -20,7 +19,7 @@ const { moduleData, settings } = workerData as Data;
 const ports = {
   sys: await loadSys(moduleData.sysWay),
   port: parentPort!,
-  geo: await createGeoResolver(moduleData.geo),
+  resolverOf: geoResolverOf,
   random: Math.random,
   now: systemNow,
 };

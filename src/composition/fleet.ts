@@ -5,7 +5,8 @@ import type { Outcome } from '../domain/outcome.ts';
 import { type LimitedLog, limitedWarning } from '../domain/limited-log.ts';
 import type { FleetReport, Logger } from '../domain/ports.ts';
 import type { MemberChange } from '../streams/eligible-backends.ts';
-import { BackendFamily, type Clock, type FamilyEvents, type FamilyOptions } from './backend-family.ts';
+import type { Clock } from './family-breaker.ts';
+import { BackendFamily, type FamilyEvents, type FamilyOptions, type FamilyPolicy } from './backend-family.ts';
 
 /** How often draining backends are looked at for their last connection to have ended. */
 const IDLE_CHECK_MS = 250;
@@ -39,6 +40,7 @@ export interface FleetOptions extends FamilyOptions {
  */
 export class Fleet {
   readonly #options: FleetOptions;
+  #policy: FamilyPolicy;
   readonly #families = new Map<string, BackendFamily>();
   /** Rows marked as deleted: nothing lives for them, they are only told of. */
   #tombstones: ReadonlyMap<string, Backend> = new Map();
@@ -55,7 +57,8 @@ export class Fleet {
   readonly #clock: Clock;
   #idleCheck: unknown;
 
-  constructor(options: FleetOptions) {
+  constructor(policy: FamilyPolicy, options: FleetOptions) {
+    this.#policy = policy;
     this.#options = options;
     this.#clock = options.clock ?? SYSTEM_CLOCK;
     this.#warnFailed = limitedWarning(options.logger, 'backends fail clients', options.now);
@@ -86,6 +89,18 @@ export class Fleet {
     this.#asOne(() => this.#adopt(wanted, tombstones));
   }
 
+  /** Goes by another policy, at once and for all families; what runs keeps the time that it has spent. */
+  follow(policy: FamilyPolicy): void {
+    this.#policy = policy;
+    const keepsWhatIsDown = policy.checker === undefined || policy.downPolicy === 'keep';
+    this.#asOne(() => {
+      for (const family of this.#families.values()) {
+        if (keepsWhatIsDown && !family.isDraining) this.#pendingCuts.delete(family.incarnation);
+        family.follow(policy);
+      }
+    });
+  }
+
   #adopt(wanted: ReadonlyMap<string, Backend>, tombstones: ReadonlyMap<string, Backend>): void {
     for (const family of this.#families.values()) {
       if (!wanted.has(family.incarnation) && !family.isDraining) this.#drain(family);
@@ -103,6 +118,7 @@ export class Fleet {
 
   /** Sends the changes of all that `work` does as one. */
   #asOne(work: () => void): void {
+    if (this.#gathered !== undefined) return work();
     const changes: MemberChange[] = [];
     this.#gathered = changes;
     work();
@@ -163,7 +179,7 @@ export class Fleet {
   }
 
   #create(backend: Backend): void {
-    const family = new BackendFamily(backend, this.#firstEpoch, this.#options, this.#events);
+    const family = new BackendFamily(backend, this.#firstEpoch, this.#policy, this.#options, this.#events);
     this.#families.set(family.incarnation, family);
     this.#actorsVersion += 1;
     this.#pendingCuts.delete(family.incarnation);

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
-import { createGeoResolver } from '../adapters/geo/geo-resolver.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { geoResolverOf, openGeoSource } from '../adapters/geo/geo-resolver.ts';
 import type { Settings } from '../config/schema.ts';
-import { parseListenAddress } from '../config/setting-types.ts';
 import type {
   EngineReport,
   Logger,
@@ -12,25 +12,23 @@ import type {
   RateLimitSource,
   TrafficSource,
 } from '../domain/ports.ts';
-import type { PoolSettings } from '../domain/pool.ts';
 import { EdgeProxyError, messageOf } from '../errors.ts';
-import { Affinity } from '../proxy/affinity.ts';
-import { ConnectionLimits, newConnectionLimitsMemory } from '../proxy/connection-limits.ts';
 import { Directory } from '../proxy/directory.ts';
+import type { EngineLists } from '../proxy/engine-lists.ts';
+import { writeEngineNumbers } from '../proxy/engine-numbers.ts';
+import { newEngineParts } from '../proxy/engine-parts.ts';
 import { checkCongestion } from '../proxy/epoll/check-congestion.ts';
 import { checkFastOpen } from '../proxy/epoll/check-fast-open.ts';
-import { clientCeiling, descriptorLimit } from '../proxy/epoll/descriptor-limit.ts';
+import { descriptorLimit } from '../proxy/epoll/descriptor-limit.ts';
 import { EpollEngine } from '../proxy/epoll/epoll-engine.ts';
 import { NetEngine } from '../proxy/net-engine.ts';
-import { RateLimiter } from '../proxy/rate-limiter.ts';
 import { createPoolSource } from '../proxy/pool-report.ts';
 import { Router } from '../proxy/router.ts';
-import { newSharedState, newsOf, type SharedState } from '../proxy/shared-state.ts';
+import { newSharedState, newsOf } from '../proxy/shared-state.ts';
 import { findSys, type FoundSys, SYS_WAYS } from '../proxy/sys/load-sys.ts';
-import type { Timeouts } from '../proxy/timeouts.ts';
 import { createTrafficSource } from '../proxy/traffic.ts';
-import { newWaitQueueMemory, type WaitQueueMemory } from '../proxy/wait-queue.ts';
 import type { DataThreadModuleData } from './data-thread.ts';
+import { geoOptionsOf, listsOf, numbersOf, rateLimiterOf, rateLimitOf, tuningOf } from './engine-settings.ts';
 
 export interface ProxyOptions {
   readonly settings: Settings;
@@ -51,19 +49,33 @@ export interface EngineChoice extends Pick<EngineReport, 'engine' | 'syscalls'> 
 export interface Proxy {
   readonly choice: EngineChoice;
   readonly traffic: TrafficSource;
-  /** Absent while there is no limit. */
-  readonly limiter: RateLimitSource | undefined;
-  /** Absent while connections are not kept warm. */
-  readonly pool: PoolSource | undefined;
+  readonly limiter: RateLimitSource;
+  readonly pool: PoolSource;
   readonly activeOf: (incarnation: string) => number;
   /** Forgets bindings that have expired. */
   readonly collectGarbage: () => void;
   /** Fails with `ERR_GEOIP` or `ERR_ENGINE`. */
   readonly startEngine: () => Promise<ProxyEngine>;
+  /**
+   * Goes by other settings, but for those of geography; resolves when every thread does. Backends that do not say which
+   * header they take, take that of the new settings with the next set.
+   */
+  readonly follow: (settings: Settings) => Promise<void>;
+  /** Goes by the geography of other settings. Fails with `ERR_GEOIP`, and then all is as before. */
+  readonly followGeography: (settings: Settings) => Promise<void>;
+  /** Whether there is a GeoIP database. */
+  readonly hasGeoFile: boolean;
+  /** Reads it again, and what it says counts from then on. Fails with `ERR_GEOIP`, and then all is as before. */
+  readonly rereadGeoFile: () => Promise<void>;
+}
+
+/** An engine, and what has it go by other lists and by numbers that have changed. */
+interface Started {
+  readonly engine: ProxyEngine;
+  readonly reconfigure: (lists: EngineLists) => Promise<void>;
 }
 
 const LISTEN_SETTING = 'EDGEPROXY_LISTEN_ADDR';
-const KEEP_ALIVE_SECS = 60;
 const BYTES_PER_KIB = 1_024;
 const MODULE = import.meta.url.endsWith('.ts') ? './data-thread.ts' : './data-thread.js';
 
@@ -84,188 +96,155 @@ function waysOf({ syscalls }: Settings): readonly FoundSys['way'][] {
   return syscalls === 'auto' ? SYS_WAYS : [syscalls];
 }
 
-function geoOptionsOf({ geoip: { cidrs, regions, path } }: Settings) {
-  return { cidrs, regions, geoipPath: path };
-}
-
-function commonOf({ settings, logger, now }: ProxyOptions, state: SharedState) {
-  const { counters, occupancy, memory } = state;
+/** What is the same for both engines. */
+function baseOf({ settings, logger, now }: ProxyOptions, threads: number, mostDescriptors: number) {
+  const state = newSharedState(threads);
+  const { counters, occupancy } = state;
+  const parts = newEngineParts({
+    state,
+    numbers: numbersOf(settings, mostDescriptors),
+    rateLimit: rateLimiterOf(settings),
+    ipv6Prefix: settings.rate_limit.ipv6_prefix,
+    now,
+  });
   const directory = new Directory(state, logger, settings.proxy_protocol.send);
-  const affinity = new Affinity({
-    ttlMs: settings.binding.ttl_secs * 1000,
-    now,
-    memory: memory.affinity,
-    holder: counters.length + 1,
-  });
-  const queue = queueOf(settings, counters.length);
+  return { state, directory, parts, mostDescriptors, counters, occupancy };
+}
+
+function proxyOf(
+  { settings }: ProxyOptions,
+  { state, directory, parts, mostDescriptors, counters, occupancy }: ReturnType<typeof baseOf>,
+  choice: EngineChoice,
+  start: (lists: EngineLists) => Promise<Started>,
+): Proxy {
+  const { limiter, affinity, queue, numbersMemory } = parts;
+  const { slots } = directory;
+  const pool = createPoolSource(state.poolCounters, slots);
+  let hasPooled = settings.pool.enabled;
+  let hasLimited = settings.rate_limit.enabled;
+  let inForce = settings;
+  let lists: EngineLists | undefined;
+  let started: Started | undefined;
   return {
-    directory,
-    affinity,
-    limiter: limiterOf(settings, now, counters.length + 1),
-    limits: limitsOf(settings, counters.length + 1),
-    queue,
-    traffic: createTrafficSource({ counters, occupancy, slots: directory.slots, queue }),
-    pool: settings.pool.enabled ? createPoolSource(state.poolCounters, directory.slots) : undefined,
-    activeOf: (incarnation: string) => directory.activeOf(incarnation),
+    choice,
+    limiter: { report: () => (hasLimited ? limiter.report() : undefined) },
+    traffic: createTrafficSource({ counters, occupancy, slots, queue }),
+    pool: { report: () => (hasPooled ? pool.report() : undefined) },
+    activeOf: (incarnation) => directory.activeOf(incarnation),
     collectGarbage: () => void affinity.collectGarbage(),
+    async startEngine() {
+      lists = { ...listsOf(inForce), geo: await openGeoSource(geoOptionsOf(inForce)) };
+      started = await start(lists);
+      return started.engine;
+    },
+    async follow(next) {
+      const isSameLimit = isDeepStrictEqual(rateLimiterOf(next), rateLimiterOf(inForce));
+      inForce = { ...next, geoip: inForce.geoip };
+      writeEngineNumbers(numbersMemory, numbersOf(next, mostDescriptors));
+      if (!isSameLimit) limiter.change(rateLimitOf(next), next.rate_limit.enabled);
+      hasPooled ||= next.pool.enabled;
+      hasLimited ||= next.rate_limit.enabled;
+      directory.header = next.proxy_protocol.send;
+      lists = { ...lists!, ...listsOf(next) };
+      await started!.reconfigure(lists);
+    },
+    async followGeography({ geoip }) {
+      if (!isDeepStrictEqual(geoip, inForce.geoip)) await openGeography({ ...inForce, geoip });
+    },
+    get hasGeoFile() {
+      return inForce.geoip.path !== undefined;
+    },
+    rereadGeoFile: () => openGeography(inForce),
   };
-}
 
-function proxyHeadersOf({ proxy_protocol: { trusted, timeout_secs: timeoutSecs } }: Settings) {
-  return { trusted, timeoutMs: timeoutSecs * 1000 };
-}
-
-function limiterOf({ rate_limit: limit }: Settings, now: MonotonicClock, holder: number) {
-  if (!limit.enabled) return undefined;
-  return new RateLimiter({
-    maxRequests: limit.max_requests,
-    windowMs: limit.window_secs * 1000,
-    burstSize: limit.burst,
-    maxClients: limit.max_clients,
-    ipv6Prefix: limit.ipv6_prefix,
-    exempt: limit.exempt,
-    now,
-    holder,
-  });
-}
-
-function limitsOf(settings: Settings, holder: number): ConnectionLimits | undefined {
-  const { max_connections: maxConnections, max_connections_per_client: maxPerClient } = settings;
-  if (maxConnections === 0 && maxPerClient === 0) return undefined;
-  const config = { maxConnections, maxPerClient, ipv6Prefix: settings.rate_limit.ipv6_prefix };
-  return new ConnectionLimits(newConnectionLimitsMemory(config), holder);
-}
-
-function queueOf({ queue }: Settings, threads: number): WaitQueueMemory | undefined {
-  if (queue.max === 0) return undefined;
-  return newWaitQueueMemory({ maxWaiting: queue.max, timeoutMs: queue.timeout_secs * 1000 }, threads);
-}
-
-function poolOf({ pool }: Settings): PoolSettings | undefined {
-  if (!pool.enabled) return undefined;
-  return {
-    maxPerBackend: pool.max_per_backend,
-    idleTimeoutMs: pool.idle_timeout_secs * 1000,
-    maxLifetimeMs: pool.max_lifetime_secs * 1000,
-    connectTimeoutMs: pool.connect_timeout_secs * 1000,
-  };
-}
-
-function timeoutsOf(settings: Settings): Timeouts {
-  return {
-    connectTimeoutMs: settings.connect_timeout_secs * 1000,
-    connectAttempts: settings.connect_attempts,
-    idleTimeoutMs: settings.idle_timeout_secs * 1000,
-    halfClosedTimeoutMs: settings.half_closed_timeout_secs * 1000,
-    firstByteTimeoutMs: settings.first_byte_timeout_secs * 1000,
-  };
+  async function openGeography(next: Settings): Promise<void> {
+    lists = { ...lists!, geo: await openGeoSource(geoOptionsOf(next)) };
+    inForce = next;
+    await started!.reconfigure(lists);
+  }
 }
 
 function portableProxy(options: ProxyOptions): Proxy {
   const { settings, logger, now, onOutcomes, onInForce } = options;
-  const state = newSharedState(1);
-  const { directory, affinity, ...common } = commonOf(options, state);
+  // Node keeps count of its descriptors itself.
+  const base = baseOf(options, 1, 0);
+  const { state, directory, parts } = base;
+  const { occupancy, gates, memory, poolShares: shares } = state;
   const counters = state.counters[0]!;
-  const { occupancy, gates, memory } = state;
-  return {
-    ...common,
-    choice: { engine: 'net', syscalls: 'none', threads: 1 },
-    async startEngine() {
-      const geo = await createGeoResolver(geoOptionsOf(settings));
-      const ownRegion = settings.region;
-      const pool = poolOf(settings);
-      const [news, random] = [newsOf(memory, 0), Math.random];
-      return new NetEngine({
-        address: parseListenAddress(settings.listen_addr)!,
-        addressSetting: LISTEN_SETTING,
-        directory,
-        limiter: common.limiter,
-        limits: common.limits,
-        queue: common.queue,
-        router: new Router({ ownRegion, geo, affinity, occupancy, gates, counters, news, random }),
+  return proxyOf(options, base, { engine: 'net', syscalls: 'none', threads: 1 }, (lists) => {
+    const engine = new NetEngine({
+      ...parts,
+      addressSetting: LISTEN_SETTING,
+      directory,
+      router: new Router({
+        ownRegion: settings.region,
+        geo: geoResolverOf(lists.geo),
+        affinity: parts.affinity,
+        occupancy,
+        gates,
         counters,
-        logger,
-        now,
-        onOutcomes,
-        onInForce,
-        timeouts: timeoutsOf(settings),
-        proxyHeaders: proxyHeadersOf(settings),
-        pool: pool && { settings: pool, shares: state.poolShares, counters: state.poolCounters[0]! },
-      });
-    },
-  };
+        news: newsOf(memory, 0),
+        random: Math.random,
+      }),
+      counters,
+      logger,
+      now,
+      onOutcomes,
+      onInForce,
+      trusted: lists.trusted,
+      pool: { shares, counters: state.poolCounters[0]! },
+    });
+    const reconfigure = (next: EngineLists) => engine.reconfigure(next, geoResolverOf(next.geo));
+    return Promise.resolve({ engine, reconfigure });
+  });
 }
 
 function epollProxy(options: ProxyOptions, { sys, way }: FoundSys): Proxy {
   const { settings, logger, now, onOutcomes, onInForce, isAtEase } = options;
   const threads = settings.threads === 0 ? availableParallelism() : settings.threads;
-  const state = newSharedState(threads);
-  const { directory, affinity, ...common } = commonOf(options, state);
+  const base = baseOf(options, threads, descriptorLimit());
+  const { state, directory, parts, mostDescriptors } = base;
   const { tcp } = settings;
-  const moduleData: DataThreadModuleData = { sysWay: way, geo: geoOptionsOf(settings) };
-  const { pipe_kib: pipeKib, splice: splices, cork_ends: corksEnds } = tcp;
-  return {
-    ...common,
-    choice: { engine: 'epoll', syscalls: way, threads },
-    async startEngine() {
-      // Once here, where its errors have names: the threads open it again, each for itself.
-      await createGeoResolver(moduleData.geo);
-      checkCongestion(sys, tcp);
-      checkFastOpen(tcp.fast_open_queue, logger);
-      const mostDescriptors = descriptorLimit();
-      const probes = settings.health_check.enabled ? settings.health_check.max_in_flight : 0;
-      try {
-        return await EpollEngine.start({
-          sys,
-          threads,
-          mostDescriptors,
-          module: new URL(MODULE, import.meta.url),
-          moduleData,
-          settings: {
-            memory: state.memory,
-            ownRegion: settings.region,
-            bindingTtlMs: settings.binding.ttl_secs * 1000,
-            rateLimit: common.limiter?.memory,
-            limits: common.limits?.memory,
-            queue: common.queue,
-            pool: poolOf(settings),
-            timeouts: timeoutsOf(settings),
-            pipeBytes: pipeKib * BYTES_PER_KIB,
-            clientCeiling: clientCeiling(mostDescriptors, probes),
-            splices,
-            corksEnds,
-            proxyHeaders: proxyHeadersOf(settings),
-            logsConnections: settings.log_level === 'debug',
-            tuning: {
-              clientCongestion: tcp.congestion,
-              backendCongestion: tcp.backend_congestion ?? tcp.congestion,
-              delaysAcks: tcp.delay_acks,
-              noDelay: tcp.no_delay,
-              deferAcceptSecs: tcp.defer_accept_secs,
-              fastOpenQueue: tcp.fast_open_queue,
-              keepAliveSecs: KEEP_ALIVE_SECS,
-            },
-          },
-          address: parseListenAddress(settings.listen_addr)!,
-          addressSetting: LISTEN_SETTING,
-          directory,
-          state,
-          affinity,
-          limiter: common.limiter,
-          limits: common.limits,
-          queue: common.queue,
-          news: newsOf(state.memory, threads),
-          logger,
-          now,
-          onOutcomes,
-          onInForce,
-          isAtEase,
-        });
-      } catch (error) {
-        throw new EdgeProxyError('ERR_ENGINE', `a data thread does not start: ${messageOf(error)}`, {
-          cause: error,
-        });
-      }
-    },
-  };
+  const moduleData: DataThreadModuleData = { sysWay: way };
+  return proxyOf(options, base, { engine: 'epoll', syscalls: way, threads }, async (lists) => {
+    checkCongestion(sys, tcp);
+    checkFastOpen(tcp.fast_open_queue, logger);
+    try {
+      const engine = await EpollEngine.start({
+        ...parts,
+        sys,
+        threads,
+        mostDescriptors,
+        module: new URL(MODULE, import.meta.url),
+        moduleData,
+        settings: {
+          memory: state.memory,
+          ownRegion: settings.region,
+          numbers: parts.numbersMemory,
+          lists,
+          rateLimit: parts.limiter.memory,
+          limits: parts.limits.memory,
+          queue: parts.queue,
+          pipeBytes: tcp.pipe_kib * BYTES_PER_KIB,
+          splices: tcp.splice,
+          corksEnds: tcp.cork_ends,
+          tuning: tuningOf(settings),
+        },
+        addressSetting: LISTEN_SETTING,
+        directory,
+        state,
+        news: newsOf(state.memory, threads),
+        logger,
+        now,
+        onOutcomes,
+        onInForce,
+        isAtEase,
+      });
+      return { engine, reconfigure: (next) => engine.reconfigure(next) };
+    } catch (error) {
+      throw new EdgeProxyError('ERR_ENGINE', `a data thread does not start: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+  });
 }

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { BEARER_TOKEN, BEARER_TOKEN_RULE } from '../domain/bearer-token.ts';
+import { createCidrTable } from '../domain/cidr-table.ts';
 import { DEFAULT_COUNTRY_REGIONS } from '../domain/geo.ts';
+import { messageOf } from '../errors.ts';
 import {
   amount,
   listenAddress,
@@ -20,6 +22,15 @@ const countryCode = z
   .string()
   .regex(/^[A-Za-z]{2}$/, 'expected a country code of two letters (ISO 3166-1) such as BR')
   .toUpperCase();
+
+/** Of two spellings of one network, either value could be meant. */
+function namesEveryNetworkOnce(cidrs: Readonly<Record<string, string>>, context: z.RefinementCtx): void {
+  try {
+    createCidrTable(cidrs);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: messageOf(error) });
+  }
+}
 
 /** What stands in the `Host` header of a request, in the form that URLs give it. */
 const hostName = z
@@ -94,11 +105,14 @@ export const postgres = z
 
 export const metrics = z
   .strictObject({
-    enabled: switchOff('EDGEPROXY_METRICS_ENABLED', 'Serve Prometheus metrics, `/healthz` and `/readyz`.'),
+    enabled: switchOff('EDGEPROXY_METRICS_ENABLED', 'Serve Prometheus metrics, `/healthz` and `/readyz`.', {
+      reload: RELOADABLE,
+    }),
     listen_addr: listenAddress(
       'EDGEPROXY_METRICS_LISTEN_ADDR',
       '0.0.0.0:9090',
       'Address of the metrics listener.',
+      RELOADABLE,
     ),
     path: z
       .string()
@@ -110,16 +124,18 @@ export const metrics = z
 
 export const geoip = z
   .strictObject({
-    path: text('EDGEPROXY_GEOIP_PATH', 'Country database in MaxMind format (`.mmdb`).'),
-    cidrs: z.record(network, countryCode).default({}).meta({
-      reload: STATIC,
+    path: text('EDGEPROXY_GEOIP_PATH', 'Country database in MaxMind format (`.mmdb`).', {
+      reload: RELOADABLE,
+    }),
+    cidrs: z.record(network, countryCode).superRefine(namesEveryNetworkOnce).default({}).meta({
+      reload: RELOADABLE,
       description: 'Network to country; asked before the database, longest prefix wins.',
     }),
     regions: z
       .record(z.union([z.literal('*'), countryCode]), z.string().min(1).toLowerCase())
       .default(DEFAULT_COUNTRY_REGIONS)
       .meta({
-        reload: STATIC,
+        reload: RELOADABLE,
         description: 'Country to region; `*` stands for every country without an entry.',
       }),
   })
@@ -127,11 +143,14 @@ export const geoip = z
 
 export const admin = z
   .strictObject({
-    enabled: switchOff('EDGEPROXY_ADMIN_ENABLED', 'Serve the admin listener with `/inspect`.'),
+    enabled: switchOff('EDGEPROXY_ADMIN_ENABLED', 'Serve the admin listener with `/inspect`.', {
+      reload: RELOADABLE,
+    }),
     listen_addr: listenAddress(
       'EDGEPROXY_ADMIN_LISTEN_ADDR',
       '127.0.0.1:8082',
       'Address of the admin listener; any but a loopback address demands the token.',
+      RELOADABLE,
     ),
     token: z.string().regex(BEARER_TOKEN, `expected ${BEARER_TOKEN_RULE}`).optional().meta({
       env: 'EDGEPROXY_ADMIN_TOKEN',

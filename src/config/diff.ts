@@ -38,8 +38,13 @@ export interface ConfigChange {
 export function changeBetween(running: Settings, next: Settings): ConfigChange {
   const all = diffSettings(running, next);
   const needsRestart = all.filter(({ reload }) => !reload);
-  const settings = needsRestart.reduce((mixed, { key, old }) => withValue(mixed, key.split('.'), old), next);
+  const settings = needsRestart.reduce((mixed, { key, old }) => withSetting(mixed, key, old), next);
   return { settings, changes: all.filter(({ reload }) => reload), needsRestart };
+}
+
+/** The settings with another value for a key. */
+export function withSetting(settings: Settings, key: string, value: unknown): Settings {
+  return withValue(settings, key.split('.'), value);
 }
 
 /** A copy with another value at a path; what is not on the path is shared. */

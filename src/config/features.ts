@@ -35,7 +35,9 @@ export const api = z
 
 export const rateLimit = z
   .strictObject({
-    enabled: switchOff('EDGEPROXY_RATE_LIMIT_ENABLED', 'Limit new connections per client address.'),
+    enabled: switchOff('EDGEPROXY_RATE_LIMIT_ENABLED', 'Limit new connections per client address.', {
+      reload: RELOADABLE,
+    }),
     max_requests: amount('EDGEPROXY_RATE_LIMIT_MAX_REQUESTS', RELOADABLE, 100, 1, 'Connections per window.'),
     window_secs: seconds('EDGEPROXY_RATE_LIMIT_WINDOW_SECS', RELOADABLE, 1, 1, 'Length of the window.'),
     burst: amount('EDGEPROXY_RATE_LIMIT_BURST', RELOADABLE, 10, 1, 'Connections at once after a silence.'),
@@ -63,14 +65,14 @@ export const proxyProtocol = z
     ),
     timeout_secs: seconds(
       'EDGEPROXY_PROXY_PROTOCOL_TIMEOUT_SECS',
-      STATIC,
+      RELOADABLE,
       5,
       3,
       'Time for such a header to come; less would not survive a lost segment.',
     ),
     send: z.enum(HEADER_MODES).default('off').meta({
       env: 'EDGEPROXY_PROXY_PROTOCOL_SEND',
-      reload: STATIC,
+      reload: RELOADABLE,
       description:
         'Header that a connection to a backend begins with, unless the column `proxy_protocol` of its row says otherwise.',
     }),
@@ -92,7 +94,9 @@ export const queue = z
 
 export const circuitBreaker = z
   .strictObject({
-    enabled: switchOff('EDGEPROXY_CIRCUIT_BREAKER_ENABLED', 'Leave failing backends alone for a while.'),
+    enabled: switchOff('EDGEPROXY_CIRCUIT_BREAKER_ENABLED', 'Leave failing backends alone for a while.', {
+      reload: RELOADABLE,
+    }),
     failure_threshold: amount(
       'EDGEPROXY_CIRCUIT_FAILURE_THRESHOLD',
       RELOADABLE,
@@ -120,7 +124,7 @@ export const circuitBreaker = z
 
 export const healthCheck = z
   .strictObject({
-    enabled: switchOff('EDGEPROXY_HEALTH_CHECK_ENABLED', 'Probe backends.'),
+    enabled: switchOff('EDGEPROXY_HEALTH_CHECK_ENABLED', 'Probe backends.', { reload: RELOADABLE }),
     interval_secs: seconds('EDGEPROXY_HEALTH_CHECK_INTERVAL_SECS', RELOADABLE, 5, 1, 'Time between probes.'),
     timeout_secs: seconds('EDGEPROXY_HEALTH_CHECK_TIMEOUT_SECS', RELOADABLE, 2, 1, 'Time for one probe.'),
     type: z.enum(['tcp', 'http']).default('tcp').meta({
@@ -178,7 +182,9 @@ export const healthCheck = z
 
 export const pool = z
   .strictObject({
-    enabled: switchOff('EDGEPROXY_POOL_ENABLED', 'Keep unused connections to backends warm.'),
+    enabled: switchOff('EDGEPROXY_POOL_ENABLED', 'Keep unused connections to backends warm.', {
+      reload: RELOADABLE,
+    }),
     max_per_backend: amount(
       'EDGEPROXY_POOL_MAX_PER_BACKEND',
       RELOADABLE,

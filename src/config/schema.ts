@@ -42,7 +42,12 @@ function namesEveryIdOnce(rows: readonly { readonly id: string }[], context: z.R
  * from this object. Seconds exist only here; the rest of the code counts in milliseconds.
  */
 export const settingsSchema = z.strictObject({
-  listen_addr: listenAddress('EDGEPROXY_LISTEN_ADDR', '0.0.0.0:8080', 'Address that clients connect to.'),
+  listen_addr: listenAddress(
+    'EDGEPROXY_LISTEN_ADDR',
+    '0.0.0.0:8080',
+    'Address that clients connect to.',
+    RELOADABLE,
+  ),
   region: z
     .string()
     .min(1)
@@ -138,7 +143,7 @@ export const settingsSchema = z.strictObject({
   }),
   heartbeat_ttl_secs: seconds(
     'EDGEPROXY_HEARTBEAT_TTL_SECS',
-    RELOADABLE,
+    STATIC,
     60,
     1,
     'Registration API: a backend without a heartbeat for this long is taken out.',
@@ -161,7 +166,7 @@ export const settingsSchema = z.strictObject({
     .array(staticBackend)
     .superRefine(namesEveryIdOnce)
     .default([])
-    .meta({ reload: STATIC, description: 'Static backends, used while `postgres.enabled` is false.' }),
+    .meta({ reload: RELOADABLE, description: 'Static backends, used while `postgres.enabled` is false.' }),
 });
 
 /** The validated settings: every default filled in, frozen. */

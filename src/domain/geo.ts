@@ -9,6 +9,15 @@ export interface ClientGeo {
 /** Country to region; the key `*` stands for every country that has no entry of its own. */
 export type CountryRegions = Readonly<Record<string, string>>;
 
+/** All that tells where clients are, as plain data: may be sent to a thread. */
+export interface GeoSource {
+  /** Network to country (ISO 3166-1 alpha-2): what the operator knows better than any file. */
+  readonly cidrs: Readonly<Record<string, string>>;
+  readonly regions: CountryRegions;
+  /** The content of a file in the MaxMind format that has been verified. */
+  readonly database: SharedArrayBuffer | undefined;
+}
+
 const MEMBERS: Readonly<Record<string, string>> = {
   sa: 'BR AR CL PE CO UY PY BO EC VE',
   us: 'US CA MX',

@@ -42,8 +42,12 @@ export interface ListenAddress {
  * numbers leave through shared counters, so that an engine may live in worker threads.
  */
 export interface ProxyEngine {
-  /** Binds the listener; resolves with the bound address (port 0 becomes the real one). Fails with `ERR_LISTEN`. */
-  listen(): Promise<ListenAddress>;
+  /**
+   * Binds the listener; resolves with the bound address (port 0 becomes the real one). Called again, it moves: the new
+   * address is bound first, then nobody is accepted at the old one any more, where clients that have come already are
+   * served. Fails with `ERR_LISTEN`, and then all is as before.
+   */
+  listen(address: ListenAddress): Promise<ListenAddress>;
   /**
    * Replaces the set that new connections are routed by. Live connections are not touched. It comes into force at
    * once or a little later; the engine says when.
@@ -126,13 +130,17 @@ export interface TrafficSource {
 
 /** How a rate limiter fares. */
 export interface RateLimitSource {
-  /** `evictedEarly`: clients that were forgotten, for want of room, before their buckets were full. */
-  report(): { readonly evictedEarly: number };
+  /**
+   * Nothing where there has been no limit so far. `evictedEarly`: clients that were forgotten, for want of room, before
+   * their buckets were full.
+   */
+  report(): { readonly evictedEarly: number } | undefined;
 }
 
 /** How the pool of warm connections fares. */
 export interface PoolSource {
-  report(): PoolReport;
+  /** Nothing where there has been no pool so far. */
+  report(): PoolReport | undefined;
 }
 
 /** What the machines of the live backends say; `undefined` where a backend has no such machine. */

@@ -64,6 +64,25 @@ export function tokensIn({ unitsPerToken, capacityUnits }: BucketScale, fullAt: 
   return Math.floor((capacityUnits - Math.max(0, fullAt - now)) / unitsPerToken);
 }
 
+/**
+ * The same bucket by another limit: one that was full, empty, or half full is so still. What it lacks is rounded up to
+ * a whole unit of the new scale. A change of the rate alone leaves its tokens as they are.
+ *
+ * @param nowUs in microseconds
+ */
+export function rescaleBucket(
+  before: BucketScale,
+  after: BucketScale,
+  fullAt: number,
+  nowUs: number,
+): number {
+  const missing = fullAt - nowUs * before.unitsPerUs;
+  if (missing <= 0) return 0;
+  // Never below empty, whatever half a change has left behind.
+  const share = Math.min(missing, before.capacityUnits);
+  return nowUs * after.unitsPerUs + Math.ceil((share * after.capacityUnits) / before.capacityUnits);
+}
+
 function greatestCommonDivisor(a: number, b: number): number {
   return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }

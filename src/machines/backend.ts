@@ -69,7 +69,8 @@ const announce = (phase: BackendPhase) => ({ type: 'announcePhase', params: { ph
  *                 ◄─────CAME_UP────────────────────────────────────────────────────────────
  *
  * The two are independent: down by checks is no removal, and only live connections follow the policy; a removed
- * backend that is down has its connections end by whichever comes first. The policy `keep` changes nothing.
+ * backend that is down has its connections end by whichever comes first. The policy `keep` ends nothing, and what an
+ * earlier policy has begun is given up when it is said again with this one.
  * Source: semantics of HAProxy `on-marked-down`; envoy#27863.
  */
 export const backendMachine = setup({
@@ -125,6 +126,7 @@ export const backendMachine = setup({
             WENT_DOWN: [
               { guard: { type: 'isToDrain', params: ofEvent }, target: '.evacuating', actions: 'noteDown' },
               { guard: { type: 'isToCut', params: ofEvent }, target: '.evacuated', actions: 'cut' },
+              { target: '.steady' },
             ],
           },
           states: {

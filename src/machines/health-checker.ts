@@ -36,6 +36,8 @@ export type HealthCheckerEmitted =
 interface HealthCheckerContext extends HealthCheckerInput, Omit<HealthStatus, 'verdict'> {
   /** When the last probe was due, without its jitter; the first one is due at the start. */
   readonly beatMs: number;
+  /** When the next one goes out, once that is known. */
+  readonly dueMs: number;
 }
 
 type Result = { readonly result: ProbeResult };
@@ -46,6 +48,17 @@ const JITTER = 0.1;
 
 /** At most this much of it before the first probe, which goes out at once. */
 const MAX_FIRST_JITTER_MS = 1_000;
+
+/** When the next probe goes out: a beat after the last one, or now when that has passed, and a jitter later. */
+function nextDue({ beatMs, settings: { intervalMs }, now, random }: HealthCheckerContext): number {
+  return Math.max(beatMs + intervalMs, now()) + random() * JITTER * intervalMs;
+}
+
+/** The same after a change; what is late already does not become later, however often settings change. */
+function nextDueAfterChange(context: HealthCheckerContext): number {
+  const isLate = context.beatMs + context.settings.intervalMs <= context.now();
+  return isLate ? Math.min(context.dueMs, nextDue(context)) : nextDue(context);
+}
 
 /** The last beat that has passed. */
 function lastBeat({ beatMs, settings: { intervalMs }, now }: HealthCheckerContext): number {
@@ -91,13 +104,14 @@ export const healthCheckerMachine = setup({
   delays: {
     firstJitter: ({ context: { settings, random } }) =>
       random() * Math.min(MAX_FIRST_JITTER_MS, JITTER * settings.intervalMs),
-    untilDue: ({ context: { beatMs, settings, now, random } }) =>
-      Math.max(0, beatMs + settings.intervalMs - now()) + random() * JITTER * settings.intervalMs,
+    untilDue: ({ context: { dueMs, now } }) => Math.max(0, dueMs - now()),
   },
   actions: {
     changeSettings: assign((_, { settings }: Change) => ({ settings })),
     takeBeat: assign({ beatMs: ({ context }) => context.beatMs + context.settings.intervalMs }),
     skipMissedBeats: assign({ beatMs: ({ context }) => lastBeat(context) }),
+    setDue: assign({ dueMs: ({ context }) => nextDue(context) }),
+    setDueAnew: assign({ dueMs: ({ context }) => nextDueAfterChange(context) }),
     record: assign(({ context }, { result }: Result) => ({
       lastLatencyMs: result.latencyMs,
       lastError: result.ok ? undefined : result.error,
@@ -121,6 +135,7 @@ export const healthCheckerMachine = setup({
   context: ({ input }) => ({
     ...input,
     beatMs: input.now(),
+    dueMs: input.now(),
     sinceMs: input.now(),
     lastLatencyMs: undefined,
     lastError: undefined,
@@ -162,6 +177,7 @@ export const healthCheckerMachine = setup({
                 { type: 'record', params: ofProbe },
                 { type: 'announceResult', params: ofProbe },
                 'skipMissedBeats',
+                'setDue',
               ],
             },
             onError: {
@@ -170,12 +186,15 @@ export const healthCheckerMachine = setup({
               actions: [
                 { type: 'announceOwnTrouble', params: ({ event }) => ({ error: event.error }) },
                 'skipMissedBeats',
+                'setDue',
               ],
             },
           },
         },
         waiting: {
-          on: { SETTINGS_CHANGED: { target: 'waiting', reenter: true, actions: changeSettings } },
+          on: {
+            SETTINGS_CHANGED: { target: 'waiting', reenter: true, actions: [changeSettings, 'setDueAnew'] },
+          },
           after: { untilDue: { target: 'probing', actions: 'takeBeat' } },
         },
       },

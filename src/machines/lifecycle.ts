@@ -1,14 +1,19 @@
-import { assign, emit, setup } from 'xstate';
+import { assign, emit, setup, type SnapshotFrom } from 'xstate';
+import type { MonotonicClock } from '../domain/ports.ts';
 import { notProvided } from './not-provided.ts';
 
 export interface LifecycleInput {
   /** Time that live connections get to end by themselves once a stop was asked for. */
   readonly shutdownTimeoutMs: number;
+  /** The clock of the actor system, to keep elapsed time when the timeout changes. */
+  readonly now: MonotonicClock;
 }
 
 export type LifecycleEvent =
   /** SIGTERM, SIGINT, or the owner: asked once it drains, asked again it forces. */
-  { readonly type: 'STOP_REQUESTED' };
+  | { readonly type: 'STOP_REQUESTED' }
+  /** A drain that is under way keeps the time already spent. */
+  | { readonly type: 'SETTINGS_CHANGED'; readonly shutdownTimeoutMs: number };
 
 export type LifecycleEmitted =
   | { readonly type: 'RUNNING' }
@@ -22,8 +27,9 @@ export interface CloseInput {
   readonly atOnce: boolean;
 }
 
-interface LifecycleContext {
-  readonly shutdownTimeoutMs: number;
+interface LifecycleContext extends LifecycleInput {
+  /** When the drain began, on `now`. */
+  readonly drainingSinceMs: number;
   readonly closeAtOnce: boolean;
   readonly isAbandoned: boolean;
   readonly error: unknown;
@@ -41,6 +47,13 @@ const CLOSE_TIMEOUT_MS = 15_000;
 
 /** What a close that is asked to hurry gets: a terminal may send its signal twice. */
 const HURRY_TIMEOUT_MS = 1_000;
+
+type Change = { readonly shutdownTimeoutMs: number };
+
+const changeTimeout = {
+  type: 'changeTimeout',
+  params: ({ event }: { readonly event: Change }) => ({ shutdownTimeoutMs: event.shutdownTimeoutMs }),
+} as const;
 
 /**
  * The life of the daemon, from the first bind to the last close.
@@ -69,20 +82,27 @@ export const lifecycleMachine = setup({
     drain: notProvided('drain'),
     close: notProvided<void, CloseInput>('close'),
   },
+  actions: {
+    changeTimeout: assign((_, { shutdownTimeoutMs }: Change) => ({ shutdownTimeoutMs })),
+    noteDrain: assign({ drainingSinceMs: ({ context }) => context.now() }),
+  },
   delays: {
-    shutdownTimeout: ({ context }) => context.shutdownTimeoutMs,
+    shutdownLeft: ({ context: { drainingSinceMs, shutdownTimeoutMs, now } }) =>
+      Math.max(0, drainingSinceMs + shutdownTimeoutMs - now()),
     closeTimeout: CLOSE_TIMEOUT_MS,
     hurryTimeout: HURRY_TIMEOUT_MS,
   },
 }).createMachine({
   id: 'lifecycle',
   context: ({ input }) => ({
-    shutdownTimeoutMs: input.shutdownTimeoutMs,
+    ...input,
+    drainingSinceMs: 0,
     closeAtOnce: false,
     isAbandoned: false,
     error: undefined,
   }),
   initial: 'starting',
+  on: { SETTINGS_CHANGED: { actions: changeTimeout } },
   output: ({ context }) => ({ error: context.error, isAbandoned: context.isAbandoned }),
   states: {
     starting: {
@@ -98,19 +118,28 @@ export const lifecycleMachine = setup({
       on: { STOP_REQUESTED: 'draining' },
     },
     draining: {
-      entry: emit({ type: 'DRAINING' }),
+      entry: ['noteDrain', emit({ type: 'DRAINING' })],
       invoke: {
         src: 'drain',
         onDone: 'closing',
         onError: { target: 'cleaningUp', actions: assign({ error: ({ event }) => event.error }) },
       },
-      after: {
-        shutdownTimeout: { target: 'closing', actions: emit({ type: 'FORCING', reason: 'timeout' }) },
-      },
       on: {
         STOP_REQUESTED: {
           target: 'closing',
           actions: [assign({ closeAtOnce: true }), emit({ type: 'FORCING', reason: 'asked_again' })],
+        },
+      },
+      initial: 'patient',
+      states: {
+        patient: {
+          on: { SETTINGS_CHANGED: { target: 'patient', reenter: true, actions: changeTimeout } },
+          after: {
+            shutdownLeft: {
+              target: '#lifecycle.closing',
+              actions: emit({ type: 'FORCING', reason: 'timeout' }),
+            },
+          },
         },
       },
     },
@@ -138,3 +167,19 @@ export const lifecycleMachine = setup({
     failed: { type: 'final' },
   },
 });
+
+export type LifecycleState =
+  | 'starting'
+  | 'running'
+  | 'draining'
+  | 'closing'
+  | 'cleaningUp'
+  | 'stopped'
+  | 'abandoned'
+  | 'failed';
+
+/** The state as one word, whatever it is at within. */
+export function lifecycleStateOf({ value }: SnapshotFrom<typeof lifecycleMachine>): LifecycleState {
+  if (typeof value === 'string') return value;
+  return 'draining' in value ? 'draining' : 'closing';
+}

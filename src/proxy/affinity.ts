@@ -33,8 +33,8 @@ export function newAffinityMemory(maxBindings = DEFAULT_MAX_BINDINGS): AffinityM
 }
 
 export interface AffinityOptions {
-  /** How long a client stays bound after its last connection; 0 turns affinity off. */
-  readonly ttlMs: number;
+  /** How long a client stays bound after its last connection, read anew each time; 0 turns affinity off. */
+  readonly binding: { readonly ttlMs: number };
   /** The same clock in every thread. */
   readonly now: MonotonicClock;
   readonly memory?: AffinityMemory;
@@ -50,15 +50,15 @@ export interface AffinityOptions {
  */
 export class Affinity {
   readonly memory: AffinityMemory;
-  readonly #ttlMs: number;
+  readonly #binding: { readonly ttlMs: number };
   readonly #now: MonotonicClock;
   readonly #clients: AddressTable;
   readonly #lock: SharedLock;
 
-  constructor({ ttlMs, now, memory = newAffinityMemory(), holder = 1 }: AffinityOptions) {
+  constructor({ binding, now, memory = newAffinityMemory(), holder = 1 }: AffinityOptions) {
     this.memory = memory;
     this.#clients = new AddressTable(memory.clients);
-    this.#ttlMs = ttlMs;
+    this.#binding = binding;
     this.#now = now;
     this.#lock = new SharedLock(memory.heads, HEAD.lock, holder);
   }
@@ -69,7 +69,7 @@ export class Affinity {
 
   /** The tenancy that the client is bound to, or -1 when it is not, or not any more. */
   boundTo(client: IpAddress): number {
-    if (this.#ttlMs === 0) return NONE;
+    if (this.#binding.ttlMs === 0) return NONE;
     this.#lock.acquire();
     const entry = this.#clients.find(client.words);
     const tenancy = entry === NONE || this.#isExpired(entry) ? NONE : this.memory.tenancies[entry]!;
@@ -79,7 +79,7 @@ export class Affinity {
 
   /** Binds the client, or renews its binding; to be called when a connection has been established. */
   bind(client: IpAddress, tenancy: number): void {
-    if (this.#ttlMs === 0) return;
+    if (this.#binding.ttlMs === 0) return;
     this.#lock.acquire();
     let entry = this.#clients.find(client.words);
     if (entry === NONE) entry = this.#add(client.words);
@@ -119,7 +119,7 @@ export class Affinity {
   }
 
   #isExpired(entry: number): boolean {
-    return this.#now() - this.memory.lastSeenMs[entry]! >= this.#ttlMs;
+    return this.#now() - this.memory.lastSeenMs[entry]! >= this.#binding.ttlMs;
   }
 
   #add(words: Uint32Array): number {

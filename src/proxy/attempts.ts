@@ -6,6 +6,7 @@ import type { Timeouts } from './timeouts.ts';
 
 export interface AttemptsOptions {
   readonly now: MonotonicClock;
+  /** Read anew each time. */
   readonly timeouts: Timeouts;
   /** A connect failed for a reason that lies with this machine; called once an attempt. */
   readonly onLocalTrouble: (backendId: string, detail: string) => void;
@@ -22,7 +23,7 @@ export class Attempts {
   error: string | undefined;
   readonly #options: AttemptsOptions;
   #startedMs = 0;
-  #deadlineMs = 0;
+  #firstMs = 0;
 
   constructor(options: AttemptsOptions) {
     this.#options = options;
@@ -31,8 +32,7 @@ export class Attempts {
 
   /** Time begins anew. */
   renew(): void {
-    const { timeouts, now } = this.#options;
-    this.#deadlineMs = now() + timeouts.connectTimeoutMs * timeouts.connectAttempts;
+    this.#firstMs = this.#options.now();
   }
 
   start(): void {
@@ -47,7 +47,12 @@ export class Attempts {
 
   /** When the one under way has taken too long. */
   get deadlineMs(): number {
-    return Math.min(this.#startedMs + this.#options.timeouts.connectTimeoutMs, this.#deadlineMs);
+    return Math.min(this.#startedMs + this.#options.timeouts.connectTimeoutMs, this.#lastDeadlineMs);
+  }
+
+  get #lastDeadlineMs(): number {
+    const { connectTimeoutMs, connectAttempts } = this.#options.timeouts;
+    return this.#firstMs + connectTimeoutMs * connectAttempts;
   }
 
   get tookMs(): number {
@@ -65,7 +70,7 @@ export class Attempts {
     else if (cause !== 'abandoned') place.failed(cause, detail);
     this.tried.push(slot);
     const mayTryAgain =
-      cause !== 'exhausted' && this.tried.length < timeouts.connectAttempts && now() < this.#deadlineMs;
+      cause !== 'exhausted' && this.tried.length < timeouts.connectAttempts && now() < this.#lastDeadlineMs;
     if (mayTryAgain) return undefined;
     return isLocal ? 'local_error' : 'connect_failed';
   }

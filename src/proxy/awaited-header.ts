@@ -1,5 +1,6 @@
 import { parseProxyHeader } from '../domain/proxy-protocol/parse-header.ts';
 import { type Announcement, announcementOf } from '../domain/proxy-protocol/relayed-header.ts';
+import type { MonotonicClock } from '../domain/ports.ts';
 import type { Wire, WireHolder, WireReader } from './net/wire.ts';
 
 /** How a peer that a trusted proxy speaks through has begun. */
@@ -13,7 +14,9 @@ export interface Introduction {
 }
 
 export interface AwaitedHeaderOptions {
-  readonly timeoutMs: number;
+  /** Read anew each time. */
+  readonly header: { readonly timeoutMs: number };
+  readonly now: MonotonicClock;
   /** The wire is paused, and waits for another holder and reader. */
   readonly onHeader: (introduction: Introduction) => void;
   readonly onRefused: (problem: string) => void;
@@ -26,7 +29,8 @@ export interface AwaitedHeaderOptions {
 export class AwaitedHeader implements WireReader, WireHolder {
   readonly #wire: Wire;
   readonly #options: AwaitedHeaderOptions;
-  readonly #timer: NodeJS.Timeout;
+  readonly #sinceMs: number;
+  #timer: NodeJS.Timeout;
   #bytes: Uint8Array = new Uint8Array();
   #isSettled = false;
   #hasEnded = false;
@@ -34,10 +38,25 @@ export class AwaitedHeader implements WireReader, WireHolder {
   constructor(wire: Wire, options: AwaitedHeaderOptions) {
     this.#wire = wire;
     this.#options = options;
-    const { timeoutMs } = options;
-    this.#timer = setTimeout(() => this.#refuse(`does not come within ${timeoutMs} ms`), timeoutMs);
+    this.#sinceMs = options.now();
+    this.#timer = this.#wait();
     wire.hold(this);
     wire.read(this);
+  }
+
+  /** The time that has passed counts towards another timeout. */
+  timeoutChanged(): void {
+    clearTimeout(this.#timer);
+    this.#timer = this.#wait();
+  }
+
+  #wait(): NodeJS.Timeout {
+    const { header, now } = this.#options;
+    const { timeoutMs } = header;
+    return setTimeout(
+      () => this.#refuse(`does not come within ${timeoutMs} ms`),
+      Math.max(0, this.#sinceMs + timeoutMs - now()),
+    );
   }
 
   abort(): void {

@@ -1,6 +1,7 @@
-import { type BucketScale, NO_TOKEN, spendToken, tokensIn } from '../domain/token-bucket.ts';
+import { NO_TOKEN, rescaleBucket, spendToken, tokensIn } from '../domain/token-bucket.ts';
 import { type HashKey, keyedHash } from './keyed-hash.ts';
 import { acquireLock, inheritLock, releaseLock } from './shared-lock.ts';
+import type { SharedRateLimit } from './shared-rate-limit.ts';
 
 /** Buckets of a set. */
 export const SET_BUCKETS = 15;
@@ -9,11 +10,12 @@ export const SET_BUCKETS = 15;
  * A set is 16 slots of a key and a number, four lines of the cache with keys of two words: what a check needs of a bucket
  * is in one of them.
  *
- *     slot 0        the lock of the set, and how many buckets were evicted before they were full
+ *     slot 0        the lock of the set, the limit that it goes by, and how many buckets were evicted before they were full
  *     slot 1 - 15   the key of a bucket, and the instant at which it is full
  */
 const SLOTS = SET_BUCKETS + 1;
 const LOCK = 0;
+const GENERATION = 1;
 const INTS_PER_DOUBLE = 2;
 const HASHES = 2 ** 32;
 /** Milliseconds after which a lock is taken from its holder: a thread that nobody has said to be dead. */
@@ -57,7 +59,7 @@ function intsOfSet(keyWords: number): number {
  * nearest to it: evicting a full one loses nothing, any other client gets as many tokens as its bucket lacked.
  */
 export class BucketTable {
-  readonly #scale: BucketScale;
+  readonly #limit: SharedRateLimit;
   readonly #holder: number;
   readonly #setsPerHash: number;
   readonly #keyWords: number;
@@ -68,8 +70,8 @@ export class BucketTable {
   readonly #doubles: Float64Array<SharedArrayBuffer>;
 
   /** @param holder a number above 0 that is this thread's alone */
-  constructor(memory: BucketTableMemory, scale: BucketScale, holder: number) {
-    this.#scale = scale;
+  constructor(memory: BucketTableMemory, limit: SharedRateLimit, holder: number) {
+    this.#limit = limit;
     this.#holder = holder;
     this.#setsPerHash = memory.sets / HASHES;
     this.#keyWords = memory.keyWords;
@@ -80,15 +82,17 @@ export class BucketTable {
     this.#doubles = memory.doubles;
   }
 
-  /** Takes a token out of the key's bucket; false when there is none. @param now in units of the scale */
-  spend(key: Uint32Array, now: number): boolean {
+  /** Takes a token out of the key's bucket; false when there is none. @param nowUs in microseconds */
+  spend(key: Uint32Array, nowUs: number): boolean {
     const set = this.#setOf(key);
-    acquireLock(this.#ints, set + LOCK, this.#holder, PATIENCE);
+    this.#acquire(set, nowUs);
+    const { scale } = this.#limit;
+    const now = nowUs * scale.unitsPerUs;
     let slot = this.#find(set, key);
     const isNew = slot < 0;
     if (isNew) slot = this.#nearestToFull(set);
     const cell = this.#fullAtOf(slot);
-    const next = spendToken(this.#scale, isNew ? 0 : this.#doubles[cell]!, now);
+    const next = spendToken(scale, isNew ? 0 : this.#doubles[cell]!, now);
     if (next !== NO_TOKEN) {
       if (isNew) this.#evictFor(key, set, slot, now);
       this.#doubles[cell] = next;
@@ -97,14 +101,15 @@ export class BucketTable {
     return next !== NO_TOKEN;
   }
 
-  /** Whole tokens in the key's bucket. @param now in units of the scale */
-  tokensOf(key: Uint32Array, now: number): number {
+  /** Whole tokens in the key's bucket. @param nowUs in microseconds */
+  tokensOf(key: Uint32Array, nowUs: number): number {
     const set = this.#setOf(key);
-    acquireLock(this.#ints, set + LOCK, this.#holder, PATIENCE);
+    this.#acquire(set, nowUs);
+    const { scale } = this.#limit;
     const slot = this.#find(set, key);
     const fullAt = slot < 0 ? 0 : this.#doubles[this.#fullAtOf(slot)]!;
     releaseLock(this.#ints, set + LOCK);
-    return tokensIn(this.#scale, fullAt, now);
+    return tokensIn(scale, fullAt, nowUs * scale.unitsPerUs);
   }
 
   /** Buckets that had to make room before they were full. */
@@ -115,6 +120,17 @@ export class BucketTable {
     return sum;
   }
 
+  /**
+   * Has every bucket go by the limit in force; threads that come to one before that do it themselves, and hear of the
+   * limit by those that do. To be called after each change, but for those before the limit has ever counted.
+   */
+  rescale(nowUs: number): void {
+    for (let set = 0; set < this.#ints.length; set += this.#setInts) {
+      this.#acquire(set, nowUs);
+      releaseLock(this.#ints, set + LOCK);
+    }
+  }
+
   /** Fills the buckets of the set that a thread was changing when it died: one there may be half another's. */
   threadDied(holder: number): void {
     for (let set = 0; set < this.#ints.length; set += this.#setInts) {
@@ -123,6 +139,25 @@ export class BucketTable {
         this.#doubles[this.#fullAtOf(slot)] = 0;
       releaseLock(this.#ints, set + LOCK);
     }
+  }
+
+  /** Takes the lock of a set, whose buckets go by the limit that this thread knows from then on. */
+  #acquire(set: number, nowUs: number): void {
+    acquireLock(this.#ints, set + LOCK, this.#holder, PATIENCE);
+    if (this.#ints[set + GENERATION] !== this.#limit.generation) this.#catchUp(set, nowUs);
+  }
+
+  #catchUp(set: number, nowUs: number): void {
+    const limit = this.#limit;
+    // Another thread has changed the set, so there is a limit that this one has not heard of.
+    if (this.#ints[set + GENERATION]! > limit.generation) limit.follow();
+    if (this.#ints[set + GENERATION] === limit.generation) return;
+    const doubles = this.#doubles;
+    for (let slot = set + this.#slotInts; slot < set + this.#setInts; slot += this.#slotInts) {
+      const cell = this.#fullAtOf(slot);
+      doubles[cell] = rescaleBucket(limit.scaleBefore, limit.scale, doubles[cell]!, nowUs);
+    }
+    this.#ints[set + GENERATION] = limit.generation;
   }
 
   /** Where the set of a key begins. */

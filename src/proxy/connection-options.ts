@@ -11,15 +11,14 @@ import type { Timeouts } from './timeouts.ts';
 
 export interface ConnectionOptions extends PlaceOptions {
   readonly transport: Transport;
-  /** Absent when no connections are kept warm. */
-  readonly warm: WarmWires | undefined;
+  readonly warm: WarmWires;
   readonly dialClock: DialClock;
   readonly slots: SlotTable;
   readonly logger: Logger;
   readonly now: MonotonicClock;
+  /** Read anew each time. */
   readonly timeouts: Timeouts;
-  /** Absent when clients are refused rather than have to wait. */
-  readonly line: WaitingLine | undefined;
+  readonly line: WaitingLine;
   /** A connect failed for a reason that lies with this machine; called once an attempt. */
   readonly onLocalTrouble: (backendId: string, detail: string) => void;
   readonly onRefused: (reason: RefusalReason, client: string) => void;

@@ -75,7 +75,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
 
   /** Finds a place at a backend and dials it, or has to wait for one. */
   begin(): void {
-    if (this.#options.line?.mustWait === true || !this.takeTurn()) this.#wait();
+    if (this.#options.line.mustWait || !this.takeTurn()) this.#wait();
   }
 
   waitedTooLong(): void {
@@ -84,7 +84,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
 
   #wait(): void {
     const { line, counters } = this.#options;
-    if (line?.add(this) !== true) return this.#refuse('all_full');
+    if (!line.add(this)) return this.#refuse('all_full');
     this.#phase = 'waiting';
     counters.clientQueued();
   }
@@ -94,7 +94,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
     const slot = this.#options.router.enter(this.address, this.#attempts.tried);
     if (slot === ALL_FULL && this.#attempts.tried.length === 0) return false;
     if (this.#phase === 'waiting') {
-      this.#options.line!.remove(this);
+      this.#options.line.remove(this);
       this.#phase = 'dialling';
       this.#attempts.renew();
     }
@@ -107,7 +107,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
     const { router, slots, warm } = this.#options;
     this.#place = new Place(slots.at(slot)!, this.#options);
     this.#headerMode = HEADER_MODES[router.table.headers[router.row]!]!;
-    this.#warm = warm?.take(this.#place.occupant.tenancy);
+    this.#warm = warm.take(this.#place.occupant.tenancy);
     if (this.#warm === undefined) return this.#dial();
     this.#backend = this.#warm.wire;
     this.#backend.hold(this);
@@ -117,7 +117,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   /** Ends both sides at once, with a reset where bytes may have gone through. */
   abort(): void {
     this.#phase = 'ending';
-    this.#options.line?.remove(this);
+    this.#options.line.remove(this);
     if (this.#relay !== undefined) return this.#relay.abort();
     this.#backend?.close();
     this.#client.close();
@@ -223,13 +223,13 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
     this.#phase = 'ending';
     this.#backend = undefined;
     this.#place = undefined;
-    this.#options.warm!.giveBack(this.#warm!);
+    this.#options.warm.giveBack(this.#warm!);
     place.leave();
     this.#client.close();
   }
 
   wasStale(unsent: Uint8Array, hasEnded: boolean): void {
-    this.#options.warm!.wasStale();
+    this.#options.warm.wasStale();
     const announcement = this.#introduction?.announcement;
     this.#introduction = { announcement, surplus: unsent, hasEnded };
     this.#relay = undefined;
@@ -263,7 +263,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
     const { dialClock, warm } = this.#options;
     dialClock.delete(this);
     const isDialFailure = this.#phase === 'dialling' && !this.#isClientClosed;
-    if (isDialFailure && this.#attempts.isExhausted && warm?.yieldDescriptors() === true) return this.#dial();
+    if (isDialFailure && this.#attempts.isExhausted && warm.yieldDescriptors()) return this.#dial();
     this.#backend = undefined;
     this.#place = undefined;
     const refusal = isDialFailure ? this.#attempts.failedAt(place) : undefined;
@@ -276,7 +276,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
 
   #clientClosed(): void {
     this.#isClientClosed = true;
-    this.#options.line?.remove(this);
+    this.#options.line.remove(this);
     this.#options.counters.clientEnded();
     if (this.#backend === undefined) this.#options.onEnded(this);
     else if (this.#relay === undefined) this.#backend.close();

@@ -9,16 +9,16 @@ import { SlotTable } from './slot-table.ts';
 /** Who is who at the backends: gives eligible sets their slots and makes tables of them that threads route by. */
 export class Directory {
   readonly slots: SlotTable;
+  /** What connections begin with where a backend does not say it: of the sets to come. */
+  header: HeaderMode;
   readonly #state: SharedState;
   readonly #logger: Logger;
-  readonly #header: HeaderMode;
   #slotless = 0;
 
-  /** @param header that connections begin with, where a backend does not say it */
   constructor(state: SharedState, logger: Logger, header: HeaderMode = 'off') {
     this.#state = state;
     this.#logger = logger;
-    this.#header = header;
+    this.header = header;
     this.slots = new SlotTable(state.occupancy);
   }
 
@@ -30,7 +30,7 @@ export class Directory {
       const occupant = this.slots.of(incarnationOf(backend));
       if (occupant !== undefined) this.#state.gates.apply(occupant.slot, gate);
     }
-    return routeTableOf(set, this.slots, this.#header);
+    return routeTableOf(set, this.slots, this.header);
   }
 
   /** Connections at an incarnation, connecting and connected. */

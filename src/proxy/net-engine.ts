@@ -1,10 +1,10 @@
-import { createServer, type AddressInfo, type Server } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
+import type { AddressInfo, Server } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
 import { type LimitedLog, limitedWarning } from '../domain/limited-log.ts';
-import { listenError } from '../domain/listen-error.ts';
 import type { EligibleSet } from '../domain/eligibility.ts';
-import type { Outcome, RefusalReason } from '../domain/outcome.ts';
+import type { RefusalReason } from '../domain/outcome.ts';
 import type {
+  GeoResolver,
   ListenAddress,
   Logger,
   MonotonicClock,
@@ -15,32 +15,35 @@ import type {
 import type { Introduction } from './awaited-header.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionOptions } from './connection-options.ts';
-import type { ConnectionLimits } from './connection-limits.ts';
+import { type ConnectionLimits, limitRefusalOf } from './connection-limits.ts';
 import type { Counters } from './counters.ts';
 import type { Directory } from './directory.ts';
 import { IpAddress } from './ip-address.ts';
+import { abortAll } from './net/abort-all.ts';
 import { chooseTransport } from './net/choose-transport.ts';
 import { DialClock } from './net/dial-clock.ts';
+import { listenOn } from './net/listen-on.ts';
+import { OutcomeBatch } from './net/outcome-batch.ts';
 import { StreamTransport } from './net/stream-wire.ts';
 import { WarmWires, type WarmWiresOptions } from './net/warm-wires.ts';
-import type { Wire } from './net/wire.ts';
-import type { ProxyHeaderSettings } from './proxy-header-settings.ts';
+import type { Transport, Wire } from './net/wire.ts';
+import type { EngineLists } from './engine-lists.ts';
+import type { EngineNumbers } from './engine-numbers.ts';
 import type { RateLimiter } from './rate-limiter.ts';
 import { Reception } from './reception.ts';
 import { refusalWarnings } from './refusal-warnings.ts';
 import { WaitingLine } from './net/waiting-line.ts';
 import { WaitQueue, type WaitQueueMemory } from './wait-queue.ts';
 import type { Router } from './router.ts';
-import { sweepIntervalMs, type Timeouts } from './timeouts.ts';
+import { sweepIntervalMs } from './timeouts.ts';
 
 export interface NetEngineOptions {
-  readonly address: ListenAddress;
   /** The variable that gives the address, for the error when it cannot be bound. */
   readonly addressSetting: string;
   readonly directory: Directory;
-  readonly limiter: RateLimiter | undefined;
-  readonly limits: ConnectionLimits | undefined;
-  readonly queue: WaitQueueMemory | undefined;
+  readonly limiter: RateLimiter;
+  readonly limits: ConnectionLimits;
+  readonly queue: WaitQueueMemory;
   readonly router: Router;
   readonly counters: Counters;
   readonly logger: Logger;
@@ -48,16 +51,21 @@ export interface NetEngineOptions {
   readonly onOutcomes: OutcomeSink;
   /** New clients are routed by this set from now on. */
   readonly onInForce: (setVersion: number) => void;
-  readonly timeouts: Timeouts;
-  readonly proxyHeaders: ProxyHeaderSettings;
-  /** What the pool of warm connections is made of, where there is one. */
-  readonly pool: Pick<WarmWiresOptions, 'settings' | 'shares' | 'counters'> | undefined;
+  /** Read anew each time. */
+  readonly numbers: EngineNumbers;
+  readonly trusted: readonly string[];
+  /** What the pool of warm connections is made of. */
+  readonly pool: Pick<WarmWiresOptions, 'shares' | 'counters'>;
   /** Uses sockets by their public API alone, even where there is a faster way. */
   readonly usesStreams?: boolean;
 }
 
-const BACKLOG = 4_096;
-const CLOSE_STEPS = 10;
+/** What takes clients over that have been accepted, whichever listener they came to. */
+interface Intake {
+  readonly transport: Transport;
+  readonly reception: Reception;
+  readonly warm: WarmWires;
+}
 
 /**
  * The portable engine: sockets of Node, one thread. Works wherever Node does.
@@ -68,13 +76,14 @@ export class NetEngine implements ProxyEngine {
   readonly #options: NetEngineOptions;
   readonly #dialClock: DialClock;
   readonly #warnLocal: LimitedLog;
-  readonly #server: Server;
-  readonly #live = new Set<Connection>();
-  readonly #line: WaitingLine | undefined;
-  #reception: Reception | undefined;
-  #warm: WarmWires | undefined;
+  /** With where the limits of connections count each. */
+  readonly #live = new Map<Connection, number>();
+  readonly #line: WaitingLine;
+  #server: Server | undefined;
+  /** Since the first listener. */
+  #intake: Intake | undefined;
   readonly #warnRefused: Readonly<Record<RefusalReason, LimitedLog>>;
-  #outcomes: Outcome[] = [];
+  readonly #outcomes: OutcomeBatch;
   #checks: NodeJS.Timeout | undefined;
   #isDraining = false;
   readonly #drained = Promise.withResolvers<void>();
@@ -84,41 +93,59 @@ export class NetEngine implements ProxyEngine {
     const { logger, now } = options;
     this.#warnRefused = refusalWarnings(logger, now);
     this.#warnLocal = limitedWarning(logger, 'cannot connect, the trouble is local', now);
+    this.#outcomes = new OutcomeBatch(options.onOutcomes);
     this.#dialClock = new DialClock(now);
-    const { queue, router } = options;
-    this.#line = queue && new WaitingLine(new WaitQueue(queue, 0, () => {}), now);
-    router.onFreed = () => this.#line?.stir();
-    this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
+    const { queue, numbers, router } = options;
+    this.#line = new WaitingLine(new WaitQueue(queue, numbers.queue, 0, () => {}), now);
+    router.onFreed = () => this.#line.stir();
   }
 
   get liveConnections(): number {
-    return this.#live.size + (this.#reception?.size ?? 0);
+    return this.#live.size + (this.#intake?.reception.size ?? 0);
   }
 
-  listen(): Promise<ListenAddress> {
-    const { address, addressSetting } = this.#options;
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', (error) => reject(listenError(addressSetting, address, error)));
-      this.#server.listen({ ...address, backlog: BACKLOG }, () => {
-        this.#server.removeAllListeners('error');
-        this.#accept();
-        const { address: host, port } = this.#server.address() as AddressInfo;
-        resolve({ host, port });
-      });
-    });
+  async listen(address: ListenAddress): Promise<ListenAddress> {
+    const server = await listenOn(address, this.#options.addressSetting);
+    const { address: host, port } = server.address() as AddressInfo;
+    const before = this.#server;
+    this.#server = server;
+    this.#acceptFrom(server);
+    if (before !== undefined) {
+      // A turn of the event loop accepts everybody who has come so far.
+      await turn();
+      await turn();
+      before.close();
+    }
+    return { host, port };
+  }
+
+  /** Takes over that the numbers have changed, and other lists; the time that connections have spent counts. */
+  reconfigure({ trusted, exempt }: EngineLists, geo: GeoResolver): Promise<void> {
+    const { router, limiter, limits } = this.#options;
+    router.geo = geo;
+    limiter.exempt(exempt);
+    this.#intake?.reception.trust(trusted);
+    this.#intake?.reception.timeoutChanged();
+    this.#dialClock.deadlinesChanged();
+    this.#line.boundsChanged();
+    this.#intake?.warm.settingsChanged();
+    if (this.#checks !== undefined) this.#checkRepeatedly();
+    for (const [connection, counted] of this.#live)
+      this.#live.set(connection, limits.count(connection.address.words, counted));
+    return Promise.resolve();
   }
 
   apply(set: EligibleSet): void {
     const { directory, router, onInForce } = this.#options;
     router.apply(directory.publish(set));
-    this.#warm?.routed();
+    this.#intake?.warm.routed();
     directory.slots.inForce();
-    this.#line?.stir();
+    this.#line.stir();
     queueMicrotask(() => onInForce(set.version));
   }
 
   cut(incarnation: string): void {
-    for (const connection of this.#live)
+    for (const connection of this.#live.keys())
       if (connection.incarnation === incarnation) connection.leaveBackend();
   }
 
@@ -134,67 +161,65 @@ export class NetEngine implements ProxyEngine {
 
   drain(): Promise<void> {
     this.#isDraining = true;
-    this.#warm?.shut();
-    this.#server.close();
+    this.#intake?.warm.shut();
+    this.#server?.close();
     this.#resolveWhenDrained();
     return this.#drained.promise;
   }
 
   async close(spreadMs: number): Promise<void> {
     const drained = this.drain();
-    this.#options.counters.clientEnded(this.#reception?.abandon() ?? 0);
+    this.#options.counters.clientEnded(this.#intake?.reception.abandon() ?? 0);
     this.#resolveWhenDrained();
-    const victims = [...this.#live];
-    const closed = victims.map(async (connection, index) => {
-      const step = Math.floor((index * CLOSE_STEPS) / victims.length);
-      if (step > 0) await delay((spreadMs * step) / CLOSE_STEPS);
-      connection.abort();
-    });
-    await Promise.all(closed);
+    await abortAll([...this.#live.keys()], spreadMs);
     await drained;
     clearInterval(this.#checks);
     this.#dialClock.close();
-    this.#line?.close();
+    this.#line.close();
   }
 
   /** Takes clients from now on. */
-  #accept(): void {
-    const { logger, now, counters, usesStreams, pool } = this.#options;
+  #acceptFrom(server: Server): void {
+    const { logger, now, counters } = this.#options;
     const warnExhausted = limitedWarning(logger, 'clients cannot be accepted', now);
-    this.#server.on('error', (error) => {
+    server.on('error', (error) => {
       counters.acceptPaused();
       warnExhausted.warn({ error: error.message });
-      this.#warm?.yieldDescriptors();
+      this.#intake?.warm.yieldDescriptors();
     });
-    const transport = usesStreams ? new StreamTransport() : chooseTransport(this.#server, logger);
+    const { transport, reception } = (this.#intake ??= this.#prepare(server));
+    transport.accept(server, (client) => this.#receive(client, reception));
+  }
+
+  /** What the first listener brings: how sockets are driven, and who takes their clients over. */
+  #prepare(server: Server): Intake {
+    const { logger, counters, usesStreams, pool, numbers } = this.#options;
+    const transport = usesStreams ? new StreamTransport() : chooseTransport(server, logger);
     const { slots } = this.#options.directory;
-    this.#warm =
-      pool &&
-      new WarmWires({
-        ...this.#options,
-        ...pool,
-        transport,
-        slots,
-        isCrowded: () => this.#line?.mustWait === true,
-      });
+    const warm = new WarmWires({
+      ...this.#options,
+      ...pool,
+      settings: numbers.pool,
+      transport,
+      slots,
+      isCrowded: () => this.#line.mustWait,
+    });
     const connectionOptions: ConnectionOptions = {
       ...this.#options,
+      timeouts: numbers.timeouts,
       slots,
       transport,
-      warm: this.#warm,
+      warm,
       dialClock: this.#dialClock,
       line: this.#line,
-      report: (outcome) => this.#report(outcome),
+      report: (outcome) => this.#outcomes.add(outcome),
       onLocalTrouble: (backend, error) => this.#warnLocal.warn({ backend, error }),
       onRefused: (reason, client) => this.#refused(reason, client),
-      onEnded: (connection) => {
-        this.#live.delete(connection);
-        this.#options.limits?.leave(connection.address.words);
-        this.#resolveWhenDrained();
-      },
+      onEnded: (connection) => this.#ended(connection),
     };
     const reception = new Reception({
-      ...this.#options.proxyHeaders,
+      ...this.#options,
+      header: numbers.header,
       onClient: (client, address, introduction) =>
         this.#admit(client, address, introduction, connectionOptions),
       onRefused: (peer, problem) => {
@@ -203,9 +228,8 @@ export class NetEngine implements ProxyEngine {
       },
       onSettled: () => this.#resolveWhenDrained(),
     });
-    this.#reception = reception;
-    transport.accept(this.#server, (client) => this.#receive(client, reception));
-    this.#checks = setInterval(() => this.#check(), sweepIntervalMs(this.#options.timeouts));
+    this.#checkRepeatedly();
+    return { transport, reception, warm };
   }
 
   #receive(client: Wire, reception: Reception): void {
@@ -226,17 +250,17 @@ export class NetEngine implements ProxyEngine {
     introduction: Introduction | undefined,
     connectionOptions: ConnectionOptions,
   ): void {
-    if (this.#options.limiter?.admit(address.words) === false) {
+    if (!this.#options.limiter.admit(address.words)) {
       this.#turnAway(client);
       return this.#refused('rate_limited', address.text);
     }
-    const refusal = this.#options.limits?.enter(address.words);
-    if (refusal !== undefined) {
+    const counted = this.#options.limits.enter(address.words);
+    if (counted < 0) {
       this.#turnAway(client);
-      return this.#refused(refusal, address.text);
+      return this.#refused(limitRefusalOf(counted), address.text);
     }
     const connection = new Connection(client, address, introduction, connectionOptions);
-    this.#live.add(connection);
+    this.#live.set(connection, counted);
     connection.begin();
   }
 
@@ -244,6 +268,12 @@ export class NetEngine implements ProxyEngine {
   #turnAway(client: Wire): void {
     this.#options.counters.clientEnded();
     client.close();
+  }
+
+  #ended(connection: Connection): void {
+    this.#options.limits.leave(connection.address.words, this.#live.get(connection) ?? 0);
+    this.#live.delete(connection);
+    this.#resolveWhenDrained();
   }
 
   #resolveWhenDrained(): void {
@@ -256,18 +286,13 @@ export class NetEngine implements ProxyEngine {
     this.#warnRefused[reason].warn({ reason });
   }
 
-  #report(outcome: Outcome): void {
-    this.#outcomes.push(outcome);
-    if (this.#outcomes.length > 1) return;
-    setImmediate(() => {
-      const batch = this.#outcomes;
-      this.#outcomes = [];
-      this.#options.onOutcomes(batch);
-    });
-  }
-
   #check(): void {
     const nowMs = this.#options.now();
-    for (const connection of this.#live) connection.check(nowMs);
+    for (const connection of this.#live.keys()) connection.check(nowMs);
+  }
+
+  #checkRepeatedly(): void {
+    clearInterval(this.#checks);
+    this.#checks = setInterval(() => this.#check(), sweepIntervalMs(this.#options.numbers.timeouts));
   }
 }

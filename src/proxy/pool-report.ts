@@ -1,10 +1,12 @@
 import { DISCARD_REASONS, type DiscardReason, type PoolReport } from '../domain/pool.ts';
-import type { PoolSource } from '../domain/ports.ts';
 import type { PoolCounters } from './pool-counters.ts';
 import type { SlotTable } from './slot-table.ts';
 
 /** Makes reports of the pools of all threads: one entry a backend, the incarnations of one id added up. */
-export function createPoolSource(counters: readonly PoolCounters[], slots: SlotTable): PoolSource {
+export function createPoolSource(
+  counters: readonly PoolCounters[],
+  slots: SlotTable,
+): { report(): PoolReport } {
   return {
     report: () => ({
       ...poolTotals(counters),

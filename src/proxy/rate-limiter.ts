@@ -1,11 +1,16 @@
 import { CidrSet } from '../domain/cidr-set.ts';
 import type { MonotonicClock, RateLimitSource } from '../domain/ports.ts';
-import { bucketScaleOf, type RateLimit } from '../domain/token-bucket.ts';
+import type { RateLimit } from '../domain/token-bucket.ts';
 import { expectWholeNumber } from '../domain/whole-number.ts';
 import { BucketTable, type BucketTableMemory, newBucketTableMemory, SET_BUCKETS } from './bucket-table.ts';
 import { maskOf } from './client-key.ts';
 import { IpAddress } from './ip-address.ts';
 import { type HashKey, newHashKey } from './keyed-hash.ts';
+import {
+  newSharedRateLimitMemory,
+  SharedRateLimit,
+  type SharedRateLimitMemory,
+} from './shared-rate-limit.ts';
 
 const DEFAULT_MAX_CLIENTS = 100_000;
 const MOST_CLIENTS = 2_147_483;
@@ -18,6 +23,8 @@ const IPV4_MARK = 0xffff_ffff;
 const US_PER_MS = 1_000;
 
 export interface RateLimitConfig extends RateLimit {
+  /** False admits everybody until it is switched on; default true. */
+  readonly isOn?: boolean;
   /** Clients that are remembered at most, at least 15; 17 bytes each, or 26 when `ipv6Prefix` is above 64. Default 100,000. */
   readonly maxClients?: number;
   /** Bits of an IPv6 address that make a client, 1 to 128; default 64. */
@@ -28,8 +35,10 @@ export interface RateLimitConfig extends RateLimit {
 
 /** What the threads of one limiter share: plain data, may be sent to a thread. */
 export interface RateLimiterMemory {
-  readonly config: Required<RateLimitConfig>;
+  readonly ipv6Prefix: number;
+  readonly exempt: readonly string[];
   readonly startedUs: number;
+  readonly limit: SharedRateLimitMemory;
   readonly table: BucketTableMemory;
 }
 
@@ -46,12 +55,18 @@ export function newRateLimiterMemory(
   now: MonotonicClock,
   hashKey: HashKey = newHashKey(),
 ): RateLimiterMemory {
-  const { maxRequests, windowMs, burstSize } = config;
-  const { maxClients = DEFAULT_MAX_CLIENTS, ipv6Prefix = DEFAULT_IPV6_PREFIX, exempt = [] } = config;
+  const {
+    isOn = true,
+    maxClients = DEFAULT_MAX_CLIENTS,
+    ipv6Prefix = DEFAULT_IPV6_PREFIX,
+    exempt = [],
+  } = config;
   expectWholeNumber('maxClients', maxClients, SET_BUCKETS, MOST_CLIENTS);
   expectWholeNumber('ipv6Prefix', ipv6Prefix, 1, IPV6_BITS);
   return {
-    config: { maxRequests, windowMs, burstSize, maxClients, ipv6Prefix, exempt },
+    ipv6Prefix,
+    exempt,
+    limit: newSharedRateLimitMemory(config, isOn),
     startedUs: microsOf(now),
     table: newBucketTableMemory({
       maxBuckets: maxClients,
@@ -65,15 +80,16 @@ export function newRateLimiterMemory(
  * A token bucket for each client: an IPv4 address (mapped ones too), or a prefix of IPv6 addresses.
  *
  * A bucket starts full with `burstSize` tokens, a request takes one, and `maxRequests` come back over each `windowMs`,
- * fractions of them as time passes. Exact to the microsecond, and over all threads that share the memory.
+ * fractions of them as time passes. Exact to the microsecond, and over all threads that share the memory. The limit may
+ * change while it is in use.
  *
  * Source: seed, Rate Limiting.
  */
 export class RateLimiter implements RateLimitSource {
   readonly memory: RateLimiterMemory;
   readonly #now: MonotonicClock;
-  readonly #unitsPerUs: number;
-  readonly #exempt: CidrSet | undefined;
+  readonly #limit: SharedRateLimit;
+  #exempt: CidrSet | undefined;
   readonly #table: BucketTable;
   /** What a word of an IPv6 address is masked with. */
   readonly #masks: Uint32Array;
@@ -83,13 +99,12 @@ export class RateLimiter implements RateLimitSource {
   constructor(options: RateLimiterOptions) {
     const { now, holder = 1 } = options;
     this.memory = 'memory' in options ? options.memory : newRateLimiterMemory(options, now);
-    const { config, table } = this.memory;
-    const scale = bucketScaleOf(config);
+    const { limit, exempt, ipv6Prefix, table } = this.memory;
     this.#now = now;
-    this.#unitsPerUs = scale.unitsPerUs;
-    this.#exempt = config.exempt.length === 0 ? undefined : new CidrSet(config.exempt);
-    this.#table = new BucketTable(table, scale, holder);
-    this.#masks = Uint32Array.from({ length: 4 }, (_, word) => maskOf(config.ipv6Prefix - word * WORD_BITS));
+    this.#limit = new SharedRateLimit(limit);
+    this.#exempt = setOf(exempt);
+    this.#table = new BucketTable(table, this.#limit, holder);
+    this.#masks = Uint32Array.from({ length: 4 }, (_, word) => maskOf(ipv6Prefix - word * WORD_BITS));
     this.#key = new Uint32Array(table.keyWords);
   }
 
@@ -98,20 +113,36 @@ export class RateLimiter implements RateLimitSource {
     return this.admit(IpAddress.of(client).words);
   }
 
-  /** Whole tokens that the client has left; `Infinity` when it is exempt. Throws a `TypeError` on what is no address. */
+  /** Whole tokens that the client has left; `Infinity` when it is exempt, or the limiter is off. Throws a `TypeError` on what is no address. */
   remaining(client: string): number {
     const { words } = IpAddress.of(client);
-    if (this.#isExempt(words)) return Infinity;
-    return this.#table.tokensOf(this.#keyOf(words), this.#instant());
+    if (this.#isExempt(words) || !this.#limit.isOn) return Infinity;
+    return this.#table.tokensOf(this.#keyOf(words), this.#nowUs());
   }
 
   /** The same as `check` by the words of an `IpAddress`; allocates nothing. */
   admit(words: Uint32Array): boolean {
-    return this.#isExempt(words) || this.#table.spend(this.#keyOf(words), this.#instant());
+    if (!this.#limit.isOn || this.#isExempt(words)) return true;
+    return this.#table.spend(this.#keyOf(words), this.#nowUs());
+  }
+
+  /**
+   * Goes by another limit, in all threads at once; by one thread alone. A bucket that was full, empty, or half full is
+   * so still. A limiter that is switched off admits everybody, and its buckets fill meanwhile.
+   */
+  change(limit: RateLimit, isOn = true): void {
+    this.#limit.change(limit);
+    if (isOn || this.#limit.hasBeenOn) this.#table.rescale(this.#nowUs());
+    this.#limit.switch(isOn);
+  }
+
+  /** Limits clients of other networks than these from now on, in this thread. Fails as the constructor does. */
+  exempt(networks: readonly string[]): void {
+    this.#exempt = setOf(networks);
   }
 
   report(): { readonly evictedEarly: number } {
-    return { evictedEarly: this.#table.evictedEarly };
+    return { evictedEarly: this.#limit.hasBeenOn ? this.#table.evictedEarly : 0 };
   }
 
   /**
@@ -136,10 +167,14 @@ export class RateLimiter implements RateLimitSource {
     return key;
   }
 
-  #instant(): number {
-    // The clocks of two threads may differ by a rounding at the very start.
-    return Math.max(0, microsOf(this.#now) - this.memory.startedUs) * this.#unitsPerUs;
+  /** Since the beginning. The clocks of two threads may differ by a rounding at the very start. */
+  #nowUs(): number {
+    return Math.max(0, microsOf(this.#now) - this.memory.startedUs);
   }
+}
+
+function setOf(networks: readonly string[]): CidrSet | undefined {
+  return networks.length === 0 ? undefined : new CidrSet(networks);
 }
 
 function microsOf(now: MonotonicClock): number {

@@ -1,10 +1,11 @@
 import { CidrSet } from '../domain/cidr-set.ts';
-import { AwaitedHeader, type Introduction } from './awaited-header.ts';
+import { AwaitedHeader, type AwaitedHeaderOptions, type Introduction } from './awaited-header.ts';
 import { IpAddress } from './ip-address.ts';
 import type { Wire } from './net/wire.ts';
-import type { ProxyHeaderSettings } from './proxy-header-settings.ts';
 
-export interface ReceptionOptions extends ProxyHeaderSettings {
+export interface ReceptionOptions extends Pick<AwaitedHeaderOptions, 'header' | 'now'> {
+  /** Networks from where every connection has to begin with a header; from elsewhere it is the client's own data. */
+  readonly trusted: readonly string[];
   /** Who it is, is known. @param introduction absent where nobody is trusted to announce it */
   readonly onClient: (client: Wire, address: IpAddress, introduction: Introduction | undefined) => void;
   /** A trusted peer has not said, as it should have, for whom it speaks; its connection is closed. */
@@ -16,12 +17,21 @@ export interface ReceptionOptions extends ProxyHeaderSettings {
 /** Finds out who has been accepted: the peer itself, or whom a trusted peer announces. */
 export class Reception {
   readonly #options: ReceptionOptions;
-  readonly #trusted: CidrSet | undefined;
+  #trusted: CidrSet | undefined;
   readonly #awaited = new Set<AwaitedHeader>();
 
   constructor(options: ReceptionOptions) {
     this.#options = options;
-    this.#trusted = options.trusted.length === 0 ? undefined : new CidrSet(options.trusted);
+    this.trust(options.trusted);
+  }
+
+  /** Trusts other networks from now on; who is awaited has to go on as he was to begin. */
+  trust(networks: readonly string[]): void {
+    this.#trusted = networks.length === 0 ? undefined : new CidrSet(networks);
+  }
+
+  timeoutChanged(): void {
+    for (const awaited of this.#awaited) awaited.timeoutChanged();
   }
 
   /** How many are waited for. */
@@ -30,10 +40,11 @@ export class Reception {
   }
 
   receive(client: Wire, peer: IpAddress): void {
-    const { onClient, onRefused, onSettled, timeoutMs } = this.#options;
+    const { onClient, onRefused, onSettled, header, now } = this.#options;
     if (this.#trusted?.contains(peer.words) !== true) return onClient(client, peer, undefined);
     const awaited: AwaitedHeader = new AwaitedHeader(client, {
-      timeoutMs,
+      header,
+      now,
       onHeader: (introduction) => {
         this.#awaited.delete(awaited);
         onClient(client, addressOf(introduction) ?? peer, introduction);

@@ -74,6 +74,8 @@ export class Router {
   row = NOWHERE;
   /** A place or a permit has been given back: whoever waits for one may look. */
   onFreed: () => void = () => {};
+  /** Tells where clients are. */
+  geo: GeoResolver;
 
   readonly #options: RouterOptions;
   /** Plus one; 0 is none. */
@@ -83,6 +85,7 @@ export class Router {
 
   constructor(options: RouterOptions) {
     this.#options = options;
+    this.geo = options.geo;
     this.#rows = new Int32Array(options.occupancy.maxSlots);
   }
 
@@ -108,7 +111,8 @@ export class Router {
     this.#options.news.follow(this.#refresh, this.#refreshAll);
     const { table, picker } = this.#routes;
     const triedRows = tried.length === 0 ? tried : this.#rowsOf(tried);
-    const { geo, random } = this.#options;
+    const { geo } = this;
+    const { random } = this.#options;
     let row = this.#boundRow(client, triedRows);
     for (;;) {
       if (row < 0) row = picker.pick(geo.isEmpty ? undefined : geo.locate(client.text), triedRows, random());

@@ -1,6 +1,6 @@
 import type { TimeoutKind } from '../domain/outcome.ts';
 
-/** In milliseconds; 0 is never, but for the first. */
+/** In milliseconds; 0 is never, but for the first. They may change while connections live, whose time goes on. */
 export interface Timeouts {
   /** For one connect; all attempts of a client together get `connectAttempts` times that. */
   readonly connectTimeoutMs: number;

@@ -1,16 +1,8 @@
+import type { QueueBounds } from './engine-numbers.ts';
 import { sharedInts } from './shared-columns.ts';
 
-export interface WaitQueueConfig {
-  /** Clients that may wait at one time, in all threads together; above 0. */
-  readonly maxWaiting: number;
-  readonly timeoutMs: number;
-}
-
-/** What the threads share: plain data, may be sent to a thread. */
-export interface WaitQueueMemory {
-  readonly config: WaitQueueConfig;
-  readonly cells: Int32Array<SharedArrayBuffer>;
-}
+/** What the threads share: may be sent to a thread. */
+export type WaitQueueMemory = Int32Array<SharedArrayBuffer>;
 
 /** The cells of all threads, then those of each: the ticket of its first client, or 0, and how many of its own wait. */
 const WAITING = 0;
@@ -20,13 +12,13 @@ const CELLS_OF_THREAD = 2;
 const NO_TICKET = 0;
 const NO_CELL = -1;
 
-export function newWaitQueueMemory(config: WaitQueueConfig, threads: number): WaitQueueMemory {
-  return { config, cells: sharedInts(FIRST_OF_THREADS + threads * CELLS_OF_THREAD) };
+export function newWaitQueueMemory(threads: number): WaitQueueMemory {
+  return sharedInts(FIRST_OF_THREADS + threads * CELLS_OF_THREAD);
 }
 
 /** How many wait, in all threads. */
-export function waitingIn({ cells }: WaitQueueMemory): number {
-  return Atomics.load(cells, WAITING);
+export function waitingIn(memory: WaitQueueMemory): number {
+  return Atomics.load(memory, WAITING);
 }
 
 /**
@@ -40,29 +32,32 @@ export function waitingIn({ cells }: WaitQueueMemory): number {
  * free while somebody waits for it, and nobody knows.
  */
 export class WaitQueue {
-  readonly memory: WaitQueueMemory;
-  readonly #cells: Int32Array;
+  readonly bounds: QueueBounds;
+  readonly #cells: WaitQueueMemory;
   readonly #own: number;
   readonly #wake: (thread: number) => void;
 
-  /** @param wake has another thread look whether it is its turn */
-  constructor(memory: WaitQueueMemory, thread: number, wake: (thread: number) => void) {
-    this.memory = memory;
-    this.#cells = memory.cells;
+  /**
+   * @param bounds read anew each time
+   * @param wake has another thread look whether it is its turn
+   */
+  constructor(memory: WaitQueueMemory, bounds: QueueBounds, thread: number, wake: (thread: number) => void) {
+    this.bounds = bounds;
+    this.#cells = memory;
     this.#own = firstCellOf(thread);
     this.#wake = wake;
   }
 
   /** Somebody waits, in whichever thread. */
   get isAnybodyWaiting(): boolean {
-    return this.#firstCell(NO_TICKET, NO_CELL) !== NO_CELL;
+    return waitingIn(this.#cells) > 0 && this.#firstCell(NO_TICKET, NO_CELL) !== NO_CELL;
   }
 
   /** Takes a place in the line: the ticket, or 0 when too many wait already. */
   join(): number {
     for (;;) {
-      const waiting = waitingIn(this.memory);
-      if (waiting >= this.memory.config.maxWaiting) return NO_TICKET;
+      const waiting = waitingIn(this.#cells);
+      if (waiting >= this.bounds.maxWaiting) return NO_TICKET;
       if (Atomics.compareExchange(this.#cells, WAITING, waiting, waiting + 1) === waiting) break;
     }
     Atomics.add(this.#cells, this.#own + 1, 1);
@@ -88,6 +83,7 @@ export class WaitQueue {
 
   /** Has the thread whose first has waited longest look for a place, unless that is this one. */
   wakeFirst(): void {
+    if (waitingIn(this.#cells) === 0) return;
     const own = Atomics.load(this.#cells, this.#own);
     const cell = this.#firstCell(own, own === NO_TICKET ? NO_CELL : this.#own);
     if (cell !== NO_CELL && cell !== this.#own) this.#wake((cell - FIRST_OF_THREADS) / CELLS_OF_THREAD);

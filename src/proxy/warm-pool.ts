@@ -1,32 +1,7 @@
-import { type DiscardReason, LOSSES, type PoolSettings } from '../domain/pool.ts';
-import type { MonotonicClock, Random } from '../domain/ports.ts';
-import type { Occupancy } from './occupancy.ts';
-import type { PoolCounters } from './pool-counters.ts';
+import { type DiscardReason, LOSSES } from '../domain/pool.ts';
 import { discardByTime, PoolPolicy, poolSweepMs } from './pool-policy.ts';
-import type { Shortage } from './shortage.ts';
 import { slotOfTenancy } from './slot-table.ts';
-
-export interface WarmPoolOptions<Socket> {
-  readonly settings: PoolSettings;
-  readonly now: MonotonicClock;
-  readonly random: Random;
-  /** How many connections all threads together keep for each backend. */
-  readonly shares: Occupancy;
-  /** This thread's own. */
-  readonly counters: PoolCounters;
-  /** Whether a connection that no client waits for may be opened to a backend with so many warm ones. */
-  readonly mayWarm: (tenancy: number, warm: number) => boolean;
-  /** Whether clients wait for places: what is opened meanwhile would be in their way. */
-  readonly isCrowded: () => boolean;
-  readonly shortage: Shortage;
-  /**
-   * Begins to connect; `connected` or `failed` is called later, never during the call. Nothing when this machine has
-   * no descriptor for it.
-   */
-  readonly connect: (tenancy: number) => Socket | undefined;
-  readonly isAlive: (socket: Socket) => boolean;
-  readonly close: (socket: Socket) => void;
-}
+import type { WarmPoolOptions } from './warm-pool-options.ts';
 
 /** One connection in the pool. */
 interface Warm<Socket> {
@@ -72,7 +47,7 @@ export class WarmPool<Socket> {
   readonly #warm = new Map<Socket, Warm<Socket>>();
   /** Something may be missing. */
   readonly #due = new Set<BackendPool<Socket>>();
-  readonly #sweepMs: number;
+  #sweepMs: number;
   #sweptMs: number;
   #isShut = false;
 
@@ -163,6 +138,22 @@ export class WarmPool<Socket> {
       this.#backends.delete(backend.tenancy);
       this.#due.delete(backend);
     }
+  }
+
+  /** The settings have changed: closes what is too much now; the time that the others have waited counts. */
+  settingsChanged(): void {
+    const { settings, shares } = this.#options;
+    this.#sweepMs = poolSweepMs(settings);
+    for (const warm of this.#warm.values())
+      if (shares.of(slotOfTenancy(warm.backend.tenancy)) > settings.maxPerBackend)
+        this.#discard(warm, 'surplus');
+  }
+
+  /** Closes everything, and opens nothing before clients come. */
+  clear(): void {
+    for (const warm of this.#warm.values()) this.#discard(warm, 'surplus');
+    this.#backends.clear();
+    this.#due.clear();
   }
 
   /** Makes room here, and in other threads soon, and opens nothing for a while; false when there was nothing. */

@@ -52,7 +52,7 @@ const createBenchFleet = () =>
     onProbed: (result) => (result === 'ok' ? probes++ : failed++),
     now,
     random: Math.random,
-  });
+  }).fleet;
 
 // Code that is compiled once counts to the base.
 const first = createBenchFleet();

@@ -13,7 +13,7 @@ import { until } from '../support/until.ts';
 describe('the admin listener of the settings', () => {
   it('gives up a drawing when it closes', async () => {
     const { settings } = loadSettings({ EDGEPROXY_ADMIN_LISTEN_ADDR: '127.0.0.1:0' });
-    const lifecycle = createActor(lifecycleMachine, { input: { shutdownTimeoutMs: 1_000 } });
+    const lifecycle = createActor(lifecycleMachine, { input: { shutdownTimeoutMs: 1_000, now: () => 0 } });
     const errors: string[] = [];
     const logger = { ...silentLogger, error: (_: object, message: string) => errors.push(message) };
     const admin = await startAdmin(settings, liveActorsOf(new Map([['lifecycle', lifecycle]])), logger);

@@ -33,11 +33,11 @@ describe('diffSettings', () => {
 describe('changeBetween', () => {
   it('takes over what is reloadable, and keeps the running value of what needs a restart', () => {
     const running = load('[metrics]\npath = "/old"\n');
-    const next = load('connect_attempts = 7\n[metrics]\npath = "/new"\nlisten_addr = "127.0.0.1:9"\n');
+    const next = load('connect_attempts = 7\nthreads = 3\n[metrics]\npath = "/new"\n');
     const { settings, changes, needsRestart } = changeBetween(running, next);
     expect(settings).toEqual({ ...running, connect_attempts: 7 });
     expect(changes.map(({ key }) => key)).toEqual(['connect_attempts']);
-    expect(needsRestart.map(({ key }) => key)).toEqual(['metrics.listen_addr', 'metrics.path']);
+    expect(needsRestart.map(({ key }) => key)).toEqual(['threads', 'metrics.path']);
   });
 
   it('leaves nothing but what needs a restart between the new one and the one in force', () => {

@@ -158,6 +158,7 @@ describe('a start', () => {
     const { daemon: first, database } = await aNode();
     await put(database, 'admin.listen_addr', '127.0.0.1:0');
     await put(database, 'admin.enabled', true);
+    await put(database, 'admin.hosts', ['edge.example']);
     await first.log('settings that need a restart to take effect');
     const second = await aDaemon({ env: { ...postgresEnv(database.url), ...NODE } });
     const { admin } = (await second.log('accepting clients')) as unknown as {

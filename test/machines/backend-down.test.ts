@@ -64,7 +64,6 @@ describe('a backend that checks find down', () => {
     down('drain');
     pass(20_000);
     down('drain');
-    down('keep');
     pass(9_999);
     expect(told).toEqual([]);
     pass(1);
@@ -72,6 +71,18 @@ describe('a backend that checks find down', () => {
     down('drain');
     down('cut');
     expect(told).toEqual(['cut', 'cut']);
+  });
+
+  it('said down again under the policy keep, keeps the connections that were to be cut', () => {
+    const { down, pass, told } = aBackendLife();
+    down('drain');
+    pass(29_999);
+    down('keep');
+    pass(1_000_000);
+    expect(told).toEqual([]);
+    down('drain');
+    pass(30_000);
+    expect(told).toEqual(['cut']);
   });
 
   it('keeps the time it had when the timeout changes', () => {

@@ -91,6 +91,18 @@ describe('the beat', () => {
     expect(beganAtMs).toEqual([1, 3_001, 4_000]);
   });
 
+  it('late by a shorter interval, is not put off by further changes', async () => {
+    const { pass, passes, change, beganAtMs } = aChecker({}, () => 0.999);
+    pass(500);
+    await passes();
+    pass(2_500);
+    for (let time = 0; time < 20; time++) {
+      change({ intervalMs: 2_000 });
+      pass(50);
+    }
+    expect(beganAtMs[1]).toBe(3_200);
+  });
+
   it.each([
     ['before the first probe', 0],
     ['during a probe', 600],

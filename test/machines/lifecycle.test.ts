@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createActor, fromPromise, SimulatedClock } from 'xstate';
-import { type CloseInput, lifecycleMachine } from '../../src/machines/lifecycle.ts';
+import { type CloseInput, lifecycleMachine, lifecycleStateOf } from '../../src/machines/lifecycle.ts';
 
 /** A life cycle whose three actors are settled by the test. */
 function aLifecycle(shutdownTimeoutMs = 30_000) {
@@ -25,7 +25,7 @@ function aLifecycle(shutdownTimeoutMs = 30_000) {
         ),
       },
     }),
-    { clock, input: { shutdownTimeoutMs } },
+    { clock, input: { shutdownTimeoutMs, now: () => clock.now() } },
   );
   const emitted: string[] = [];
   actor.on('*', (event) => emitted.push('reason' in event ? `${event.type} ${event.reason}` : event.type));
@@ -36,7 +36,7 @@ function aLifecycle(shutdownTimeoutMs = 30_000) {
     calls,
     emitted,
     closeInputs,
-    state: () => actor.getSnapshot().value,
+    state: () => lifecycleStateOf(actor.getSnapshot()),
     stop: () => actor.send({ type: 'STOP_REQUESTED' }),
     async settle(name: keyof typeof work, error?: Error) {
       if (error === undefined) work[name].resolve();
@@ -72,6 +72,26 @@ describe('lifecycle', () => {
     expect(life.actor.getSnapshot().matches('closing')).toBe(true);
     expect(life.emitted.at(-1)).toBe('FORCING timeout');
     expect(life.closeInputs).toEqual([{ atOnce: false }]);
+  });
+
+  it('keeps the time it has drained when the timeout changes, and drains once', async () => {
+    const life = aLifecycle(30_000);
+    const change = (shutdownTimeoutMs: number): void =>
+      life.actor.send({ type: 'SETTINGS_CHANGED', shutdownTimeoutMs });
+    change(20_000);
+    await life.settle('start');
+    life.stop();
+    life.clock.increment(10_000);
+    change(15_000);
+    life.clock.increment(4_999);
+    expect(life.state()).toBe('draining');
+    change(40_000);
+    life.clock.increment(10_000);
+    change(24_999);
+    life.clock.increment(0);
+    expect(life.state()).toBe('closing');
+    expect(life.emitted).toEqual(['RUNNING', 'DRAINING', 'FORCING timeout']);
+    expect(life.calls).toEqual(['start', 'drain', 'close']);
   });
 
   it('forces at once when asked again', async () => {
@@ -133,7 +153,7 @@ describe('lifecycle', () => {
   });
 
   it('names the actor that nobody provided', async () => {
-    const actor = createActor(lifecycleMachine, { input: { shutdownTimeoutMs: 1 } });
+    const actor = createActor(lifecycleMachine, { input: { shutdownTimeoutMs: 1, now: () => 0 } });
     actor.start();
     await new Promise(setImmediate);
     await new Promise(setImmediate);

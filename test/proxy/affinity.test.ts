@@ -22,7 +22,8 @@ function anAffinityOfEachThread(maxBindings = MOST) {
   const memory = newAffinityMemory(maxBindings);
   const threads = Array.from(
     { length: THREADS },
-    (_, index) => new Affinity({ ttlMs: TTL_MS, now: () => clock.ms, memory, holder: index + 1 }),
+    (_, index) =>
+      new Affinity({ binding: { ttlMs: TTL_MS }, now: () => clock.ms, memory, holder: index + 1 }),
   );
   return { clock, memory, threads };
 }
@@ -94,7 +95,7 @@ describe('Affinity', () => {
   });
 
   it('knows nobody when it is off', () => {
-    const affinity = new Affinity({ ttlMs: 0, now: () => 0, memory: newAffinityMemory(MOST) });
+    const affinity = new Affinity({ binding: { ttlMs: 0 }, now: () => 0, memory: newAffinityMemory(MOST) });
     affinity.bind(CLIENTS[0]!, 1);
     expect([affinity.boundTo(CLIENTS[0]!), affinity.size]).toEqual([-1, 0]);
   });

@@ -4,7 +4,6 @@ import { type Acceptor, ListenerDesk } from '../../src/proxy/epoll/listener-desk
 import type { Command } from '../../src/proxy/epoll/messages.ts';
 
 const THREADS = 3;
-const FDS = [10, 11, 12];
 
 /** A thread, and the messages that are on their way to it. */
 class FakeThread implements Acceptor {
@@ -34,7 +33,12 @@ class FakeThread implements Acceptor {
         this.holds.add(command.listener);
         break;
       case 'release':
-        if (this.holds.delete(command.listener)) desk.released(command.listener);
+        if (this.holds.delete(command.listener)) desk.released(command.listener, this);
+        break;
+      case 'retire':
+        if (!this.holds.delete(command.listener)) break;
+        desk.retired(command.listener, this);
+        close(command.listener);
         break;
       case 'drain':
         desk.closed(this);
@@ -58,15 +62,35 @@ const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant('read' as const), thread }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('die' as const), thread }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('arrive' as const), thread }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('move' as const), thread }) },
 );
 
+/** The kernel: the lowest free number is given out, and one that is not open cannot be closed. */
+class Numbers {
+  readonly open = new Set<number>();
+
+  take(count: number): readonly number[] {
+    return Array.from({ length: count }, () => {
+      let fd = 10;
+      while (this.open.has(fd)) fd++;
+      this.open.add(fd);
+      return fd;
+    });
+  }
+
+  close(fd: number): void {
+    if (!this.open.delete(fd)) throw new Error(`${fd} is not open`);
+  }
+}
+
 describe('ListenerDesk', () => {
-  it('has each listener with one thread, its own if that lives, and closes all in the end, each once', () => {
+  it('has each listener with one thread, its own if that lives, and closes those that are replaced, and all in the end, each once', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), fc.array(step, { maxLength: 20 }), (before, after) => {
         const threads = Array.from({ length: THREADS }, (_, index) => new FakeThread(index));
-        const closed: number[] = [];
-        const close = (fd: number): void => void closed.push(fd);
+        const numbers = new Numbers();
+        const close = (fd: number): void => numbers.close(fd);
+        let fds = numbers.take(THREADS);
         const desk = new ListenerDesk(threads, close);
         const play = ({ do: what, thread: index }: (typeof before)[number], isRetired: boolean): void => {
           const one = threads[index]!;
@@ -77,31 +101,35 @@ describe('ListenerDesk', () => {
           } else if (what === 'arrive' && !one.isReady && !isRetired) {
             one.isReady = true;
             desk.arrived(one);
+          } else if (what === 'move' && !isRetired) {
+            fds = numbers.take(THREADS);
+            desk.open(fds);
           }
-          for (const fd of FDS)
+          for (const fd of numbers.open)
             expect(threads.filter(({ holds }) => holds.has(fd)).length).toBeLessThanOrEqual(1);
         };
         const settle = (): void => {
           while (threads.some(({ isIdle }) => !isIdle)) for (const one of threads) one.read(desk, close);
         };
 
-        desk.open(FDS);
+        desk.open(fds);
         for (const action of before) play(action, false);
         const copy = threads.map(({ isReady }) => isReady);
         if (before.length % 2 === 0) {
           settle();
-          for (const [owner, fd] of FDS.entries()) {
+          for (const [owner, fd] of fds.entries()) {
             if (copy[owner]) expect(threads[owner]!.holds.has(fd)).toBe(true);
             else if (copy.includes(true)) expect(threads.some(({ holds }) => holds.has(fd))).toBe(true);
           }
-          expect(closed).toEqual([]);
+          if (copy.includes(true))
+            expect([...numbers.open].toSorted((a, b) => a - b)).toEqual(fds.toSorted((a, b) => a - b));
         }
 
         desk.retire();
         for (const one of threads) if (one.isReady) one.tell({ type: 'drain' });
         for (const action of after) play(action, true);
         settle();
-        expect(closed.toSorted((a, b) => a - b)).toEqual(FDS);
+        expect([...numbers.open]).toEqual([]);
       }),
       { numRuns: 2_000 },
     );

@@ -9,6 +9,7 @@ import type { Sys } from '../../src/proxy/sys/sys.ts';
 
 const { EAGAIN, EBADF, ECONNABORTED, EMFILE, ENOMEM, EPROTO } = constants.errno;
 const LISTENER = 20;
+const OTHER = 21;
 const CEILING = 100;
 const BACKLOG = 300;
 const AFTER_PAUSE_MS = 100;
@@ -41,7 +42,7 @@ function listeners(answers: number[]) {
     clock,
     table,
     spare: { restore: () => 0, renew: () => seen.lowestFree } as unknown as Spare,
-    clientCeiling: CEILING,
+    descriptors: { clientCeiling: CEILING },
     backlog: BACKLOG,
     onClient: (fd) => void seen.clients.push(fd),
     onExhausted: (error) => void seen.errors.push(error),
@@ -140,5 +141,28 @@ describe('the listeners of a thread', () => {
     own.release(LISTENER);
     own.close();
     expect(seen.ends).toBe(1);
+  });
+
+  it('serve who has come to one that is replaced, close it, and go on with the others', () => {
+    const { own, table, seen } = listeners([7, 8]);
+    own.adopt(OTHER);
+    own.retire(LISTENER);
+    expect(seen).toMatchObject({ clients: [7, 8], closed: [LISTENER], ends: 0 });
+    expect([own.has(LISTENER), own.has(OTHER), table.has(LISTENER, FLAG.HELPER)]).toEqual([
+      false,
+      true,
+      false,
+    ]);
+    own.close();
+    expect(seen).toMatchObject({ closed: [LISTENER, OTHER], ends: 1 });
+  });
+
+  it('close one that is replaced when the machine has room again for who has come to it', () => {
+    const { own, table, seen, wait } = listeners([7, -EMFILE, 8]);
+    own.retire(LISTENER);
+    expect(seen).toMatchObject({ clients: [7], closed: [] });
+    expect(table.has(LISTENER, FLAG.HELPER)).toBe(true);
+    wait();
+    expect(seen).toMatchObject({ clients: [7, 8], closed: [LISTENER], ends: 0 });
   });
 });

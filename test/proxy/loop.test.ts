@@ -38,6 +38,8 @@ function handle(batch: readonly Event[], table: SocketTable, onPump: (fd: number
     listeners: { has: () => false },
     relay: { isBusy: false, takeTurns() {}, pump: onPump },
     timers: { nextMs: () => -1, run() {} },
+    waiters: { serve() {} },
+    warm: { run() {} },
     outbox: { flush() {} },
   };
   // Only what a loop asks of its parts when nothing fails.

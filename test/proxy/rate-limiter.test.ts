@@ -5,6 +5,7 @@ import { SET_BUCKETS } from '../../src/proxy/bucket-table.ts';
 import { newRateLimiterMemory, type RateLimitConfig, RateLimiter } from '../../src/proxy/rate-limiter.ts';
 import { sharedInts } from '../../src/proxy/shared-columns.ts';
 import { ExactBucket } from '../support/exact-bucket.ts';
+import type { RateLimit } from '../../src/domain/token-bucket.ts';
 import type { LimiterOrders } from '../support/limiter-thread.ts';
 import { once } from '../support/sockets.ts';
 
@@ -156,6 +157,66 @@ describe('RateLimiter', () => {
     expect([admitted('11.1.2.3', 50), limiter.remaining('11.1.2.3')]).toEqual([3, 0]);
   });
 
+  it('goes by another limit in all threads at once, and keeps the share of each bucket', () => {
+    const limit = fc.record({
+      maxRequests: fc.constantFrom(1, 3, 100, 1_000),
+      windowMs: fc.constantFrom(50, 1_000),
+      burstSize: fc.integer({ min: 1, max: 6 }),
+    });
+    const change = fc.record({ limit, isOn: fc.constantFrom(true, true, true, false) });
+    const steps = fc.array(fc.oneof({ weight: 8, arbitrary: step }, { weight: 1, arbitrary: change }), {
+      maxLength: 120,
+    });
+    fc.assert(
+      fc.property(fc.boolean(), steps, (isOnAtFirst, all) => {
+        const { clock, threads } = aLimiterOfEachThread({ ...LIMIT, isOn: isOnAtFirst });
+        let isOn = isOnAtFirst;
+        let hasBeenOn = isOn;
+        let present: RateLimit = LIMIT;
+        const models = SPELLINGS.map(() => new ExactBucket(LIMIT));
+        for (const one of all) {
+          const nowUs = clock.ms * 1_000;
+          if ('limit' in one) {
+            threads[0]!.change(one.limit, one.isOn);
+            for (const model of models) model.change(one.limit, nowUs);
+            present = one.limit;
+            isOn = one.isOn;
+            hasBeenOn ||= isOn;
+            continue;
+          }
+          clock.ms += one.waitMs;
+          const [limiter, model] = [threads[one.thread]!, models[one.client.client]!];
+          const atUs = clock.ms * 1_000;
+          if (one.asks) {
+            const expected = isOn ? model.wholeTokens(atUs) : Infinity;
+            expect(limiter.remaining(one.client.text)).toBe(expected);
+          } else expect(limiter.check(one.client.text)).toBe(!isOn || model.check(atUs));
+        }
+        if (!hasBeenOn) return;
+        threads[0]!.change(present, true);
+        for (const [client, model] of models.entries())
+          for (const limiter of threads)
+            expect(limiter.remaining(SPELLINGS[client]![0])).toBe(model.wholeTokens(clock.ms * 1_000));
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('refuses another limit that is out of range, and keeps the one that it has', () => {
+    const { limiter, admitted } = aLimiter(LIMIT);
+    expect(() => limiter.change({ ...LIMIT, burstSize: 0 })).toThrow('burstSize = 0');
+    expect(admitted('192.0.2.1', 5)).toBe(3);
+  });
+
+  it('has other networks exempt, and keeps what their clients had', () => {
+    const { limiter, admitted } = aLimiter({ ...LIMIT, exempt: ['10.0.0.0/8'] });
+    admitted('11.1.2.3', 2);
+    limiter.exempt(['11.0.0.0/8']);
+    expect([admitted('11.1.2.3', 50), admitted('10.1.2.3', 50)]).toEqual([50, 3]);
+    limiter.exempt([]);
+    expect(admitted('11.1.2.3', 50)).toBe(1);
+  });
+
   it.each([
     [1, '2001:db8::', 'ffff::', '2001:db8::', '7fff:ffff::'],
     [48, '2001:db8:1::', '2001:db8:2::', '2001:db8:1::', '2001:db8:1:ffff::1'],
@@ -218,13 +279,12 @@ describe('RateLimiter', () => {
     expect(memory.table.ints[LOCK_CELL]).toBe(0);
   });
 
-  it('admits exactly what is due to a client that several threads ask for at the same time', async () => {
-    const [threads, rounds, burstSize] = [4, 50_000, 50];
-    // A token for each millisecond.
-    const config = { maxRequests: 1_000, windowMs: 1_000, burstSize };
-    const clock = sharedInts(2);
-    const now = (): number => Atomics.load(clock, 0);
-    const limiter = new RateLimiter({ ...config, now, holder: threads + 1 });
+  const [threads, rounds, burstSize] = [4, 50_000, 50];
+  /** A token for each millisecond. */
+  const config = { maxRequests: 1_000, windowMs: 1_000, burstSize };
+
+  /** Has several threads ask for one client at the same time; resolves with how many times they were admitted. */
+  async function storm(limiter: RateLimiter, clock: Int32Array<SharedArrayBuffer>): Promise<number> {
     const orders = { memory: limiter.memory, client: '192.0.2.1', rounds, clock, threads };
     const admitted = await Promise.all(
       Array.from({ length: threads }, async (_, thread) => {
@@ -234,8 +294,42 @@ describe('RateLimiter', () => {
         return count as number;
       }),
     );
-    const sum = admitted.reduce((total, count) => total + count, 0);
+    return admitted.reduce((total, count) => total + count, 0);
+  }
+
+  function aLimiterOnSharedTime() {
+    const clock = sharedInts(2);
+    return {
+      clock,
+      limiter: new RateLimiter({
+        ...SMALL,
+        ...config,
+        now: () => Atomics.load(clock, 0),
+        holder: threads + 1,
+      }),
+    };
+  }
+
+  it('admits exactly what is due to a client that several threads ask for at the same time', async () => {
+    const { clock, limiter } = aLimiterOnSharedTime();
+    const sum = await storm(limiter, clock);
     expect(clock[0]).toBeGreaterThan(rounds / 10);
     expect(sum + limiter.remaining('192.0.2.1')).toBe(burstSize + clock[0]!);
+  });
+
+  it('does so too while its rate changes all the time', async () => {
+    const { clock, limiter } = aLimiterOnSharedTime();
+    let [isOver, changes] = [false, 0];
+    const change = (): void => {
+      limiter.change({ ...config, maxRequests: changes++ % 2 === 0 ? 2_000 : 1_000 });
+      if (!isOver) setImmediate(change);
+    };
+    change();
+    const sum = await storm(limiter, clock);
+    isOver = true;
+    const rest = sum + limiter.remaining('192.0.2.1');
+    expect(changes).toBeGreaterThan(100);
+    expect(rest).toBeGreaterThanOrEqual(burstSize + clock[0]! - changes);
+    expect(rest).toBeLessThanOrEqual(burstSize + 2 * clock[0]!);
   });
 });

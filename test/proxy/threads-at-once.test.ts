@@ -64,7 +64,12 @@ describe('threads that run at the same time', () => {
     // Every list of the table of bindings is whole: it empties, fills up to its cap, and knows the youngest.
     const clock = { ms: Infinity };
     const memory = state.memory.affinity;
-    const affinity = new Affinity({ ttlMs: 1, now: () => clock.ms, memory, holder: THREADS + 2 });
+    const affinity = new Affinity({
+      binding: { ttlMs: 1 },
+      now: () => clock.ms,
+      memory,
+      holder: THREADS + 2,
+    });
     expect(affinity.size).toBeGreaterThan(0);
     expect(affinity.collectGarbage()).toBeGreaterThan(0);
     expect(affinity.size).toBe(0);

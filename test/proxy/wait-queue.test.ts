@@ -7,15 +7,16 @@ const MOST = 4;
 
 /** One line a thread, as engines keep them. */
 function lines(firstTicket = 0) {
-  const memory = newWaitQueueMemory({ maxWaiting: MOST, timeoutMs: 1_000 }, THREADS);
-  memory.cells[1] = firstTicket;
+  const memory = newWaitQueueMemory(THREADS);
+  memory[1] = firstTicket;
+  const bounds = { maxWaiting: MOST, timeoutMs: 1_000 };
   const woken: number[] = [];
   const threads = Array.from({ length: THREADS }, (_, thread) => {
-    const queue = new WaitQueue(memory, thread, (other) => void woken.push(other));
+    const queue = new WaitQueue(memory, bounds, thread, (other) => void woken.push(other));
     const line: number[] = [];
     return { queue, line, publish: () => queue.publish(line[0] ?? 0) };
   });
-  return { memory, threads, woken };
+  return { memory, bounds, threads, woken };
 }
 
 const thread = fc.nat(THREADS - 1);
@@ -23,6 +24,7 @@ const step = fc.oneof(
   fc.record({ do: fc.constant('join' as const), thread }),
   fc.record({ do: fc.constant('leave' as const), thread, which: fc.nat() }),
   fc.record({ do: fc.constant('free' as const), thread }),
+  fc.record({ do: fc.constant('bound' as const), maxWaiting: fc.nat(6) }),
 );
 
 describe('the queue of several threads', () => {
@@ -30,7 +32,7 @@ describe('the queue of several threads', () => {
     const tickets = fc.constantFrom(0, 5, 2_147_483_645, -3);
     fc.assert(
       fc.property(tickets, fc.array(step, { maxLength: 60 }), (firstTicket, steps) => {
-        const { memory, threads, woken } = lines(firstTicket);
+        const { memory, bounds, threads, woken } = lines(firstTicket);
         const order: { readonly thread: number; readonly ticket: number }[] = [];
         const remove = (one: { readonly thread: number; readonly ticket: number }): void => {
           order.splice(order.indexOf(one), 1);
@@ -40,10 +42,14 @@ describe('the queue of several threads', () => {
           publish();
         };
         for (const action of steps) {
+          if (action.do === 'bound') {
+            bounds.maxWaiting = action.maxWaiting;
+            continue;
+          }
           const { queue, line, publish } = threads[action.thread]!;
           if (action.do === 'join') {
             const ticket = queue.join();
-            expect(ticket === 0).toBe(order.length === MOST);
+            expect(ticket === 0).toBe(order.length >= bounds.maxWaiting);
             if (ticket === 0) continue;
             order.push({ thread: action.thread, ticket });
             line.push(ticket);
@@ -68,13 +74,13 @@ describe('the queue of several threads', () => {
   });
 
   it('forgets the clients of a thread that has died, and wakes who comes next', () => {
-    const { memory, threads, woken } = lines();
+    const { memory, bounds, threads, woken } = lines();
     for (const index of [0, 0, 1]) {
       const { queue, line, publish } = threads[index]!;
       line.push(queue.join());
       publish();
     }
-    new WaitQueue(memory, 0, (other) => void woken.push(other)).threadDied();
+    new WaitQueue(memory, bounds, 0, (other) => void woken.push(other)).threadDied();
     expect([waitingIn(memory), woken]).toEqual([1, [1]]);
     expect(threads[2]!.queue.isAnybodyWaiting).toBe(true);
     expect(threads[1]!.queue.isFirst(threads[1]!.line[0]!)).toBe(true);

@@ -1,7 +1,12 @@
 import * as fc from 'fast-check';
-import { Subject } from 'rxjs';
+import { BehaviorSubject, type Observable, Subject } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { deriveEligibleSet, type EligibleSet, type Member } from '../../src/domain/eligibility.ts';
+import {
+  deriveEligibleSet,
+  type EligibilityPolicy,
+  type EligibleSet,
+  type Member,
+} from '../../src/domain/eligibility.ts';
 import { eligibleBackends$, type MemberChange } from '../../src/streams/eligible-backends.ts';
 import { aMember } from '../support/backends.ts';
 
@@ -18,10 +23,10 @@ const weights = (set: EligibleSet | undefined): Readonly<Record<string, number>>
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-function watch() {
+function watch(policy: Observable<EligibilityPolicy> | EligibilityPolicy = POLICY) {
   const changes$ = new Subject<readonly MemberChange[]>();
   const sets: EligibleSet[] = [];
-  const sets$ = eligibleBackends$(changes$, { policy: POLICY, gapMs: () => GAP_MS });
+  const sets$ = eligibleBackends$(changes$, { policy, gapMs: () => GAP_MS });
   const subscription = sets$.subscribe((set) => sets.push(set));
   return { changes$, sets, sets$, subscription };
 }
@@ -72,6 +77,31 @@ describe('eligibleBackends$', () => {
   });
 });
 
+describe('a policy that changes', () => {
+  const unknown: MemberChange = { incarnation: 'a', member: aMember({ id: 'a' }, { verdict: 'unknown' }) };
+
+  it('makes a set by the new one at once, and none by being there', () => {
+    const policy$ = new BehaviorSubject<EligibilityPolicy>(POLICY);
+    const { changes$, sets } = watch(policy$);
+    expect(sets).toHaveLength(1);
+    changes$.next([unknown]);
+    vi.advanceTimersByTime(GAP_MS);
+    expect(sets.at(-1)?.eligible).toHaveLength(1);
+    policy$.next({ ...POLICY, excludesUnchecked: true });
+    expect(sets.at(-1)?.excluded).toMatchObject([{ reason: 'unchecked' }]);
+    vi.advanceTimersByTime(GAP_MS);
+    policy$.next({ excludesUnchecked: true, panicThresholdPercent: 50 });
+    expect(sets.at(-1)).toMatchObject({ version: 3, isPanic: true });
+  });
+
+  it('does not keep the sets going when there are no changes any more', () => {
+    const policy$ = new BehaviorSubject<EligibilityPolicy>(POLICY);
+    const { changes$, subscription } = watch(policy$);
+    changes$.complete();
+    expect([subscription.closed, policy$.observed]).toEqual([true, false]);
+  });
+});
+
 describe('any interleaving of changes and time', () => {
   const id = fc.constantFrom('a', 'b', 'c');
   const verdict = fc.constantFrom('unknown' as const, 'healthy' as const, 'unhealthy' as const);
@@ -80,19 +110,26 @@ describe('any interleaving of changes and time', () => {
     { weight: 3, arbitrary: fc.tuple(id, fields, fc.record({ verdict, isDraining: fc.boolean() })) },
     { weight: 1, arbitrary: fc.tuple(id) },
   );
+  const policyChange = fc.record({
+    excludesUnchecked: fc.boolean(),
+    panicThresholdPercent: fc.constantFrom(0, 50, 100),
+  });
   const step = fc.oneof(
+    { weight: 1, arbitrary: policyChange },
     { weight: 2, arbitrary: fc.array(memberChange, { minLength: 1, maxLength: 3 }) },
     { weight: 1, arbitrary: fc.integer({ min: 1, max: 2 * GAP_MS }) },
   );
 
-  it('converges: a gap after the last change the set is what the members are, whatever came before', () => {
+  it('converges: a gap after the last change the set is what members and policy say, whatever came before', () => {
     expect.hasAssertions();
     fc.assert(
       fc.property(fc.array(step, { maxLength: 30, size: 'large' }), (steps) => {
-        const { changes$, sets, subscription } = watch();
+        const policy$ = new BehaviorSubject<EligibilityPolicy>(POLICY);
+        const { changes$, sets, subscription } = watch(policy$);
         const members = new Map<string, Member>();
         for (const one of steps) {
           if (typeof one === 'number') vi.advanceTimersByTime(one);
+          else if ('excludesUnchecked' in one) policy$.next(one);
           else {
             const changes = one.map(([name, row, state]) => ({
               incarnation: name,
@@ -108,7 +145,7 @@ describe('any interleaving of changes and time', () => {
         vi.advanceTimersByTime(GAP_MS);
         const last = sets.at(-1)!;
         const byId = [...members.values()].toSorted((a, b) => (a.backend.id < b.backend.id ? -1 : 1));
-        expect(last).toEqual(deriveEligibleSet(byId, last.version, POLICY));
+        expect(last).toEqual(deriveEligibleSet(byId, last.version, policy$.value));
         expect(sets.map(({ version }) => version)).toEqual(sets.map((_, index) => index));
         subscription.unsubscribe();
       }),

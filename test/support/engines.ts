@@ -2,27 +2,21 @@ import type { Backend } from '../../src/domain/backend.ts';
 import type { EligibleSet } from '../../src/domain/eligibility.ts';
 import type { PoolSettings } from '../../src/domain/pool.ts';
 import type { Outcome } from '../../src/domain/outcome.ts';
-import type {
-  ListenAddress,
-  Logger,
-  PoolSource,
-  ProxyEngine,
-  TrafficSource,
-} from '../../src/domain/ports.ts';
+import type { ListenAddress, Logger, ProxyEngine, TrafficSource } from '../../src/domain/ports.ts';
 import { systemNow } from '../../src/composition/system-clock.ts';
-import { Affinity } from '../../src/proxy/affinity.ts';
-import {
-  ConnectionLimits,
-  type ConnectionLimitsConfig,
-  newConnectionLimitsMemory,
-} from '../../src/proxy/connection-limits.ts';
-import { newWaitQueueMemory, type WaitQueueConfig } from '../../src/proxy/wait-queue.ts';
 import { Directory } from '../../src/proxy/directory.ts';
 import { EpollEngine } from '../../src/proxy/epoll/epoll-engine.ts';
 import { descriptorLimit } from '../../src/proxy/epoll/descriptor-limit.ts';
 import { NetEngine } from '../../src/proxy/net-engine.ts';
-import type { ProxyHeaderSettings } from '../../src/proxy/proxy-header-settings.ts';
-import { type RateLimitConfig, RateLimiter } from '../../src/proxy/rate-limiter.ts';
+import type { EngineLists } from '../../src/proxy/engine-lists.ts';
+import {
+  type ConnectionBounds,
+  type EngineNumbers,
+  type QueueBounds,
+  writeEngineNumbers,
+} from '../../src/proxy/engine-numbers.ts';
+import { newEngineParts } from '../../src/proxy/engine-parts.ts';
+import type { RateLimitConfig } from '../../src/proxy/rate-limiter.ts';
 import { createPoolSource } from '../../src/proxy/pool-report.ts';
 import { Router } from '../../src/proxy/router.ts';
 import { newSharedState, newsOf } from '../../src/proxy/shared-state.ts';
@@ -35,12 +29,12 @@ import { silentLogger } from './proxy.ts';
 export interface EngineOptions extends Timeouts {
   readonly address: ListenAddress;
   readonly bindingTtlMs: number;
-  readonly proxyHeaders: ProxyHeaderSettings;
+  readonly proxyHeaders: { readonly trusted: readonly string[]; readonly timeoutMs: number };
   readonly rateLimit: RateLimitConfig | undefined;
   /** Absent: no limit. */
-  readonly limits: ConnectionLimitsConfig | undefined;
+  readonly limits: (ConnectionBounds & { readonly ipv6Prefix: number }) | undefined;
   /** Absent: nobody may wait. */
-  readonly waits: WaitQueueConfig | undefined;
+  readonly waits: QueueBounds | undefined;
   readonly pool: PoolSettings | undefined;
   readonly threads: number;
   readonly logger: Logger;
@@ -58,13 +52,15 @@ export interface RunningEngine {
   readonly engine: ProxyEngine & { readonly liveConnections: number };
   readonly port: number;
   readonly traffic: TrafficSource;
-  readonly pool: PoolSource;
+  readonly pool: ReturnType<typeof createPoolSource>;
   readonly outcomes: readonly Outcome[];
   readonly apply: (backends: readonly Backend[]) => void;
   /** The same with gates; the version is given by the engine's owner. */
   readonly applyGated: (eligible: EligibleSet['eligible']) => void;
   /** Version of the newest set that is in force everywhere. */
   readonly inForce: () => number;
+  /** Has it go by other options where it may; resolves when all threads do. */
+  readonly reconfigure: (changed: Partial<EngineOptions>) => Promise<void>;
 }
 
 export interface EngineKind {
@@ -95,40 +91,49 @@ const DEFAULTS: EngineOptions = {
 
 const ADDRESS_SETTING = 'EDGEPROXY_LISTEN_ADDR';
 const MAX_BINDINGS = 1_000;
+const NOWHERE = { isEmpty: true, locate: () => undefined };
 
-/** Without what cannot be sent to a thread. */
-function timeoutsOf(options: EngineOptions): Timeouts {
-  const { connectTimeoutMs, connectAttempts, idleTimeoutMs, halfClosedTimeoutMs, firstByteTimeoutMs } =
-    options;
-  return { connectTimeoutMs, connectAttempts, idleTimeoutMs, halfClosedTimeoutMs, firstByteTimeoutMs };
+const NO_GEO = { cidrs: {}, regions: {}, database: undefined };
+const NO_RATE_LIMIT = { maxRequests: 1, windowMs: 1, burstSize: 1, isOn: false };
+const NO_POOL = { maxPerBackend: 1, idleTimeoutMs: 1, maxLifetimeMs: 1, connectTimeoutMs: 1, isOn: false };
+
+function numbersOf(options: EngineOptions): EngineNumbers {
+  const { limits, waits, pool } = options;
+  return {
+    timeouts: options,
+    binding: { ttlMs: options.bindingTtlMs },
+    header: { timeoutMs: options.proxyHeaders.timeoutMs },
+    limits: limits ?? { maxConnections: 0, maxPerClient: 0 },
+    queue: waits ?? { maxWaiting: 0, timeoutMs: 1_000 },
+    pool: pool === undefined ? NO_POOL : { ...pool, isOn: true },
+    log: { isDetailed: false },
+    descriptors: { clientCeiling: options.clientCeiling },
+  };
+}
+
+function listsOf({ proxyHeaders: { trusted }, rateLimit }: EngineOptions): EngineLists {
+  return { trusted, exempt: rateLimit?.exempt ?? [], geo: NO_GEO };
 }
 
 /** What both engines stand on, and what a test sees of them. */
 function aBase(threads: number, options: EngineOptions) {
   const state = newSharedState(threads, { maxBindings: MAX_BINDINGS });
-  const { counters, occupancy, memory } = state;
+  const { counters, occupancy } = state;
   const directory = new Directory(state, options.logger);
-  const affinity = new Affinity({
-    ttlMs: options.bindingTtlMs,
+  const parts = newEngineParts({
+    state,
+    numbers: numbersOf(options),
+    rateLimit: options.rateLimit ?? NO_RATE_LIMIT,
+    ipv6Prefix: options.limits?.ipv6Prefix ?? 64,
     now: systemNow,
-    memory: memory.affinity,
-    holder: threads + 1,
   });
-  const { rateLimit } = options;
-  const limiter = rateLimit && new RateLimiter({ ...rateLimit, now: systemNow, holder: threads + 1 });
-  const limits =
-    options.limits && new ConnectionLimits(newConnectionLimitsMemory(options.limits), threads + 1);
-  const queue = options.waits && newWaitQueueMemory(options.waits, threads);
   const outcomes: Outcome[] = [];
   let version = 0;
   let inForce = 0;
   return {
     state,
     directory,
-    affinity,
-    limiter,
-    limits,
-    queue,
+    parts,
     outcomes,
     onOutcomes: (batch: readonly Outcome[]) => void outcomes.push(...batch),
     onInForce: (setVersion: number) => void (inForce = setVersion),
@@ -136,6 +141,7 @@ function aBase(threads: number, options: EngineOptions) {
       this: void,
       engine: RunningEngine['engine'],
       backends: readonly Backend[],
+      reconfigureEngine: (lists: EngineLists) => Promise<void>,
     ): Promise<RunningEngine> {
       const applyGated = (eligible: EligibleSet['eligible']): void => {
         engine.apply({ version: ++version, eligible, excluded: [], isPanic: false });
@@ -148,10 +154,33 @@ function aBase(threads: number, options: EngineOptions) {
       };
       apply(backends);
       try {
-        const { port } = await engine.listen();
-        const traffic = createTrafficSource({ counters, occupancy, slots: directory.slots, queue });
+        const { port } = await engine.listen(options.address);
+        const traffic = createTrafficSource({
+          counters,
+          occupancy,
+          slots: directory.slots,
+          queue: parts.queue,
+        });
         const pool = createPoolSource(state.poolCounters, directory.slots);
-        return { engine, port, traffic, pool, outcomes, apply, applyGated, inForce: () => inForce };
+        let present = options;
+        const reconfigure = async (changed: Partial<EngineOptions>): Promise<void> => {
+          present = { ...present, ...changed };
+          writeEngineNumbers(parts.numbersMemory, numbersOf(present));
+          const { isOn = true, ...limit } = present.rateLimit ?? NO_RATE_LIMIT;
+          if ('rateLimit' in changed) parts.limiter.change(limit, isOn);
+          await reconfigureEngine(listsOf(present));
+        };
+        return {
+          engine,
+          port,
+          traffic,
+          pool,
+          outcomes,
+          apply,
+          applyGated,
+          inForce: () => inForce,
+          reconfigure,
+        };
       } catch (error) {
         await engine.close(0);
         throw error;
@@ -165,17 +194,13 @@ function portableEngine(name: string, usesStreams: boolean): EngineKind {
     name,
     start(backends, given = {}) {
       const options = { ...DEFAULTS, ...given };
-      const { state, directory, affinity, limiter, limits, queue, onOutcomes, onInForce, run } = aBase(
-        1,
-        options,
-      );
+      const { state, directory, parts, onOutcomes, onInForce, run } = aBase(1, options);
       const { occupancy, gates, memory } = state;
       const counters = state.counters[0]!;
-      const { pool } = options;
       const router = new Router({
         ownRegion: 'sa',
-        geo: { isEmpty: true, locate: () => undefined },
-        affinity,
+        geo: NOWHERE,
+        affinity: parts.affinity,
         occupancy,
         gates,
         counters,
@@ -184,13 +209,11 @@ function portableEngine(name: string, usesStreams: boolean): EngineKind {
       });
       const engine = new NetEngine({
         ...options,
-        pool: pool && { settings: pool, shares: state.poolShares, counters: state.poolCounters[0]! },
-        timeouts: timeoutsOf(options),
+        ...parts,
+        trusted: options.proxyHeaders.trusted,
+        pool: { shares: state.poolShares, counters: state.poolCounters[0]! },
         addressSetting: ADDRESS_SETTING,
         directory,
-        limiter,
-        limits,
-        queue,
         router,
         counters,
         now: systemNow,
@@ -198,7 +221,7 @@ function portableEngine(name: string, usesStreams: boolean): EngineKind {
         onInForce,
         usesStreams,
       });
-      return run(engine, backends);
+      return run(engine, backends, (lists) => engine.reconfigure(lists, NOWHERE));
     },
   };
 }
@@ -208,17 +231,17 @@ function epollEngine(name: string, sysWay: SysWay): EngineKind {
     name,
     async start(backends, given = {}) {
       const options = { ...DEFAULTS, ...given };
-      const { threads, bindingTtlMs, proxyHeaders } = options;
-      const { state, run, ...base } = aBase(threads, options);
+      const { threads } = options;
+      const { state, run, parts, ...base } = aBase(threads, options);
       const engine = await EpollEngine.start({
         ...options,
         ...base,
+        ...parts,
         sys: await loadSys(sysWay),
         state,
         addressSetting: ADDRESS_SETTING,
         moduleData: {
           sysWay,
-          geo: { cidrs: {}, regions: {}, geoipPath: undefined },
           luggage: options.luggage,
         },
         news: newsOf(state.memory, threads),
@@ -227,18 +250,14 @@ function epollEngine(name: string, sysWay: SysWay): EngineKind {
         settings: {
           memory: state.memory,
           ownRegion: 'sa',
-          bindingTtlMs,
-          timeouts: timeoutsOf(options),
-          proxyHeaders,
-          rateLimit: base.limiter?.memory,
-          limits: base.limits?.memory,
-          queue: base.queue,
-          pool: options.pool,
+          numbers: parts.numbersMemory,
+          lists: listsOf(options),
+          rateLimit: parts.limiter.memory,
+          limits: parts.limits.memory,
+          queue: parts.queue,
           pipeBytes: 1_048_576,
-          clientCeiling: options.clientCeiling,
           splices: true,
           corksEnds: true,
-          logsConnections: false,
           tuning: {
             clientCongestion: undefined,
             backendCongestion: undefined,
@@ -250,7 +269,7 @@ function epollEngine(name: string, sysWay: SysWay): EngineKind {
           },
         },
       });
-      return run(engine, backends);
+      return run(engine, backends, (lists) => engine.reconfigure(lists));
     },
   };
 }

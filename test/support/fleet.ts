@@ -1,4 +1,5 @@
 import { fromPromise, SimulatedClock } from 'xstate';
+import type { FamilyPolicy } from '../../src/composition/backend-family.ts';
 import { Fleet, type FleetOptions } from '../../src/composition/fleet.ts';
 import { incarnationOf } from '../../src/domain/backend.ts';
 import { deriveEligibleSet, type EligibleSet, EMPTY_SET, type Member } from '../../src/domain/eligibility.ts';
@@ -31,7 +32,7 @@ export async function settle(): Promise<void> {
 export function aFleet({
   appliesLate = false,
   ...options
-}: Partial<FleetOptions> & { readonly appliesLate?: boolean } = {}) {
+}: Partial<FleetOptions & FamilyPolicy> & { readonly appliesLate?: boolean } = {}) {
   const clock = new SimulatedClock();
   const now = (): number => clock.now();
   const { router, counters, slots, directory, applySet } = aRouter({
@@ -49,12 +50,16 @@ export function aFleet({
       sick.has(port) ? { ok: false, latencyMs: 1, error: 'refused' } : { ok: true, latencyMs: 1 },
     );
   });
-  const fleet = new Fleet({
+  const checker = healthCheckerMachine.provide({ actors: { probe } });
+  const policy: FamilyPolicy = {
     drainTimeoutMs: 30_000,
     downPolicy: 'keep',
     circuit: CIRCUIT,
-    checker: healthCheckerMachine.provide({ actors: { probe } }),
+    checker,
     checkSettingsOf: () => CHECK,
+    ...options,
+  };
+  const fleet = new Fleet(policy, {
     now,
     random: () => 0,
     clock,
@@ -82,6 +87,9 @@ export function aFleet({
   }
   return {
     fleet,
+    policy,
+    /** Of checks that are on. */
+    checker,
     router,
     counters,
     slots,

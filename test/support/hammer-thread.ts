@@ -36,7 +36,7 @@ const orders = workerData as HammerOrders;
 const { thread, memory, table, rounds, permits, places, trials } = orders;
 const state = openSharedState(memory);
 const now = (): number => Number(process.hrtime.bigint() / 1_000_000n);
-const affinity = new Affinity({ ttlMs: 5, now, memory: memory.affinity, holder: thread + 1 });
+const affinity = new Affinity({ binding: { ttlMs: 5 }, now, memory: memory.affinity, holder: thread + 1 });
 const router = new Router({
   ownRegion: 'sa',
   geo: { isEmpty: true, locate: () => undefined },

@@ -25,7 +25,7 @@ runDataThread(settings, {
     },
   },
   port: parentPort!,
-  geo: { isEmpty: true, locate: () => undefined },
+  resolverOf: () => ({ isEmpty: true, locate: () => undefined }),
   random: Math.random,
   now: systemNow,
 });

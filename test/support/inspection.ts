@@ -54,7 +54,7 @@ function startActors(backends: number) {
     lifecycleMachine.provide({
       actors: { start: fromPromise(() => Promise.resolve()), drain: forever(), close: forever() },
     }),
-    { input: { shutdownTimeoutMs: 1_000 }, clock },
+    { input: { shutdownTimeoutMs: 1_000, now: () => clock.now() }, clock },
   );
   actors.set('lifecycle', lifecycle);
   const breakers = Array.from({ length: backends }, (_, index) => {

@@ -19,18 +19,17 @@ let looks = 0;
 runDataThread(settings, {
   sys: await loadSys(moduleData.sysWay),
   port: parentPort!,
-  geo: {
+  resolverOf: () => ({
     isEmpty: false,
     locate(address) {
-      const limiter = settings.rateLimit?.table;
-      if (address === KILLERS.withLock && limiter !== undefined)
-        Atomics.store(limiter.ints, LOCK_CELL, settings.thread + 1);
+      if (address === KILLERS.withLock)
+        Atomics.store(settings.rateLimit.table.ints, LOCK_CELL, settings.thread + 1);
       const isLate = address === KILLERS.late && ++looks === 2;
       if (address === KILLERS.atOnce || address === KILLERS.withLock || isLate)
         throw new Error(`killed by ${address}`);
       return undefined;
     },
-  },
+  }),
   random: Math.random,
   now: systemNow,
 });

@@ -44,7 +44,7 @@ export class HeldRouter {
     const { bindingTtlMs = 0, now = () => performance.now(), random = Math.random, geo = {} } = options;
     this.#slots = slots;
     this.affinity = new Affinity({
-      ttlMs: bindingTtlMs,
+      binding: { ttlMs: bindingTtlMs },
       now,
       memory: state.memory.affinity,
       holder: thread + 1,

@@ -1,10 +1,11 @@
 import { LRUCache } from 'lru-cache';
 import { normalizeAddress, parseAddress } from '../../domain/address.ts';
 import { createCidrTable } from '../../domain/cidr-table.ts';
-import { type ClientGeo, type CountryRegions, regionOf } from '../../domain/geo.ts';
+import { type ClientGeo, type CountryRegions, type GeoSource, regionOf } from '../../domain/geo.ts';
 import type { GeoResolver } from '../../domain/ports.ts';
 import { EdgeProxyError } from '../../errors.ts';
-import { openCountryFile } from './maxmind-file.ts';
+import { countryFileIn } from './maxmind-file.ts';
+import { openCountryFile } from './open-country-file.ts';
 
 export interface GeoResolverOptions {
   /** Network to country (ISO 3166-1 alpha-2): what the operator knows better than any file. */
@@ -27,16 +28,25 @@ function checkCountries(cidrs: Readonly<Record<string, string>>): Readonly<Recor
 }
 
 /**
+ * Reads and verifies what tells where clients are. Fails with `ERR_GEOIP` on a file that cannot be used, with
+ * `ERR_SETTINGS_INVALID` on a table that is not one of networks and countries.
+ */
+export async function openGeoSource({ cidrs, regions, geoipPath }: GeoResolverOptions): Promise<GeoSource> {
+  const checked = checkCountries(cidrs);
+  createCidrTable(checked);
+  const database = geoipPath === undefined ? undefined : await openCountryFile(geoipPath);
+  return { cidrs: checked, regions, database };
+}
+
+/**
  * Tells where a client is: from the table of networks, else from the MaxMind-format file, else nowhere.
  *
  * `locate` is for the hot path: it answers at once, remembers the last 65,536 addresses, and hands out one frozen
- * value per country. Fails with `ERR_GEOIP` on a file that cannot be used, with `ERR_SETTINGS_INVALID` on a table
- * that is not one of networks and countries.
+ * value per country.
  */
-export async function createGeoResolver(options: GeoResolverOptions): Promise<GeoResolver> {
-  const { regions, geoipPath } = options;
-  const table = createCidrTable(checkCountries(options.cidrs));
-  const file = geoipPath === undefined ? undefined : await openCountryFile(geoipPath);
+export function geoResolverOf({ cidrs, regions, database }: GeoSource): GeoResolver {
+  const table = createCidrTable(cidrs);
+  const file = database && countryFileIn(database);
   if (table.size === 0 && file === undefined) return { isEmpty: true, locate: () => undefined };
 
   const places = new Map<string, ClientGeo>();

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { LRUCache } from 'lru-cache';
 import { type CountryResponse, Reader } from 'maxmind';
-import { EdgeProxyError, messageOf } from '../../errors.ts';
 import { verifyMetadataMarker, verifyTree } from './mmdb-verify.ts';
 
 /** A country or city database in the MaxMind format, wholly in memory. */
@@ -28,10 +27,14 @@ function countryIn(response: CountryResponse | null): string | undefined {
   return isoCodeOf(response?.country) ?? isoCodeOf(response?.registered_country);
 }
 
-function openDatabase(database: Buffer): CountryFile {
-  verifyMetadataMarker(database);
+function readerOf(database: Buffer): Reader<CountryResponse> {
   const cache = new LRUCache<string | number, object>({ max: DECODED_RECORDS_KEPT });
-  const reader = new Reader<CountryResponse>(database, { cache });
+  return new Reader<CountryResponse>(database, { cache });
+}
+
+function verify(database: Buffer): void {
+  verifyMetadataMarker(database);
+  const reader = readerOf(database);
   let hasCountries = false;
   verifyTree(database, reader.metadata, (address) => {
     if (countryIn(reader.get(address)) !== undefined) hasCountries = true;
@@ -39,6 +42,11 @@ function openDatabase(database: Buffer): CountryFile {
   if (!hasCountries) {
     throw new Error(`it is of type "${reader.metadata.databaseType}" and holds no country.iso_code`);
   }
+}
+
+/** What a database says that has been verified. */
+export function countryFileIn(database: SharedArrayBuffer): CountryFile {
+  const reader = readerOf(Buffer.from(database));
   const ipv4Only = reader.metadata.ipVersion === 4;
   return {
     countryOf(address) {
@@ -50,18 +58,15 @@ function openDatabase(database: Buffer): CountryFile {
 }
 
 /**
- * Reads a MaxMind-format file and verifies all of it, so that a broken file stops the start and not a connection.
+ * Reads a MaxMind-format file and verifies all of it, so that a broken file is refused and no connection meets it.
  *
  * `country.iso_code` counts, or else `registered_country.iso_code`. A country database takes some 0.2 s, a city
- * database a second or two. Fails with `ERR_GEOIP`.
+ * database a second or two. Fails with why it cannot be used.
  */
-export async function openCountryFile(path: string): Promise<CountryFile> {
-  try {
-    return openDatabase(await readFile(path));
-  } catch (error) {
-    const message =
-      `EDGEPROXY_GEOIP_PATH = "${path}": the GeoIP database cannot be used: ${messageOf(error)}. ` +
-      'Give the path of a readable country or city database in the MaxMind format (.mmdb), or unset it.';
-    throw new EdgeProxyError('ERR_GEOIP', message, { cause: error });
-  }
+export async function readCountryFile(path: string): Promise<SharedArrayBuffer> {
+  const content = await readFile(path);
+  verify(content);
+  const database = new SharedArrayBuffer(content.byteLength);
+  content.copy(new Uint8Array(database));
+  return database;
 }

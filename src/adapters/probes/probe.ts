@@ -10,6 +10,11 @@ export interface ProbeOptions {
   readonly now: MonotonicClock;
 }
 
+export interface LimitedProbe extends Probe {
+  /** Changes `maxInFlight`; probes under way go on. */
+  limit(maxInFlight: number): void;
+}
+
 /**
  * Probes by TCP connect or HTTP GET.
  *
@@ -17,9 +22,9 @@ export interface ProbeOptions {
  * Rejects with the reason of the signal, and for the daemon's own trouble (no descriptors, no ports, no permission)
  * with an error that says so. Source: seed, Active Health Checks.
  */
-export function createProbe({ maxInFlight, now }: ProbeOptions): Probe {
+export function createProbe({ maxInFlight, now }: ProbeOptions): LimitedProbe {
   const places = createSemaphore(maxInFlight);
-  return async ({ host, port }, { check, header, timeoutMs }, signal) => {
+  const probe: Probe = async ({ host, port }, { check, header, timeoutMs }, signal) => {
     const release = await places.acquire(signal);
     if (signal.aborted) {
       release();
@@ -35,4 +40,5 @@ export function createProbe({ maxInFlight, now }: ProbeOptions): Probe {
       onClosed: release,
     });
   };
+  return Object.assign(probe, { limit: (next: number) => places.resize(next) });
 }

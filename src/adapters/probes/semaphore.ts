@@ -4,6 +4,8 @@ export type Release = () => void;
 export interface Semaphore {
   /** Resolves with a place, first come first served; rejects with the reason of `signal`, without taking one. */
   acquire(signal: AbortSignal): Promise<Release>;
+  /** Changes how many places there are; who has one keeps it, also where there are fewer now. */
+  resize(places: number): void;
   readonly inUse: number;
 }
 
@@ -15,8 +17,9 @@ interface Waiter {
 /** Drained part of the queue that is worth a copy. */
 const COMPACT_AT = 1_024;
 
-/** At most `places` holders at one time. */
-export function createSemaphore(places: number): Semaphore {
+/** At most so many holders at one time. */
+export function createSemaphore(initialPlaces: number): Semaphore {
+  let places = initialPlaces;
   let inUse = 0;
   let queue: Waiter[] = [];
   let head = 0;
@@ -34,14 +37,22 @@ export function createSemaphore(places: number): Semaphore {
     return undefined;
   }
 
+  function admitWaiters(): void {
+    while (inUse < places) {
+      const waiter = nextWaiter();
+      if (waiter === undefined) return;
+      inUse += 1;
+      waiter.admit();
+    }
+  }
+
   function createRelease(): Release {
     let isHeld = true;
     return () => {
       if (!isHeld) return;
       isHeld = false;
-      const waiter = nextWaiter();
-      if (waiter === undefined) inUse -= 1;
-      else waiter.admit();
+      inUse -= 1;
+      admitWaiters();
     };
   }
 
@@ -72,6 +83,10 @@ export function createSemaphore(places: number): Semaphore {
       if (inUse >= places) return wait(signal);
       inUse += 1;
       return createRelease();
+    },
+    resize(next) {
+      places = next;
+      admitWaiters();
     },
   };
 }

@@ -232,17 +232,20 @@ export function createMetrics(options: MetricsOptions): Metrics {
   };
 }
 
-/** The series of a rate limiter, and what sets them before a scrape. */
+/** What sets the series of a rate limiter before a scrape; there are none before there is a limit. */
 function limiterMetrics(
   limiter: RateLimitSource,
   counter: (name: string, help: string) => Counter,
 ): () => void {
-  const evictedEarly = counter(
-    'rate_limit_early_evictions_total',
-    'Clients that the rate limiter forgot, for want of room, before their buckets were full.',
-  );
+  let evictedEarly: Counter | undefined;
   return () => {
+    const report = limiter.report();
+    if (report === undefined) return;
+    evictedEarly ??= counter(
+      'rate_limit_early_evictions_total',
+      'Clients that the rate limiter forgot, for want of room, before their buckets were full.',
+    );
     evictedEarly.reset();
-    evictedEarly.inc(limiter.report().evictedEarly);
+    evictedEarly.inc(report.evictedEarly);
   };
 }

@@ -1,4 +1,5 @@
 import type { Counter, Gauge } from 'prom-client';
+import type { PoolReport } from '../../domain/pool.ts';
 import type { PoolSource } from '../../domain/ports.ts';
 
 interface Makers {
@@ -6,8 +7,18 @@ interface Makers {
   readonly gauge: (name: string, help: string, labelNames?: string[]) => Gauge;
 }
 
-/** The series of the pool, and what sets them before a scrape. */
-export function poolMetrics(pool: PoolSource, { counter, gauge }: Makers): () => void {
+/** What sets the series of the pool before a scrape; there are none before there is a pool. */
+export function poolMetrics(pool: PoolSource, makers: Makers): () => void {
+  let set: ((report: PoolReport) => void) | undefined;
+  return () => {
+    const report = pool.report();
+    if (report === undefined) return;
+    set ??= newPoolMetrics(makers);
+    set(report);
+  };
+}
+
+function newPoolMetrics({ counter, gauge }: Makers): (report: PoolReport) => void {
   const hits = counter('pool_hits_total', 'Clients who were given a warm connection.', ['backend']);
   const misses = counter('pool_misses_total', 'Clients for whom no connection was warm.', ['backend']);
   const warm = gauge('pool_connections', 'Connections that are warm or being opened to be.', ['backend']);
@@ -16,9 +27,8 @@ export function poolMetrics(pool: PoolSource, { counter, gauge }: Makers): () =>
   ]);
   const returned = counter('pool_returned_total', 'Connections that came back unused.');
   const failures = counter('pool_connect_failures_total', 'Connects for the pool that failed.');
-  return () => {
+  return (report) => {
     for (const metric of [hits, misses, warm, discarded, returned, failures]) metric.reset();
-    const report = pool.report();
     for (const { backendId: backend, ...own } of report.backends) {
       hits.inc({ backend }, own.hits);
       misses.inc({ backend }, own.misses);

@@ -1,5 +1,5 @@
 import type { Announcement } from '../../domain/proxy-protocol/relayed-header.ts';
-import type { ConnectionLimits } from '../connection-limits.ts';
+import { type ConnectionLimits, limitRefusalOf } from '../connection-limits.ts';
 import type { Counters } from '../counters.ts';
 import { IpAddress } from '../ip-address.ts';
 import type { RateLimiter } from '../rate-limiter.ts';
@@ -17,12 +17,10 @@ export interface AdmissionOptions {
   readonly dialer: Dialer;
   readonly counters: Counters;
   readonly announcements: Announcements;
-  /** Absent when nobody is trusted to announce clients. */
-  readonly headers: HeaderReader | undefined;
-  readonly limiter: RateLimiter | undefined;
-  readonly limits: ConnectionLimits | undefined;
-  /** Absent when clients are refused rather than have to wait. */
-  readonly waiters: Waiters | undefined;
+  readonly headers: HeaderReader;
+  readonly limiter: RateLimiter;
+  readonly limits: ConnectionLimits;
+  readonly waiters: Waiters;
 }
 
 /**
@@ -47,7 +45,7 @@ export class Admission {
     if (!sockets.openClient(client)) return dialer.refuse(client, 'local_error');
     table.setAddress(client, this.#address.words);
     table.set(client, CELL.PORT, from.port);
-    if (headers?.trusts(this.#address) === true) headers.await(client);
+    if (headers.trusts(this.#address)) headers.await(client);
     else this.#admit(client);
   }
 
@@ -62,23 +60,33 @@ export class Admission {
   /** It is the turn of a client that waits; false when there is no place after all. */
   takeTurn(client: number): boolean {
     const { dialer, waiters } = this.#options;
-    return dialer.find(client, (found) => waiters!.remove(found));
+    return dialer.find(client, (found) => waiters.remove(found));
   }
 
   /** Who the client is, is known now, and is in `#address`. */
   #admit(client: number): void {
     const { table, dialer, limiter, limits, waiters } = this.#options;
     const { words } = this.#address;
-    if (limiter?.admit(words) === false) return dialer.refuse(client, 'rate_limited');
-    const refusal = limits?.enter(words);
-    if (refusal !== undefined) return dialer.refuse(client, refusal);
-    if (limits !== undefined) table.mark(client, FLAG.COUNTED);
-    if (waiters?.mustWait === true || !dialer.find(client)) this.#wait(client);
+    if (!limiter.admit(words)) return dialer.refuse(client, 'rate_limited');
+    const counted = limits.enter(words);
+    if (counted < 0) return dialer.refuse(client, limitRefusalOf(counted));
+    table.setCounted(client, counted);
+    if (waiters.mustWait || !dialer.find(client)) this.#wait(client);
+  }
+
+  /** Has clients counted that came when they did not have to be: the limits have changed. */
+  count(): void {
+    const { table, limits } = this.#options;
+    for (const client of table.having(FLAG.OPEN)) {
+      if (!table.has(client, FLAG.CLIENT | FLAG.WAITS)) continue;
+      table.readAddress(client, this.#address);
+      table.setCounted(client, limits.count(this.#address.words, table.countedOf(client)));
+    }
   }
 
   #wait(client: number): void {
     const { dialer, waiters, counters } = this.#options;
-    const refusal = waiters === undefined ? 'all_full' : waiters.add(client);
+    const refusal = waiters.add(client);
     if (refusal === undefined) counters.clientQueued();
     else dialer.refuse(client, refusal);
   }

@@ -16,6 +16,8 @@ export interface BindOptions {
   /** The variable that gives the address, for the error when it cannot be bound. */
   readonly addressSetting: string;
   readonly tuning: TuningSettings;
+  /** The port is taken by listeners of this daemon, and nobody else's. */
+  readonly isOwnPort?: boolean;
 }
 
 export interface Listener {
@@ -28,11 +30,11 @@ export interface Listener {
  * the same for all. Fails with `ERR_LISTEN`, also when another process listens there and would share the port.
  */
 export function bindListeners(count: number, options: BindOptions): readonly Listener[] {
-  const { sys, address, addressSetting } = options;
+  const { sys, address, addressSetting, isOwnPort = false } = options;
   const listeners: Listener[] = [];
   try {
     // Alone first: a port that is shared by another daemon would give it half of the clients.
-    sys.close(bindOne(options, address, false).fd);
+    if (!isOwnPort) sys.close(bindOne(options, address, false).fd);
     while (listeners.length < count) listeners.push(bindOne(options, listeners[0]?.address ?? address, true));
     for (const { fd } of listeners) must(sys.listen(fd, BACKLOG), 'listen');
     return listeners;

@@ -1,4 +1,10 @@
+import type { GeoSource } from '../../domain/geo.ts';
+import type { GeoResolver } from '../../domain/ports.ts';
+import type { EngineLists } from '../engine-lists.ts';
+import type { RateLimiter } from '../rate-limiter.ts';
 import type { Router } from '../router.ts';
+import type { Admission } from './admission.ts';
+import type { Dialer } from './dialer.ts';
 import type { HeaderReader } from './header-reader.ts';
 import type { Listeners } from './listeners.ts';
 import type { Command, Outbox } from './messages.ts';
@@ -11,11 +17,15 @@ export interface CommandsOptions {
   readonly router: Router;
   readonly sockets: Sockets;
   readonly listeners: Listeners;
-  readonly headers: HeaderReader | undefined;
-  readonly waiters: Waiters | undefined;
-  readonly warm: WarmSockets | undefined;
+  readonly headers: HeaderReader;
+  readonly waiters: Waiters;
+  readonly warm: WarmSockets;
+  readonly dialer: Dialer;
+  readonly admission: Admission;
+  readonly limiter: RateLimiter;
   readonly timers: Timers;
   readonly outbox: Outbox;
+  readonly resolverOf: (source: GeoSource) => GeoResolver;
 }
 
 /** Does what the main thread tells a data thread, and tells it when the thread is drained. */
@@ -34,8 +44,11 @@ export class Commands {
     switch (command.type) {
       case 'route':
         router.apply(command.table);
-        warm?.routed();
+        warm.routed();
         return outbox.tell({ type: 'inForce', version: command.table.version });
+      case 'configure':
+        this.#configure(command.lists);
+        return outbox.tell({ type: 'configured', version: command.version });
       case 'cut':
         return timers.cut(command.tenancy);
       case 'adopt':
@@ -44,13 +57,15 @@ export class Commands {
         if (listeners.release(command.listener))
           outbox.tell({ type: 'released', listener: command.listener });
         return;
+      case 'retire':
+        return this.#retire(command.listener);
       case 'drain':
         return this.#drain();
       case 'close':
         if (!this.#isDraining) this.#drain();
         listeners.abandon();
-        headers?.abandon();
-        waiters?.abandon();
+        headers.abandon();
+        waiters.abandon();
         return timers.closeAll(command.spreadMs);
       default:
         command satisfies never;
@@ -68,12 +83,32 @@ export class Commands {
     if (this.#hasClosed && sockets.clients === 0) outbox.tell({ type: 'drained' });
   }
 
+  /** What goes by the clock is looked at anew; time that has passed counts. */
+  #configure({ trusted, exempt, geo }: Partial<EngineLists>): void {
+    const { router, limiter, headers, dialer, timers, warm, admission, resolverOf } = this.#options;
+    if (trusted !== undefined) headers.trust(trusted);
+    if (exempt !== undefined) limiter.exempt(exempt);
+    if (geo !== undefined) router.geo = resolverOf(geo);
+    dialer.timeoutsChanged();
+    timers.timeoutsChanged();
+    warm.settingsChanged();
+    admission.count();
+  }
+
+  #retire(listener: number): void {
+    const { listeners, outbox } = this.#options;
+    if (!listeners.has(listener)) return;
+    // Said first, as with all of them.
+    outbox.tell({ type: 'retired', listener });
+    listeners.retire(listener);
+  }
+
   #drain(): void {
     const { outbox, listeners, warm } = this.#options;
     this.#isDraining = true;
     // Said first: of two who close one number, the second may close another's.
     outbox.tell({ type: 'closed' });
     listeners.close();
-    warm?.shut();
+    warm.shut();
   }
 }

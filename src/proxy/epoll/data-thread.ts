@@ -1,10 +1,11 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { GeoResolver, MonotonicClock, Random } from '../../domain/ports.ts';
-import type { PoolSettings } from '../../domain/pool.ts';
+import type { GeoSource } from '../../domain/geo.ts';
 import { limitedWarning } from '../../domain/limited-log.ts';
 import { Affinity } from '../affinity.ts';
-import type { ProxyHeaderSettings } from '../proxy-header-settings.ts';
 import { ConnectionLimits, type ConnectionLimitsMemory } from '../connection-limits.ts';
+import type { EngineLists } from '../engine-lists.ts';
+import { engineNumbersIn, type EngineNumbersMemory } from '../engine-numbers.ts';
 import { refusalWarnings } from '../refusal-warnings.ts';
 import { WaitQueue, type WaitQueueMemory } from '../wait-queue.ts';
 import { wakerOf } from './waker.ts';
@@ -12,7 +13,6 @@ import { Waiters } from './waiters.ts';
 import { RateLimiter, type RateLimiterMemory } from '../rate-limiter.ts';
 import { Router } from '../router.ts';
 import { newsOf, openSharedState, type SharedMemory } from '../shared-state.ts';
-import type { Timeouts } from '../timeouts.ts';
 import type { Sys } from '../sys/sys.ts';
 import { LoopClock } from './clock.ts';
 import { Admission } from './admission.ts';
@@ -51,21 +51,14 @@ export interface DataThreadSettings {
   /** Of each thread: wakes it. */
   readonly wakeFds: readonly number[];
   readonly ownRegion: string;
-  readonly bindingTtlMs: number;
-  readonly timeouts: Timeouts;
-  readonly limits: ConnectionLimitsMemory | undefined;
-  readonly queue: WaitQueueMemory | undefined;
-  /** Of the rate limiter, where there is one. */
-  readonly rateLimit: RateLimiterMemory | undefined;
-  /** Of the pool, where there is one. */
-  readonly pool: PoolSettings | undefined;
+  readonly numbers: EngineNumbersMemory;
+  readonly lists: EngineLists;
+  readonly limits: ConnectionLimitsMemory;
+  readonly queue: WaitQueueMemory;
+  readonly rateLimit: RateLimiterMemory;
   readonly pipeBytes: number;
-  /** Descriptors from this number on are not for clients. */
-  readonly clientCeiling: number;
   readonly splices: boolean;
   readonly corksEnds: boolean;
-  readonly logsConnections: boolean;
-  readonly proxyHeaders: ProxyHeaderSettings;
   readonly tuning: TuningSettings;
 }
 
@@ -73,7 +66,7 @@ export interface DataThreadSettings {
 export interface DataThreadPorts {
   readonly sys: Sys;
   readonly port: MessagePort;
-  readonly geo: GeoResolver;
+  readonly resolverOf: (source: GeoSource) => GeoResolver;
   readonly random: Random;
   /** The same clock in every thread. */
   readonly now: MonotonicClock;
@@ -82,9 +75,11 @@ export interface DataThreadPorts {
 /** Accepts, connects and relays until it is told to stop: composes the parts of a data thread and runs its loop. */
 export function runDataThread(
   settings: DataThreadSettings,
-  { sys, port, geo, random, now }: DataThreadPorts,
+  { sys, port, resolverOf, random, now }: DataThreadPorts,
 ): void {
-  const { thread, memory } = settings;
+  const { thread, memory, lists } = settings;
+  const numbers = engineNumbersIn(settings.numbers);
+  const { timeouts, header, binding, queue, pool, log, descriptors } = numbers;
   const state = openSharedState(memory);
   const counters = state.counters[thread]!;
   const outbox = new Outbox(port);
@@ -94,20 +89,18 @@ export function runDataThread(
   const table = new SocketTable(settings.sockets);
   const epoll = must(sys.epollCreate(), 'epoll_create1');
   table.open(epoll, FLAG.HELPER);
-  const affinity = new Affinity({
-    ttlMs: settings.bindingTtlMs,
-    now,
-    memory: memory.affinity,
-    holder: thread + 1,
+  const holder = thread + 1;
+  const affinity = new Affinity({ binding, now, memory: memory.affinity, holder });
+  // Who is accepted in a batch came before it, or while it was at work: its time is as good as any, and costs nothing.
+  const limiter = new RateLimiter({
+    memory: { ...settings.rateLimit, exempt: lists.exempt },
+    now: () => startedMs + clock.ms,
+    holder,
   });
-  const limiter =
-    settings.rateLimit &&
-    // Who is accepted in a batch came before it, or while it was at work: its time is as good as any, and costs nothing.
-    new RateLimiter({ memory: settings.rateLimit, now: () => startedMs + clock.ms, holder: thread + 1 });
-  const limits = settings.limits && new ConnectionLimits(settings.limits, thread + 1);
+  const limits = new ConnectionLimits(settings.limits, numbers.limits, holder);
   const router = new Router({
     ownRegion: settings.ownRegion,
-    geo,
+    geo: resolverOf(lists.geo),
     affinity,
     occupancy: state.occupancy,
     gates: state.gates,
@@ -142,26 +135,24 @@ export function runDataThread(
     onIdle: () => commands.tellWhenDrained(),
   });
   const connector = new Connector({ sys, table, spare, tuning });
-  const warm =
-    settings.pool &&
-    new WarmSockets({
-      sys,
-      table,
-      sockets,
-      announcements,
-      connector,
-      parking,
-      router,
-      clock,
-      random,
-      settings: settings.pool,
-      shares: state.poolShares,
-      shortage: new Shortage(memory.shortages),
-      isCrowded: () => waiters?.mustWait === true,
-      counters: state.poolCounters[thread]!,
-      clientCeiling: settings.clientCeiling,
-      onStale: (backend) => dialer.redial(backend),
-    });
+  const warm = new WarmSockets({
+    sys,
+    table,
+    sockets,
+    announcements,
+    connector,
+    parking,
+    router,
+    clock,
+    random,
+    settings: pool,
+    shares: state.poolShares,
+    shortage: new Shortage(memory.shortages),
+    isCrowded: () => waiters.mustWait,
+    counters: state.poolCounters[thread]!,
+    descriptors,
+    onStale: (backend) => dialer.redial(backend),
+  });
   const relay = new Relay({
     sys,
     table,
@@ -178,33 +169,27 @@ export function runDataThread(
   const warnRefused = refusalWarnings(logger, now);
   const warnLocal = limitedWarning(logger, 'cannot connect, the trouble is local', now);
   const warnExhausted = limitedWarning(logger, 'clients have to wait, accepting is paused', now);
-  const { trusted } = settings.proxyHeaders;
-  const headers =
-    trusted.length === 0
-      ? undefined
-      : new HeaderReader({
-          sys,
-          table,
-          sockets,
-          clock,
-          ...settings.proxyHeaders,
-          onHeader: (client, announcement) => admission.announced(client, announcement),
-          onRefused: (client, problem) => dialer.refuse(client, 'bad_proxy_header', problem),
-        });
-  const waiters =
-    settings.queue === undefined
-      ? undefined
-      : new Waiters({
-          sys,
-          table,
-          sockets,
-          clock,
-          queue: new WaitQueue(settings.queue, thread, wakerOf(sys, settings.wakeFds)),
-          onTurn: (client) => admission.takeTurn(client),
-          onTimeout: (client) => dialer.refuse(client, 'queue_timeout'),
-          onGone: (client) => dialer.endClient(client),
-        });
-  router.onFreed = () => waiters?.stir();
+  const headers = new HeaderReader({
+    sys,
+    table,
+    sockets,
+    clock,
+    trusted: lists.trusted,
+    header,
+    onHeader: (client, announcement) => admission.announced(client, announcement),
+    onRefused: (client, problem) => dialer.refuse(client, 'bad_proxy_header', problem),
+  });
+  const waiters = new Waiters({
+    sys,
+    table,
+    sockets,
+    clock,
+    queue: new WaitQueue(settings.queue, queue, thread, wakerOf(sys, settings.wakeFds)),
+    onTurn: (client) => admission.takeTurn(client),
+    onTimeout: (client) => dialer.refuse(client, 'queue_timeout'),
+    onGone: (client) => dialer.endClient(client),
+  });
+  router.onFreed = () => waiters.stir();
   const headerWriter = new HeaderWriter({ sys, table, sockets, parking, relay, counters });
   const joiner = new Joiner({ table, relay, headerWriter, announcements, router, counters, clock, tuning });
   const dialer: Dialer = new Dialer({
@@ -217,12 +202,12 @@ export function runDataThread(
     router,
     clock,
     outbox,
-    timeouts: settings.timeouts,
-    logsConnections: settings.logsConnections,
+    timeouts,
+    log,
     onLocalTrouble: (tenancy, error) => warnLocal.warn({ tenancy, error }),
     onRefused(reason, client, detail) {
       counters.clientRefused(reason);
-      if (settings.logsConnections) logger.debug({ client: client.text, reason, detail }, 'client refused');
+      if (log.isDetailed) logger.debug({ client: client.text, reason, detail }, 'client refused');
       warnRefused[reason].warn({ reason });
     },
   });
@@ -243,14 +228,14 @@ export function runDataThread(
     clock,
     table,
     spare,
-    clientCeiling: settings.clientCeiling,
+    descriptors,
     backlog: BACKLOG,
     onClient: (fd, from) => admission.accepted(fd, from),
     onExhausted(error) {
       counters.acceptPaused();
       warnExhausted.warn({ error });
       pipes.closeSpare();
-      warm?.yieldDescriptors();
+      warm.yieldDescriptors();
     },
     onClosed: () => commands.listenersClosed(),
   });
@@ -265,7 +250,7 @@ export function runDataThread(
     tuning,
     warm,
     counters,
-    timeouts: settings.timeouts,
+    timeouts,
   });
   const commands: Commands = new Commands({
     router,
@@ -274,8 +259,12 @@ export function runDataThread(
     headers,
     waiters,
     warm,
+    dialer,
+    admission,
+    limiter,
     timers,
     outbox,
+    resolverOf,
   });
   const loop = new Loop({
     sys,

@@ -43,6 +43,18 @@ export class DialList {
     this.#join(before, fd + 1);
   }
 
+  /** What is left of their times has changed, and may be in another order. */
+  reorder(): void {
+    const fds: number[] = [];
+    for (let entry = this.#first; entry !== NONE; entry = this.#table.get(entry - 1, this.#next))
+      fds.push(entry - 1);
+    this.#first = this.#last = NONE;
+    for (const fd of fds.toSorted((a, b) => this.#timeLeft(a) - this.#timeLeft(b))) {
+      this.#join(this.#last, fd + 1);
+      this.#join(fd + 1, NONE);
+    }
+  }
+
   remove(fd: number): void {
     this.#join(this.#table.get(fd, this.#previous), this.#table.get(fd, this.#next));
   }

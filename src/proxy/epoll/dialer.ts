@@ -22,17 +22,17 @@ export interface DialerOptions {
   readonly table: SocketTable;
   readonly sockets: Sockets;
   readonly connector: Connector;
-  /** Absent when no connections are kept warm. */
-  readonly warm: WarmSockets | undefined;
+  readonly warm: WarmSockets;
   readonly joiner: Joiner;
   readonly router: Router;
   readonly clock: LoopClock;
   readonly outbox: Outbox;
+  /** Read anew each time. */
   readonly timeouts: Timeouts;
   readonly onRefused: (reason: RefusalReason, client: IpAddress, detail?: string) => void;
   /** A connect failed for a reason that lies with this machine. */
   readonly onLocalTrouble: (tenancy: number, error: string) => void;
-  readonly logsConnections: boolean;
+  readonly log: { readonly isDetailed: boolean };
 }
 
 /** Why a connect has ended without a connection: an error of the kernel, or that the backend is to be left. */
@@ -129,7 +129,7 @@ export class Dialer {
   }
 
   #established(backend: number, tookMicros: number): void {
-    const { sockets, joiner, logsConnections, onLocalTrouble } = this.#options;
+    const { sockets, joiner, log, onLocalTrouble } = this.#options;
     const table = this.#table;
     const client = table.peerOf(backend);
     const tenancy = table.get(backend, CELL.TENANCY);
@@ -141,7 +141,7 @@ export class Dialer {
       sockets.closeBackend(backend, false);
       return this.#refuse(client, 'local_error');
     }
-    if (logsConnections) this.#log(tenancy, 'client connected to backend');
+    if (log.isDetailed) this.#log(tenancy, 'client connected to backend');
     joiner.join(client, backend, this.#address, tookMicros);
   }
 
@@ -162,6 +162,11 @@ export class Dialer {
   nextTimeoutMs(): number {
     const first = this.#dials.first;
     return first < 0 ? -1 : Math.max(0, this.#timeLeft(first));
+  }
+
+  /** A connect under way keeps the time that it has taken. */
+  timeoutsChanged(): void {
+    this.#dials.reorder();
   }
 
   /** Ends the connects that have taken too long. */
@@ -192,7 +197,7 @@ export class Dialer {
     const { epoch, permit, row } = router;
     const tenancy = router.table.tenancies[row]!;
     if (permit !== NO_PERMIT) outbox.outcome(tenancy, epoch, 'trial');
-    const backend = warm?.take(tenancy) ?? -1;
+    const backend = warm.take(tenancy);
     if (backend < 0) return this.#connect(client, tenancy, row, epoch, permit);
     this.#pair(client, backend, tenancy, epoch, permit);
     this.#established(backend, this.#table.get(backend, CELL.STARTED_US));
@@ -203,8 +208,7 @@ export class Dialer {
     const { connector, router, sockets, clock, warm } = this.#options;
     const table = this.#table;
     let backend = connector.open(router.table, row);
-    if (backend === NO_DESCRIPTORS && warm?.yieldDescriptors() === true)
-      backend = connector.open(router.table, row);
+    if (backend === NO_DESCRIPTORS && warm.yieldDescriptors()) backend = connector.open(router.table, row);
     if (backend < 0) {
       const cause = this.#causeOf(tenancy, backend);
       if (isCharged(cause)) sockets.charge(tenancy, epoch, permit, cause, backend);

@@ -1,21 +1,22 @@
 import type { EligibleSet } from '../../domain/eligibility.ts';
 import type { ListenAddress, Logger, MonotonicClock, ProxyEngine, ThreadReport } from '../../domain/ports.ts';
 import { messageOf } from '../../errors.ts';
-import type { IpAddress } from '../ip-address.ts';
+import type { EngineLists } from '../engine-lists.ts';
 import type { RouteTable } from '../routes.ts';
+import { Agreement } from './agreement.ts';
 import { type BindOptions, bindListeners } from './bind-listener.ts';
 import { ListenerDesk } from './listener-desk.ts';
 import type { Command, Report } from './messages.ts';
 import { DataThread } from './thread-slot.ts';
 import { openWakeFds, wakerOf } from './waker.ts';
-import { ThreadHandle, type ThreadHandleOptions } from './thread-handle.ts';
+import { type CountedClient, ThreadHandle, type ThreadHandleOptions } from './thread-handle.ts';
 import { reclaim, type ReclaimOptions } from './reclaim.ts';
 import { attend, outcomesOf, writeLines } from './thread-reports.ts';
 
 export interface EpollEngineOptions
   extends
     ReclaimOptions,
-    Pick<BindOptions, 'address' | 'addressSetting'>,
+    Pick<BindOptions, 'addressSetting'>,
     Pick<ThreadHandleOptions, 'sys' | 'mostDescriptors' | 'module' | 'moduleData' | 'settings'> {
   readonly threads: number;
   readonly logger: Logger;
@@ -25,11 +26,6 @@ export interface EpollEngineOptions
   /** Whether a success would tell the breaker of an incarnation nothing. */
   readonly isAtEase: (incarnation: string) => boolean;
 }
-
-const RESTART_BASE_MS = 50;
-const RESTART_MAX_MS = 5_000;
-/** A thread that has lived for so long is restarted at once. */
-const GOOD_LIFE_MS = 60_000;
 
 /**
  * The engine of Linux: data threads that run event loops of their own on system calls, told what to do by the main
@@ -50,6 +46,10 @@ export class EpollEngine implements ProxyEngine {
   readonly #desk: ListenerDesk;
   readonly #allReady = Promise.withResolvers<void>();
   readonly #allDrained = Promise.withResolvers<void>();
+  #lists: EngineLists;
+  /** On settings. */
+  readonly #agreement = new Agreement();
+  #address: ListenAddress | undefined;
   #isStarted = false;
   #isDraining = false;
   #closing: { readonly spreadMs: number } | undefined;
@@ -64,6 +64,7 @@ export class EpollEngine implements ProxyEngine {
 
   private constructor(options: EpollEngineOptions) {
     this.#options = options;
+    this.#lists = options.settings.lists;
     this.#threads = Array.from({ length: options.threads }, (_, index) => new DataThread(index));
     this.#wakeFds = openWakeFds(options.sys, options.threads);
     this.#wake = wakerOf(options.sys, this.#wakeFds);
@@ -94,11 +95,30 @@ export class EpollEngine implements ProxyEngine {
     return { alive: this.#threads.filter(({ isReady }) => isReady).length, deaths: this.#deaths };
   }
 
-  async listen(): Promise<ListenAddress> {
-    const { sys, address, addressSetting, threads, settings } = this.#options;
-    const listeners = bindListeners(threads, { sys, address, addressSetting, tuning: settings.tuning });
+  async listen(address: ListenAddress): Promise<ListenAddress> {
+    const { sys, addressSetting, threads, settings } = this.#options;
+    const isOwnPort = address.port === this.#address?.port;
+    const bind = { sys, address, addressSetting, tuning: settings.tuning, isOwnPort };
+    const listeners = bindListeners(threads, bind);
     this.#desk.open(listeners.map(({ fd }) => fd));
-    return listeners[0]!.address;
+    this.#address = listeners[0]!.address;
+    return this.#address;
+  }
+
+  /**
+   * Takes over that the shared numbers have changed, and other lists; resolves when every thread goes by all of them.
+   * Live connections are not touched, and the time that they have spent counts.
+   */
+  reconfigure(lists: EngineLists): Promise<void> {
+    const { geo, ...others } = lists;
+    const news = geo === this.#lists.geo ? others : lists;
+    this.#lists = lists;
+    const agreed = this.#agreement.next();
+    const { version } = this.#agreement;
+    for (const thread of this.#threads)
+      if (thread.isReady) thread.tell({ type: 'configure', version, lists: news });
+    this.#considerConfigured();
+    return agreed;
   }
 
   apply(set: EligibleSet): void {
@@ -136,6 +156,7 @@ export class EpollEngine implements ProxyEngine {
   async #stopThreads(): Promise<void> {
     await Promise.all(this.#threads.flatMap(({ handle }) => handle?.stop() ?? []));
     process.off('exit', this.#haltThreads);
+    this.#agreement.reached(Infinity);
     // Taken out first: sets, cuts and a second close may still come.
     for (const fd of this.#wakeFds.splice(0)) this.#options.sys.close(fd);
   }
@@ -159,6 +180,7 @@ export class EpollEngine implements ProxyEngine {
     try {
       thread.handle = new ThreadHandle({
         ...this.#options,
+        settings: { ...this.#options.settings, lists: this.#lists },
         thread: thread.index,
         wakeFds: this.#wakeFds,
         wake: this.#wake,
@@ -183,12 +205,17 @@ export class EpollEngine implements ProxyEngine {
       case 'inForce':
         thread.version = report.version;
         return this.#considerInForce();
+      case 'configured':
+        thread.configured = report.version;
+        return this.#considerConfigured();
       case 'outcomes':
         return this.#heard(report.cells);
       case 'log':
         return writeLines(report.lines, thread.index, directory.slots, logger);
       case 'released':
-        return this.#desk.released(report.listener);
+        return this.#desk.released(report.listener, thread);
+      case 'retired':
+        return this.#desk.retired(report.listener, thread);
       case 'closed':
         return this.#desk.closed(thread);
       case 'drained':
@@ -203,6 +230,9 @@ export class EpollEngine implements ProxyEngine {
     thread.isReady = true;
     thread.readySinceMs = this.#options.now();
     const newest = this.#tables.at(-1);
+    const { version } = this.#agreement;
+    // It may have changed since the thread was made.
+    if (version > 0) thread.tell({ type: 'configure', version, lists: this.#lists });
     if (newest !== undefined) thread.tell({ type: 'route', table: newest });
     if (this.#closing !== undefined) thread.tell({ type: 'close', ...this.#closing });
     else if (this.#isDraining) thread.tell({ type: 'drain' });
@@ -210,11 +240,9 @@ export class EpollEngine implements ProxyEngine {
     if (this.#threads.every(({ isReady }) => isReady)) this.#allReady.resolve();
   }
 
-  #died(thread: DataThread, error: unknown, counted: readonly IpAddress[]): void {
+  #died(thread: DataThread, error: unknown, counted: readonly CountedClient[]): void {
     const { logger, state, now } = this.#options;
-    thread.handle = undefined;
-    thread.isReady = false;
-    thread.version = -1;
+    thread.died(now());
     if (!this.#isStarted) return this.#allReady.reject(error);
     this.#deaths++;
     const connections = state.counters[thread.index]!.total('active');
@@ -224,21 +252,20 @@ export class EpollEngine implements ProxyEngine {
     );
     reclaim(thread.index, counted, this.#options, this.#wake);
     this.#considerInForce();
+    this.#considerConfigured();
     this.#desk.left(thread);
     if (this.#isDraining) {
       thread.isDrained = true;
       return this.#resolveWhenDrained();
     }
-    if (now() - thread.readySinceMs >= GOOD_LIFE_MS) thread.failures = 0;
     this.#restartLater(thread);
   }
 
   #restartLater(thread: DataThread): void {
-    const delayMs = Math.min(RESTART_MAX_MS, RESTART_BASE_MS * 2 ** Math.min(thread.failures++, 10));
     const restart = setTimeout(() => {
       this.#restarts.delete(restart);
       this.#spawn(thread);
-    }, delayMs);
+    }, thread.nextRestartMs());
     this.#restarts.add(restart);
   }
 
@@ -247,6 +274,11 @@ export class EpollEngine implements ProxyEngine {
     const outcomes = outcomesOf(cells, directory.slots);
     onOutcomes(outcomes);
     attend(outcomes, directory.slots, state.attention, isAtEase);
+  }
+
+  #considerConfigured(): void {
+    const ready = this.#threads.filter(({ isReady }) => isReady);
+    this.#agreement.reached(Math.min(...ready.map(({ configured }) => configured)));
   }
 
   /** Every thread has taken a newer table over: the older ones are history. */

@@ -3,7 +3,6 @@ import type { ProxyHeader } from '../../domain/proxy-protocol/header.ts';
 import { LONGEST_HEADER_BYTES, parseProxyHeader } from '../../domain/proxy-protocol/parse-header.ts';
 import { type Announcement, announcementOf } from '../../domain/proxy-protocol/relayed-header.ts';
 import type { IpAddress } from '../ip-address.ts';
-import type { ProxyHeaderSettings } from '../proxy-header-settings.ts';
 import type { Pointer, Sys } from '../sys/sys.ts';
 import type { LoopClock } from './clock.ts';
 import { DialList } from './dial-list.ts';
@@ -11,7 +10,11 @@ import { AGAIN, errorNameOf } from './errno.ts';
 import { CELL, FLAG, type SocketTable } from './socket-table.ts';
 import type { Sockets } from './sockets.ts';
 
-export interface HeaderReaderOptions extends ProxyHeaderSettings {
+export interface HeaderReaderOptions {
+  /** Networks from where every connection has to begin with one; from elsewhere it is the client's own data. */
+  readonly trusted: readonly string[];
+  /** Time for one to come; read anew each time. */
+  readonly header: { readonly timeoutMs: number };
   readonly sys: Sys;
   readonly table: SocketTable;
   readonly sockets: Sockets;
@@ -33,7 +36,7 @@ export interface HeaderReaderOptions extends ProxyHeaderSettings {
 export class HeaderReader {
   readonly #options: HeaderReaderOptions;
   readonly #table: SocketTable;
-  readonly #trusted: CidrSet;
+  #trusted: CidrSet | undefined;
   readonly #awaited: DialList;
   readonly #memory = new ArrayBuffer(LONGEST_HEADER_BYTES);
   readonly #bytes = new Uint8Array(this.#memory);
@@ -42,7 +45,7 @@ export class HeaderReader {
   constructor(options: HeaderReaderOptions) {
     this.#options = options;
     this.#table = options.table;
-    this.#trusted = new CidrSet(options.trusted);
+    this.trust(options.trusted);
     this.#buffer = options.sys.addressOf(this.#memory);
     this.#awaited = new DialList(
       options.table,
@@ -52,8 +55,13 @@ export class HeaderReader {
     );
   }
 
+  /** Trusts other networks from now on; who is awaited has to go on as he was to begin. */
+  trust(networks: readonly string[]): void {
+    this.#trusted = networks.length === 0 ? undefined : new CidrSet(networks);
+  }
+
   trusts(address: IpAddress): boolean {
-    return this.#trusted.contains(address.words);
+    return this.#trusted !== undefined && this.#trusted.contains(address.words);
   }
 
   /** Takes a client over that has just been accepted. */
@@ -94,7 +102,7 @@ export class HeaderReader {
 
   /** Turns those away whose header has not come in time. */
   expire(): void {
-    const { timeoutMs } = this.#options;
+    const { timeoutMs } = this.#options.header;
     for (let fd = this.#awaited.first; fd >= 0 && this.#timeLeft(fd) <= 0; fd = this.#awaited.first)
       this.#refuse(fd, `does not come within ${timeoutMs} ms`);
   }
@@ -108,8 +116,8 @@ export class HeaderReader {
   }
 
   #timeLeft(fd: number): number {
-    const { clock, timeoutMs } = this.#options;
-    return timeoutMs - clock.since(this.#table.get(fd, CELL.SINCE));
+    const { clock, header } = this.#options;
+    return header.timeoutMs - clock.since(this.#table.get(fd, CELL.SINCE));
   }
 
   #take(fd: number, header: ProxyHeader, isWatched: boolean): void {

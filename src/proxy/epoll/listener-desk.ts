@@ -12,11 +12,14 @@ interface Entry {
   /** Index of the thread that it was made for. */
   readonly owner: number;
   holder: Acceptor | undefined;
+  /** Another one has taken its place. */
+  isRetired: boolean;
 }
 
 /**
  * Who accepts from which listener: its own thread, or another one as long as that is away, so that no client waits
- * in the queue of a dead one. After the end of accepting, none is left that nobody holds.
+ * in the queue of a dead one. After the end of accepting, or once others have taken their place, none is left that
+ * nobody holds.
  */
 export class ListenerDesk {
   readonly #acceptors: readonly Acceptor[];
@@ -29,23 +32,37 @@ export class ListenerDesk {
     this.#close = close;
   }
 
-  /** One listener a thread, in their order. */
+  /** One listener a thread, in their order; those that there are already are closed when they are accepted from. */
   open(fds: readonly number[]): void {
-    this.#entries = fds.map((fd, owner): Entry => ({ fd, owner, holder: undefined }));
-    for (const entry of this.#entries) this.#assign(entry);
+    const [before, added] = [this.#entries, fds.map(newEntry)];
+    this.#entries = [...before, ...added];
+    for (const entry of added) this.#assign(entry);
+    for (const entry of before) {
+      entry.isRetired = true;
+      if (entry.holder === undefined) this.#assign(entry);
+      else entry.holder.tell({ type: 'retire', listener: entry.fd });
+    }
   }
 
   /** A thread has come: it gets its listener, as soon as its stand-in has let go of it. */
   arrived(acceptor: Acceptor): void {
     for (const entry of this.#entries) {
       if (entry.holder === undefined) this.#assign(entry);
-      else if (entry.owner === acceptor.index && entry.holder !== acceptor)
+      else if (entry.owner === acceptor.index && entry.holder !== acceptor && !entry.isRetired)
         entry.holder.tell({ type: 'release', listener: entry.fd });
     }
   }
 
-  released(fd: number): void {
-    for (const entry of this.#entries) if (entry.fd === fd) this.#assign(entry);
+  /** A thread has let go of one. Its number alone would not do: that of one that is closed may be another's by now. */
+  released(fd: number, acceptor: Acceptor): void {
+    const entry = this.#entries.find((one) => one.fd === fd && one.holder === acceptor);
+    if (entry !== undefined) this.#assign(entry);
+  }
+
+  /** A thread closes one that has been replaced. */
+  retired(fd: number, acceptor: Acceptor): void {
+    const entry = this.#entries.find((one) => one.fd === fd && one.holder === acceptor && one.isRetired);
+    this.#entries = this.#entries.filter((other) => other !== entry);
   }
 
   /** A thread has died: somebody else accepts for it. */
@@ -66,7 +83,7 @@ export class ListenerDesk {
 
   #assign(entry: Entry): void {
     entry.holder = undefined;
-    if (this.#isRetired) {
+    if (this.#isRetired || entry.isRetired) {
       this.#entries = this.#entries.filter((other) => other !== entry);
       this.#close(entry.fd);
       return;
@@ -78,4 +95,8 @@ export class ListenerDesk {
     entry.holder = acceptor;
     acceptor.tell({ type: 'adopt', listener: entry.fd });
   }
+}
+
+function newEntry(fd: number, owner: number): Entry {
+  return { fd, owner, holder: undefined, isRetired: false };
 }

@@ -21,8 +21,8 @@ export interface ListenersOptions {
   readonly clock: LoopClock;
   readonly table: SocketTable;
   readonly spare: Spare;
-  /** Descriptors from this number on are not for clients: what accepts no client still has to work. */
-  readonly clientCeiling: number;
+  /** Descriptors from this number on, read anew each time, are not for clients: what accepts no client still has to work. */
+  readonly descriptors: { readonly clientCeiling: number };
   /** Clients that may wait in the queue of a listener. */
   readonly backlog: number;
   readonly onClient: (fd: number, from: SocketAddress) => void;
@@ -39,6 +39,7 @@ export class Listeners {
   readonly #from: SocketAddress;
   /** By listener that is to be closed: how many of its queue may still be accepted. */
   readonly #closing = new Map<number, number>();
+  #isClosingAll = false;
   #pausedAt: number | undefined;
 
   constructor(options: ListenersOptions) {
@@ -67,12 +68,14 @@ export class Listeners {
    * the listener is closed later.
    */
   close(): void {
-    const { table, backlog } = this.#options;
-    for (const fd of this.#fds) {
-      // From now on nobody else would close it.
-      table.open(fd, FLAG.HELPER);
-      this.#closing.set(fd, backlog);
-    }
+    this.#isClosingAll = true;
+    for (const fd of this.#fds) if (!this.#closing.has(fd)) this.#beginToClose(fd);
+    this.#closeEmptied();
+  }
+
+  /** Does the same with one of them; the others go on. */
+  retire(fd: number): void {
+    this.#beginToClose(fd);
     this.#closeEmptied();
   }
 
@@ -97,9 +100,9 @@ export class Listeners {
   /** Goes on accepting when the pause is over. */
   run(): void {
     if (this.nextMs() !== 0) return;
-    const { spare, clock, clientCeiling } = this.#options;
+    const { spare, clock, descriptors } = this.#options;
     const lowestFree = spare.renew();
-    const isOver = lowestFree >= 0 && lowestFree < clientCeiling;
+    const isOver = lowestFree >= 0 && lowestFree < descriptors.clientCeiling;
     this.#pausedAt = isOver ? undefined : clock.tick;
     if (!isOver) return;
     for (const fd of this.#fds) this.#control(EPOLL.MODIFY, fd, EPOLL.IN);
@@ -113,7 +116,14 @@ export class Listeners {
       if (this.#pausedAt !== undefined) return;
       this.#end(fd);
     }
-    this.#options.onClosed();
+    if (this.#isClosingAll) this.#options.onClosed();
+  }
+
+  #beginToClose(fd: number): void {
+    const { table, backlog } = this.#options;
+    // From now on nobody else would close it.
+    table.open(fd, FLAG.HELPER);
+    this.#closing.set(fd, backlog);
   }
 
   #end(fd: number): void {
@@ -126,13 +136,13 @@ export class Listeners {
 
   /** True when there may be more to accept at once. */
   #acceptSome(fd: number): boolean {
-    const { sys, spare, clientCeiling, onClient } = this.#options;
+    const { sys, spare, descriptors, onClient } = this.#options;
     for (let count = 0; count < ACCEPTS_PER_TURN; count++) {
       const room = spare.restore();
       const client = room < 0 ? room : sys.accept(fd, this.#from.pointer);
       if (client >= 0) {
         onClient(client, this.#from);
-        if (client >= clientCeiling) return this.#pause(RESERVED);
+        if (client >= descriptors.clientCeiling) return this.#pause(RESERVED);
       } else if (client === AGAIN) return false;
       else if (isExhaustion(client)) return this.#pause(errorNameOf(client));
       else if (isMistake(client)) must(client, 'accept4');

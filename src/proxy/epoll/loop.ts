@@ -33,10 +33,10 @@ export interface LoopOptions {
   readonly clock: LoopClock;
   readonly listeners: Listeners;
   readonly dialer: Dialer;
-  readonly headers: HeaderReader | undefined;
-  readonly waiters: Waiters | undefined;
+  readonly headers: HeaderReader;
+  readonly waiters: Waiters;
   readonly relay: Relay;
-  readonly warm: WarmSockets | undefined;
+  readonly warm: WarmSockets;
   readonly timers: Timers;
   readonly outbox: Outbox;
   readonly onCommand: (command: Command) => void;
@@ -85,8 +85,8 @@ export class Loop {
       relay.takeTurns();
       timers.run();
       if (this.#isWoken) this.#readCommands();
-      waiters?.serve();
-      warm?.run();
+      waiters.serve();
+      warm.run();
       outbox.flush();
     }
   }
@@ -112,13 +112,13 @@ export class Loop {
     // A reset hangs up as well, and is no FIN.
     if ((events & (EPOLL.READ_HANG_UP | EPOLL.ERROR)) === EPOLL.READ_HANG_UP) table.mark(fd, FLAG.HUNG_UP);
     if (table.has(fd, FLAG.CONNECTING | FLAG.WARM)) {
-      if (table.has(fd, FLAG.WARM)) return warm!.happened(fd, events);
+      if (table.has(fd, FLAG.WARM)) return warm.happened(fd, events);
       if ((events & (EPOLL.ERROR | EPOLL.HANG_UP)) !== 0) dialer.refused(fd);
       else if ((events & EPOLL.OUT) !== 0) dialer.connected(fd);
       return;
     }
-    if (table.has(fd, FLAG.WAITS)) return this.#options.waiters!.look(fd, (events & GONE) !== 0);
-    if (table.has(fd, FLAG.AWAITS_HEADER)) return headers!.look(fd, (events & ENDS) !== 0);
+    if (table.has(fd, FLAG.WAITS)) return this.#options.waiters.look(fd, (events & GONE) !== 0);
+    if (table.has(fd, FLAG.AWAITS_HEADER)) return headers.look(fd, (events & ENDS) !== 0);
     const generation = table.get(fd, CELL.GENERATION);
     if ((events & EPOLL.ERROR) !== 0) relay.errored(fd);
     else if ((events & EPOLL.OUT) !== 0 && table.has(table.peerOf(fd), FLAG.BLOCKED))
@@ -130,7 +130,7 @@ export class Loop {
   #readCommands(): void {
     const { sys, wakeFd, port, waiters, onCommand } = this.#options;
     this.#isWoken = false;
-    waiters?.stir();
+    waiters.stir();
     sys.read(wakeFd, this.#wakeAt, WAKE_BYTES);
     for (;;) {
       const received = receiveMessageOnPort(port);

@@ -1,17 +1,22 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { FailureCause } from '../../domain/outcome.ts';
 import type { Logger } from '../../domain/ports.ts';
+import type { EngineLists } from '../engine-lists.ts';
 import type { RouteTable } from '../routes.ts';
 
 /** What a data thread is told; each message is followed by a write to its eventfd. */
 export type Command =
   | { readonly type: 'route'; readonly table: RouteTable }
+  /** The shared numbers have changed, and these lists: says so when it goes by all of them. */
+  | { readonly type: 'configure'; readonly version: number; readonly lists: Partial<EngineLists> }
   /** Ends the connections of a backend. */
   | { readonly type: 'cut'; readonly tenancy: number }
   /** Accepts from a listener from now on, and owns it. */
   | { readonly type: 'adopt'; readonly listener: number }
   /** Gives a listener back, open. */
   | { readonly type: 'release'; readonly listener: number }
+  /** Accepts who has come to a listener already, and closes it. */
+  | { readonly type: 'retire'; readonly listener: number }
   /** Accepts who has come already, closes its listeners, and says when the last client has gone. */
   | { readonly type: 'drain' }
   /** Drains, and ends what is left over this time. */
@@ -46,9 +51,12 @@ export const OUTCOME_CELLS = 4;
 export type Report =
   | { readonly type: 'ready' }
   | { readonly type: 'inForce'; readonly version: number }
+  | { readonly type: 'configured'; readonly version: number }
   | { readonly type: 'outcomes'; readonly cells: readonly number[] }
   | { readonly type: 'log'; readonly lines: readonly LogLine[] }
   | { readonly type: 'released'; readonly listener: number }
+  /** It is about to close one. */
+  | { readonly type: 'retired'; readonly listener: number }
   /** It is about to close its listeners. */
   | { readonly type: 'closed' }
   /** Its listeners are closed and its last client has gone. */

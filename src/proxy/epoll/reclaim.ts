@@ -2,19 +2,21 @@ import type { OutcomeSink } from '../../domain/ports.ts';
 import type { Affinity } from '../affinity.ts';
 import type { ConnectionLimits } from '../connection-limits.ts';
 import type { Directory } from '../directory.ts';
-import type { IpAddress } from '../ip-address.ts';
+import type { EngineNumbers } from '../engine-numbers.ts';
 import { WaitQueue, type WaitQueueMemory } from '../wait-queue.ts';
 import type { RateLimiter } from '../rate-limiter.ts';
 import type { ScoreNews } from '../score-news.ts';
 import type { SharedState } from '../shared-state.ts';
+import type { CountedClient } from './thread-handle.ts';
 
 export interface ReclaimOptions {
   readonly directory: Directory;
   readonly state: SharedState;
   readonly affinity: Affinity;
-  readonly limiter: RateLimiter | undefined;
-  readonly limits: ConnectionLimits | undefined;
-  readonly queue: WaitQueueMemory | undefined;
+  readonly limiter: RateLimiter;
+  readonly limits: ConnectionLimits;
+  readonly queue: WaitQueueMemory;
+  readonly numbers: Pick<EngineNumbers, 'queue'>;
   /** What the main thread tells the data threads of slots. */
   readonly news: ScoreNews;
   readonly onOutcomes: OutcomeSink;
@@ -30,11 +32,11 @@ export interface ReclaimOptions {
  */
 export function reclaim(
   thread: number,
-  counted: readonly IpAddress[],
+  counted: readonly CountedClient[],
   options: ReclaimOptions,
   wake: (thread: number) => void,
 ): void {
-  const { directory, state, affinity, limiter, limits, queue, news, onOutcomes } = options;
+  const { directory, state, affinity, limiter, limits, queue, numbers, news, onOutcomes } = options;
   const { gates, occupancy } = state;
   const counters = state.counters[thread]!;
   const { warm } = state.poolCounters[thread]!;
@@ -51,10 +53,10 @@ export function reclaim(
   }
   counters.clientEnded(counters.total('active'));
   affinity.threadDied(thread + 1);
-  limiter?.threadDied(thread + 1);
-  limits?.threadDied(thread + 1);
-  for (const { words } of counted) limits?.leave(words);
-  if (queue !== undefined) new WaitQueue(queue, thread, wake).threadDied();
+  limiter.threadDied(thread + 1);
+  limits.threadDied(thread + 1);
+  for (const { address, counted: where } of counted) limits.leave(address.words, where);
+  new WaitQueue(queue, numbers.queue, thread, wake).threadDied();
   const trials = directory.slots
     .occupants()
     .filter(({ slot }) => gates.hasTaken(slot))

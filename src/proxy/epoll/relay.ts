@@ -34,7 +34,7 @@ export interface RelayOptions {
   readonly counters: Counters;
   readonly clock: LoopClock;
   readonly tuning: Tuning;
-  readonly warm: WarmSockets | undefined;
+  readonly warm: WarmSockets;
   /** Whether bulk goes through pipes, never seen by this process. */
   readonly splices: boolean;
   /** Whether the last bytes before a FIN that has come already wait for it, to leave as one segment. */
@@ -135,13 +135,13 @@ export class Relay {
     const { warm } = this.#options;
     const flags = table.flagsOf(source);
     const isUnused = (flags & FLAG.UNUSED) !== 0;
-    if (isUnused && warm!.isGone(source)) return false;
+    if (isUnused && warm.isGone(source)) return false;
     const hasHungUp = (flags & FLAG.HUNG_UP) !== 0;
     const more = hasHungUp && this.#options.corksEnds ? MSG_MORE : 0;
     const read = this.#sys.transfer(source, sink, this.#buffer, READ_BYTES, more);
     if (read <= 0) return this.#notRead(source, sink, read);
     const sent = this.#sent[0]!;
-    if (isUnused && !warm!.begins(source, sink, sent, this.#bytes.subarray(0, read))) return false;
+    if (isUnused && !warm.begins(source, sink, sent, this.#bytes.subarray(0, read))) return false;
     this.#hasRead(source, sink);
     if (sent > 0) this.#count(source, sent);
     if (sent < read) {
@@ -252,7 +252,7 @@ export class Relay {
   }
 
   #readEnded(source: number, sink: number): void {
-    if (this.#table.has(source, FLAG.UNUSED)) return this.#options.warm!.ended(source, false);
+    if (this.#table.has(source, FLAG.UNUSED)) return this.#options.warm.ended(source, false);
     this.#table.unmark(source, FLAG.READABLE);
     this.#table.mark(source, FLAG.READ_ENDED);
     this.#touch(source);
@@ -273,7 +273,7 @@ export class Relay {
   /** Its connection is gone, and all that it had said has been read. @param error below zero; 0 after a write that failed */
   #broke(source: number, error: number): void {
     const { sockets, warm } = this.#options;
-    if (this.#table.has(source, FLAG.UNUSED)) return warm!.ended(source, true);
+    if (this.#table.has(source, FLAG.UNUSED)) return warm.ended(source, true);
     if ((this.#table.flagsOf(source) & (FLAG.CLIENT | FLAG.SETTLED)) === 0) {
       if (this.#table.has(source, FLAG.ASKED)) sockets.failed(source, 'reset', error);
       else sockets.succeeded(source);

@@ -41,14 +41,14 @@ export const FLAG = {
   TAKES_V2: 0x4_0000,
   /** Client's side: it waits for a place at a backend. */
   WAITS: 0x8_0000,
-  /** Client's side: it is counted by the limits of connections. */
-  COUNTED: 0x10_0000,
+  /** Client's side: `Announcements` has something of it. */
+  ANNOUNCED: 0x10_0000,
   /** Backend's side: in the pool, or on the way there; nobody's. */
   WARM: 0x20_0000,
   /** Both sides: the connection is from the pool, and nothing has gone through it. */
   UNUSED: 0x40_0000,
-  /** Client's side: `Announcements` has something of it. */
-  ANNOUNCED: 0x80_0000,
+  /** Client's side, two bits: where the limits of connections count it, as `COUNTED` has it. */
+  COUNTED: 0x180_0000,
 } as const;
 
 /** What a row holds. */
@@ -94,6 +94,7 @@ export const CELL = {
 } as const;
 
 const ROW_SHIFT = 4;
+const COUNTED_SHIFT = 23;
 const ADDRESS_WORDS = 4;
 
 export type SocketTableMemory = Int32Array<SharedArrayBuffer>;
@@ -159,6 +160,16 @@ export class SocketTable {
 
   unmark(fd: number, flags: number): void {
     this.#cells[fd << ROW_SHIFT]! &= ~flags;
+  }
+
+  /** Where the limits of connections count a client. */
+  countedOf(client: number): number {
+    return (this.flagsOf(client) & FLAG.COUNTED) >> COUNTED_SHIFT;
+  }
+
+  setCounted(client: number, counted: number): void {
+    this.unmark(client, FLAG.COUNTED);
+    this.mark(client, counted << COUNTED_SHIFT);
   }
 
   /** Takes a descriptor over; false when its number is beyond the table. */

@@ -26,7 +26,7 @@ export interface SocketsOptions {
   readonly pipes: Pipes;
   readonly router: Router;
   readonly counters: Counters;
-  readonly limits: ConnectionLimits | undefined;
+  readonly limits: ConnectionLimits;
   readonly announcements: Announcements;
   readonly attention: Attention;
   readonly outbox: Outbox;
@@ -100,10 +100,12 @@ export class Sockets {
   }
 
   #countOut(client: number): void {
+    const { table, limits } = this.#options;
+    const counted = table.countedOf(client);
     // First: who buries this thread would count it out again.
-    this.#options.table.unmark(client, FLAG.COUNTED);
-    this.#options.table.readAddress(client, this.#address);
-    this.#options.limits!.leave(this.#address.words);
+    table.unmark(client, FLAG.COUNTED);
+    table.readAddress(client, this.#address);
+    limits.leave(this.#address.words, counted);
   }
 
   /** Ends the backend's side and gives its place back. */

@@ -6,6 +6,12 @@ import type { Command, Report } from './messages.ts';
 import { Resetter } from './resetter.ts';
 import { FLAG, newSocketTableMemory, SocketTable } from './socket-table.ts';
 
+/** A client, and where the limits of connections count it. */
+export interface CountedClient {
+  readonly address: IpAddress;
+  readonly counted: number;
+}
+
 export interface ThreadHandleOptions {
   readonly sys: Sys;
   readonly thread: number;
@@ -21,7 +27,7 @@ export interface ThreadHandleOptions {
   readonly wake: (thread: number) => void;
   readonly onReport: (report: Report) => void;
   /** It has ended by itself, which it never should. @param counted its clients that limits count */
-  readonly onDied: (error: unknown, counted: readonly IpAddress[]) => void;
+  readonly onDied: (error: unknown, counted: readonly CountedClient[]) => void;
 }
 
 /** A data thread as the main thread sees it: told by messages, buried by its table. */
@@ -68,10 +74,11 @@ export class ThreadHandle {
     const { sys } = this.#options;
     // What it had open is the process's, and nobody else would ever close it. Resets: nothing was finished orderly.
     const resetter = new Resetter(sys);
-    const counted: IpAddress[] = [];
+    const counted: CountedClient[] = [];
     for (let fd = 0; fd <= this.#table.highest; fd++) {
       if (!this.#table.has(fd, FLAG.OPEN | FLAG.HELPER)) continue;
-      if (this.#table.has(fd, FLAG.COUNTED)) counted.push(this.#addressOf(fd));
+      if (this.#table.has(fd, FLAG.COUNTED))
+        counted.push({ address: this.#addressOf(fd), counted: this.#table.countedOf(fd) });
       if (this.#table.has(fd, FLAG.OPEN)) resetter.prepare(fd);
       sys.close(fd);
     }

@@ -17,19 +17,20 @@ export interface TimersOptions {
   readonly table: SocketTable;
   readonly sockets: Sockets;
   readonly dialer: Dialer;
-  readonly headers: HeaderReader | undefined;
-  readonly waiters: Waiters | undefined;
+  readonly headers: HeaderReader;
+  readonly waiters: Waiters;
   readonly listeners: Listeners;
   readonly tuning: Tuning;
-  readonly warm: WarmSockets | undefined;
+  readonly warm: WarmSockets;
   readonly counters: Counters;
+  /** Read anew each time. */
   readonly timeouts: Timeouts;
 }
 
 /** What happens by the clock: no timer a connection, but lists and sweeps that a batch ends with. */
 export class Timers {
   readonly #options: TimersOptions;
-  readonly #sweepMs: number;
+  #sweepMs: number;
   #sweptAt: number;
   #closing:
     | { readonly victims: readonly number[]; readonly startedAt: number; readonly spreadMs: number }
@@ -47,19 +48,24 @@ export class Timers {
     const { dialer, headers, waiters, listeners, sockets, warm } = this.#options;
     const sweep = sockets.clients > 0 ? Math.max(0, this.#sweepMs - this.#sinceSweep()) : -1;
     const own = soonest(sweep, this.#nextCloseMs());
-    const dials = soonest(dialer.nextTimeoutMs(), headers?.nextTimeoutMs() ?? -1);
-    const waits = soonest(listeners.nextMs(), waiters?.nextTimeoutMs() ?? -1);
-    return soonest(soonest(soonest(dials, waits), own), warm?.nextMs() ?? -1);
+    const dials = soonest(dialer.nextTimeoutMs(), headers.nextTimeoutMs());
+    const waits = soonest(listeners.nextMs(), waiters.nextTimeoutMs());
+    return soonest(soonest(soonest(dials, waits), own), warm.nextMs());
   }
 
   run(): void {
     const { dialer, headers, waiters, listeners, sockets } = this.#options;
     dialer.expire();
-    headers?.expire();
-    waiters?.expire();
+    headers.expire();
+    waiters.expire();
     listeners.run();
     if (this.#closing !== undefined) this.#closeDue();
     if (sockets.clients > 0 && this.#sinceSweep() >= this.#sweepMs) this.#sweep();
+  }
+
+  /** Connections keep the time that has passed. */
+  timeoutsChanged(): void {
+    this.#sweepMs = sweepIntervalMs(this.#options.timeouts);
   }
 
   /** Ends every connection, evenly over a time. */

@@ -134,7 +134,7 @@ export class Waiters {
 
   #timeLeft(client: number): number {
     const { clock, queue } = this.#options;
-    return queue.memory.config.timeoutMs - clock.since(this.#table.get(client, CELL.SINCE));
+    return queue.bounds.timeoutMs - clock.since(this.#table.get(client, CELL.SINCE));
   }
 
   #publish(): void {

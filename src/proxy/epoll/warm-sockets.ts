@@ -1,5 +1,6 @@
 import type { PoolSettings } from '../../domain/pool.ts';
 import type { Random } from '../../domain/ports.ts';
+import type { PoolSwitch } from '../engine-numbers.ts';
 import { NO_PERMIT } from '../gates.ts';
 import type { Occupancy } from '../occupancy.ts';
 import type { PoolCounters } from '../pool-counters.ts';
@@ -26,15 +27,16 @@ export interface WarmSocketsOptions {
   readonly parking: Parking;
   readonly router: Router;
   readonly clock: LoopClock;
-  readonly settings: PoolSettings;
+  /** Read anew each time. */
+  readonly settings: PoolSettings & PoolSwitch;
   readonly shares: Occupancy;
   readonly counters: PoolCounters;
   readonly random: Random;
   readonly shortage: Shortage;
   /** Whether clients wait for places. */
   readonly isCrowded: () => boolean;
-  /** Descriptors from this number on are not for clients. */
-  readonly clientCeiling: number;
+  /** Descriptors from this number on, read anew each time, are not for clients. */
+  readonly descriptors: { readonly clientCeiling: number };
   /** A connection of the pool was dead when it was to be used; its client waits for another one. */
   readonly onStale: (backend: number) => void;
 }
@@ -74,7 +76,8 @@ export class WarmSockets {
 
   /** A connected socket for a client of the backend that the router has just picked, or below zero. */
   take(tenancy: number): number {
-    const { table, router, clock } = this.#options;
+    const { table, router, clock, settings } = this.#options;
+    if (!settings.isOn) return -1;
     // A trial is to show that the backend can be connected to, and headers are not of the pool.
     if (router.permit !== NO_PERMIT || router.table.headers[router.row] !== 0) return -1;
     const fd = this.#pool.take(tenancy);
@@ -142,6 +145,12 @@ export class WarmSockets {
     onStale(fd);
   }
 
+  /** They say otherwise than before: what is too much is closed. */
+  settingsChanged(): void {
+    if (this.#options.settings.isOn) this.#pool.settingsChanged();
+    else this.#pool.clear();
+  }
+
   /** A new set is in force in this thread. */
   routed(): void {
     const { router } = this.#options;
@@ -175,8 +184,8 @@ export class WarmSockets {
   }
 
   #connect(tenancy: number): number | undefined {
-    const { connector, router, sockets, table, clientCeiling } = this.#options;
-    const ceiling = Math.floor(clientCeiling * CEILING_SHARE);
+    const { connector, router, sockets, table, descriptors } = this.#options;
+    const ceiling = Math.floor(descriptors.clientCeiling * CEILING_SHARE);
     const fd = connector.openWarm(router.table, router.rowOfTenancy(tenancy), ceiling);
     if (fd < 0) return undefined;
     table.set(fd, CELL.TENANCY, tenancy);
@@ -187,14 +196,14 @@ export class WarmSockets {
 
   /** The client has left without having sent or been sent anything: what it had is as good as new. */
   #left(client: number, isReset: boolean): void {
-    const { table, sockets, clock } = this.#options;
+    const { table, sockets, clock, settings } = this.#options;
     const backend = table.peerOf(client);
     const tenancy = table.get(backend, CELL.TENANCY);
     const ageMs = clock.since(table.get(backend, CELL.BORN));
     const tookMs = table.get(backend, CELL.STARTED_US) / US_PER_MS;
     table.unmark(backend, FLAG.UNUSED | FLAG.READABLE);
     const isSound = this.#look(backend) === AGAIN && !table.has(backend, FLAG.URGENT);
-    const isBack = isSound && this.#pool.giveBack(tenancy, backend, ageMs, tookMs);
+    const isBack = isSound && settings.isOn && this.#pool.giveBack(tenancy, backend, ageMs, tookMs);
     if (isBack) {
       table.mark(backend, FLAG.WARM);
       sockets.leave(slotOfTenancy(tenancy), NO_PERMIT);

@@ -27,6 +27,12 @@ export class DialClock {
     this.#dials.delete(dial);
   }
 
+  /** Deadlines have changed. */
+  deadlinesChanged(): void {
+    this.close();
+    this.#waitForNext();
+  }
+
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -44,6 +50,10 @@ export class DialClock {
       this.#dials.delete(dial);
       dial.dialExpired();
     }
+    this.#waitForNext();
+  }
+
+  #waitForNext(): void {
     let nextMs = Infinity;
     for (const { dialDeadlineMs } of this.#dials) nextMs = Math.min(nextMs, dialDeadlineMs);
     // Another dial may have been begun meanwhile, and set the timer for itself.

@@ -13,7 +13,7 @@ export interface Waiter {
 export class WaitingLine {
   readonly #queue: WaitQueue;
   readonly #now: MonotonicClock;
-  /** With the time at which each has waited too long. */
+  /** With the time since when each has waited. */
   readonly #waiters = new Map<Waiter, number>();
   #timer: NodeJS.Timeout | undefined;
   #isStirred = false;
@@ -31,7 +31,7 @@ export class WaitingLine {
   /** False when too many wait already. */
   add(waiter: Waiter): boolean {
     if (this.#queue.join() === 0) return false;
-    this.#waiters.set(waiter, this.#now() + this.#queue.memory.config.timeoutMs);
+    this.#waiters.set(waiter, this.#now());
     this.#timer ??= this.#wait();
     return true;
   }
@@ -48,6 +48,12 @@ export class WaitingLine {
     queueMicrotask(() => this.#serve());
   }
 
+  /** How long one may wait has changed: the time that they have waited counts. */
+  boundsChanged(): void {
+    clearTimeout(this.#timer);
+    this.#timer = this.#wait();
+  }
+
   close(): void {
     clearTimeout(this.#timer);
   }
@@ -61,13 +67,13 @@ export class WaitingLine {
   #wait(): NodeJS.Timeout | undefined {
     const [first] = this.#waiters.values();
     if (first === undefined) return undefined;
-    return setTimeout(() => this.#expire(), Math.max(1, first - this.#now()));
+    return setTimeout(() => this.#expire(), Math.max(1, first + this.#queue.bounds.timeoutMs - this.#now()));
   }
 
   #expire(): void {
     const nowMs = this.#now();
-    for (const [waiter, deadlineMs] of this.#waiters) {
-      if (deadlineMs > nowMs) break;
+    for (const [waiter, sinceMs] of this.#waiters) {
+      if (sinceMs + this.#queue.bounds.timeoutMs > nowMs) break;
       this.remove(waiter);
       waiter.waitedTooLong();
     }

@@ -1,6 +1,7 @@
 import type { PoolSettings } from '../../domain/pool.ts';
 import type { MonotonicClock } from '../../domain/ports.ts';
 import { classifyConnectError } from '../connect-error.ts';
+import type { PoolSwitch } from '../engine-numbers.ts';
 import { NO_PERMIT } from '../gates.ts';
 import type { Occupancy } from '../occupancy.ts';
 import type { PoolCounters } from '../pool-counters.ts';
@@ -12,7 +13,8 @@ import { WarmPool } from '../warm-pool.ts';
 import type { Transport, Wire, WireHolder, WireReader } from './wire.ts';
 
 export interface WarmWiresOptions {
-  readonly settings: PoolSettings;
+  /** Read anew each time. */
+  readonly settings: PoolSettings & PoolSwitch;
   readonly transport: Transport;
   readonly router: Router;
   readonly slots: SlotTable;
@@ -56,7 +58,8 @@ export class WarmWires implements WireHolder, WireReader {
 
   /** A connection for a client of the backend that the router has just picked. */
   take(tenancy: number): WarmWire | undefined {
-    const { router, now } = this.#options;
+    const { router, now, settings } = this.#options;
+    if (!settings.isOn) return undefined;
     // A trial is to show that the backend can be connected to, and headers are not of the pool.
     if (router.permit !== NO_PERMIT || router.table.headers[router.row] !== 0) return undefined;
     const wire = this.#pool.take(tenancy);
@@ -67,9 +70,11 @@ export class WarmWires implements WireHolder, WireReader {
 
   /** Takes one back whose client has left without a byte, or closes it. */
   giveBack({ wire, tenancy, bornMs, tookMs }: WarmWire): void {
-    const ageMs = this.#options.now() - bornMs;
+    const { now, settings } = this.#options;
+    const ageMs = now() - bornMs;
     wire.hold(this);
-    if (!wire.isConnected() || !this.#pool.giveBack(tenancy, wire, ageMs, tookMs)) return wire.close();
+    if (!settings.isOn || !wire.isConnected() || !this.#pool.giveBack(tenancy, wire, ageMs, tookMs))
+      return wire.close();
     wire.read(this);
     this.#runSoon();
   }
@@ -77,6 +82,13 @@ export class WarmWires implements WireHolder, WireReader {
   /** One that was handed out was dead. */
   wasStale(): void {
     this.#options.counters.discarded('stale');
+  }
+
+  /** They say otherwise than before: what is too much is closed. */
+  settingsChanged(): void {
+    if (this.#options.settings.isOn) this.#pool.settingsChanged();
+    else this.#pool.clear();
+    this.#runSoon();
   }
 
   /** A new set is in force. */

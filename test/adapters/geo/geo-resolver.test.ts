@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createGeoResolver } from '../../../src/adapters/geo/geo-resolver.ts';
+import { geoResolverOf, openGeoSource } from '../../../src/adapters/geo/geo-resolver.ts';
 import { parseCidr } from '../../../src/domain/address.ts';
 import { DEFAULT_COUNTRY_REGIONS } from '../../../src/domain/geo.ts';
 import type { GeoResolver } from '../../../src/domain/ports.ts';
@@ -22,12 +22,12 @@ const NETWORKS_6 = {
 
 const files = temporaryFiles();
 
-function resolverOf(options: {
+async function resolverOf(options: {
   readonly cidrs?: Readonly<Record<string, string>>;
   readonly geoipPath?: string;
 }): Promise<GeoResolver> {
   const { cidrs = {}, geoipPath } = options;
-  return createGeoResolver({ cidrs, regions: DEFAULT_COUNTRY_REGIONS, geoipPath });
+  return geoResolverOf(await openGeoSource({ cidrs, regions: DEFAULT_COUNTRY_REGIONS, geoipPath }));
 }
 
 async function resolverWith(options: MmdbOptions): Promise<GeoResolver> {
@@ -115,7 +115,7 @@ describe('a resolver with a table of networks', () => {
 
   it('uses the regions that it is given', async () => {
     const cidrs = { '10.0.0.0/8': 'BR', '11.0.0.0/8': 'AR' };
-    const resolver = await createGeoResolver({ cidrs, regions: { BR: 'south' }, geoipPath: undefined });
+    const resolver = geoResolverOf({ cidrs, regions: { BR: 'south' }, database: undefined });
     expect(resolver.locate('10.0.0.1')).toEqual({ country: 'BR', region: 'south' });
     expect(resolver.locate('11.0.0.1')).toEqual({ country: 'AR', region: undefined });
   });

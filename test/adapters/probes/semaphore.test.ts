@@ -33,6 +33,30 @@ describe('places for probes', () => {
     expect(places.inUse).toBe(1);
   });
 
+  it('that are added go to who waits, and those taken away to nobody once they are given back', async () => {
+    const places = createSemaphore(1);
+    const releases = [await places.acquire(never())];
+    let served = 0;
+    const waiting = Array.from({ length: 5 }, async () => {
+      releases.push(await places.acquire(never()));
+      served += 1;
+    });
+    places.resize(3);
+    await Promise.all(waiting.slice(0, 2));
+    expect([served, places.inUse]).toEqual([2, 3]);
+    places.resize(1);
+    for (const release of releases.splice(0, 2)) release();
+    await new Promise(setImmediate);
+    expect([served, places.inUse]).toEqual([2, 1]);
+    while (releases.length > 0) {
+      releases.shift()!();
+      await new Promise(setImmediate);
+      expect(places.inUse).toBeLessThanOrEqual(1);
+    }
+    await Promise.all(waiting);
+    expect([served, places.inUse]).toEqual([5, 0]);
+  });
+
   it('are not given to who has left already', async () => {
     const places = createSemaphore(1);
     await expect(places.acquire(AbortSignal.abort(new Error('gone')))).rejects.toThrow('gone');

@@ -2,6 +2,7 @@ import { createMetrics } from '../../../src/adapters/prometheus/metrics.ts';
 import { createProxy } from '../../../src/composition/proxy.ts';
 import { systemNow as now } from '../../../src/composition/system-clock.ts';
 import { loadSettings } from '../../../src/config/load.ts';
+import { parseListenAddress } from '../../../src/config/setting-types.ts';
 import { deriveEligibleSet, memberOf } from '../../../src/domain/eligibility.ts';
 import { RTT_BUCKETS_SECONDS } from '../../../src/proxy/counters.ts';
 import { aBackend } from '../../support/backends.ts';
@@ -77,4 +78,4 @@ process.on('message', (word) => {
   idle = new AbortController();
   if (word === 'busy') void work(idle.signal);
 });
-process.send!({ port: (await engine.listen()).port });
+process.send!({ port: (await engine.listen(parseListenAddress(settings.listen_addr)!)).port });

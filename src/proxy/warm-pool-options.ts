@@ -1,0 +1,28 @@
+import type { PoolSettings } from '../domain/pool.ts';
+import type { MonotonicClock, Random } from '../domain/ports.ts';
+import type { Occupancy } from './occupancy.ts';
+import type { PoolCounters } from './pool-counters.ts';
+import type { Shortage } from './shortage.ts';
+
+export interface WarmPoolOptions<Socket> {
+  /** Read anew each time. */
+  readonly settings: PoolSettings;
+  readonly now: MonotonicClock;
+  readonly random: Random;
+  /** How many connections all threads together keep for each backend. */
+  readonly shares: Occupancy;
+  /** This thread's own. */
+  readonly counters: PoolCounters;
+  /** Whether a connection that no client waits for may be opened to a backend with so many warm ones. */
+  readonly mayWarm: (tenancy: number, warm: number) => boolean;
+  /** Whether clients wait for places: what is opened meanwhile would be in their way. */
+  readonly isCrowded: () => boolean;
+  readonly shortage: Shortage;
+  /**
+   * Begins to connect; `connected` or `failed` is called later, never during the call. Nothing when this machine has
+   * no descriptor for it.
+   */
+  readonly connect: (tenancy: number) => Socket | undefined;
+  readonly isAlive: (socket: Socket) => boolean;
+  readonly close: (socket: Socket) => void;
+}

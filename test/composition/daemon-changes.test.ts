@@ -1,0 +1,102 @@
+import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { aNamedBackend, anEchoBackend, anEchoClient, ask, exchange, untilAnswered } from '../support/edge.ts';
+import { countryRecord, writeMmdb } from '../support/mmdb.ts';
+import { anOwnDaemon } from '../support/own-daemon.ts';
+import { once } from '../support/sockets.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
+
+/** A port that somebody else listens at. */
+async function aTakenPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  return (server.address() as { readonly port: number }).port;
+}
+
+describe('a daemon that is to move its listeners', () => {
+  it('keeps each that cannot be bound where it is, and takes the rest of the change over', async () => {
+    const backend = await anEchoBackend();
+    const daemon = await anOwnDaemon({ backends: [{ id: 'a', port: backend.port, more: 'hard_limit = 0' }] });
+    const client = await anEchoClient(daemon.port);
+    const taken = `127.0.0.1:${await aTakenPort()}`;
+    const { refused, settings } = await daemon.change({
+      env: {
+        EDGEPROXY_LISTEN_ADDR: taken,
+        EDGEPROXY_METRICS_LISTEN_ADDR: taken.replace('127.0.0.1', '127.0.0.2'),
+        EDGEPROXY_ADMIN_ENABLED: 'true',
+        EDGEPROXY_ADMIN_LISTEN_ADDR: taken.replace('127.0.0.1', '127.0.0.3'),
+        EDGEPROXY_MAX_CONNECTIONS: '2',
+      },
+    });
+    expect(refused).toEqual([
+      { key: 'listen_addr', reason: expect.stringMatching(`EDGEPROXY_LISTEN_ADDR.*${taken}`) },
+    ]);
+    expect(settings).toMatchObject({ listen_addr: '127.0.0.1:0', max_connections: 2 });
+    await exchange(client, 'still here');
+    await anEchoClient(daemon.port);
+    expect(await ask(daemon.port)).toBe('');
+  });
+
+  it('tries again with the next change', async () => {
+    const backend = await aNamedBackend('one');
+    const daemon = await anOwnDaemon({ backends: [{ id: 'a', port: backend.port }] });
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as { readonly port: number };
+    const env = { EDGEPROXY_LISTEN_ADDR: `127.0.0.1:${port}` };
+    expect((await daemon.change({ env })).refused).toHaveLength(1);
+    other.close();
+    await once(other, 'close');
+    expect((await daemon.change({ env })).refused).toEqual([]);
+    expect(await ask(port)).toBe('one');
+  });
+
+  it('does not move once it drains', async () => {
+    const backend = await anEchoBackend();
+    const daemon = await anOwnDaemon({ backends: [{ id: 'a', port: backend.port }] });
+    await anEchoClient(daemon.port);
+    daemon.daemon.stop();
+    const { refused } = await daemon.change({ env: { EDGEPROXY_LISTEN_ADDR: '127.0.0.2:0' } });
+    expect(refused).toEqual([{ key: 'listen_addr', reason: 'the daemon accepts no clients any more' }]);
+  });
+});
+
+describe('a daemon that is told to reload', () => {
+  it('reads the GeoIP database again, and keeps the last one when that is broken', async () => {
+    const path = `${await temporaryFolder()}/country.mmdb`;
+    const write = (country: string): Promise<void> =>
+      writeFile(path, writeMmdb({ networks: { '127.0.0.0/8': countryRecord(country) } }));
+    await write('PT');
+    const [one, other] = [await aNamedBackend('one'), await aNamedBackend('other')];
+    const daemon = await anOwnDaemon({
+      env: { EDGEPROXY_GEOIP_PATH: path },
+      backends: [
+        { id: 'one', port: one.port, more: 'region = "eu"\ncountry = "PT"' },
+        { id: 'other', port: other.port, more: 'region = "eu"\ncountry = "DE"' },
+      ],
+    });
+    expect(await ask(daemon.port)).toBe('one');
+    await write('DE');
+    expect(daemon.daemon.reload()).toBe(true);
+    await untilAnswered(daemon.port, 'other');
+    await writeFile(path, 'broken');
+    daemon.daemon.reload();
+    await until(() => daemon.logs.some(({ level }) => level === 'error'), { what: 'an error' });
+    expect(await ask(daemon.port)).toBe('other');
+  });
+
+  it('says so when it has nothing to read', async () => {
+    const daemon = await anOwnDaemon({});
+    expect(daemon.daemon.reload()).toBe(false);
+  });
+});
+
+it('takes nothing over once it has ended', async () => {
+  const daemon = await anOwnDaemon({});
+  daemon.daemon.stop();
+  await daemon.daemon.stopped;
+  expect(await daemon.change({ env: { EDGEPROXY_LOG_LEVEL: 'debug' } })).toMatchObject({ refused: [] });
+});

@@ -1,0 +1,352 @@
+import type { Socket } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { encodeV2 } from '../../src/domain/proxy-protocol/encode.ts';
+import { aBackend } from '../support/backends.ts';
+import { addonEngine, ENGINES, type EngineKind, type EngineOptions } from '../support/engines.ts';
+import { KILLERS } from '../support/killers.ts';
+import { endpointsOf } from '../support/proxy-headers.ts';
+import { startSilentPort } from '../support/silent-port.ts';
+import { freePort, once, readAll, startTcpBackend, tcpConnect, untilRefused } from '../support/sockets.ts';
+import { until } from '../support/until.ts';
+
+const FOR_EVER = 1_000_000;
+const ONCE = { maxRequests: 1, windowMs: 2_000_000_000, burstSize: 3 };
+const MANY = { ipv6Prefix: 64 };
+
+const echo = (socket: Socket): void => void socket.pipe(socket);
+
+/** An engine before an echo backend. */
+async function anEngine(kind: EngineKind, options: Partial<EngineOptions> = {}, hardLimit = 0) {
+  const backend = await startTcpBackend(echo, { allowHalfOpen: true });
+  onTestFinished(() => backend.close());
+  const running = await kind.start([aBackend({ port: backend.port, hardLimit })], options);
+  onTestFinished(() => running.engine.close(0));
+  const connect = async (localAddress?: string, port = running.port): Promise<Socket> => {
+    const client = await tcpConnect(port, '127.0.0.1', { allowHalfOpen: true, localAddress });
+    onTestFinished(() => void client.destroy());
+    return client;
+  };
+  return {
+    ...running,
+    backend,
+    connect,
+    refused: () => running.traffic.report().refused,
+    /** A client that is served, or nothing. */
+    enter: async (localAddress?: string, port?: number): Promise<Socket | undefined> => {
+      const client = await connect(localAddress, port);
+      return (await isServed(client)) ? client : undefined;
+    },
+  };
+}
+
+/** Whether a word comes back. */
+function isServed(client: Socket): Promise<boolean> {
+  return new Promise((resolve) => {
+    const done = (isAnswered: boolean) => (): void => {
+      for (const [event, listener] of Object.entries(listeners)) client.off(event, listener);
+      resolve(isAnswered);
+    };
+    const listeners = { data: done(true), end: done(false), close: done(false) };
+    if (client.readableEnded || client.destroyed) return resolve(false);
+    for (const [event, listener] of Object.entries(listeners)) client.on(event, listener);
+    client.write('y');
+  });
+}
+
+/** Its end, or its reset. */
+function closing(client: Socket): Promise<unknown> {
+  return once(client.resume(), 'end').catch((error: unknown) => error);
+}
+
+describe.runIf(process.platform === 'linux').each(ENGINES)(
+  '$name engine that goes by other settings',
+  (kind) => {
+    it('closes connections by another timeout, and counts the time that they have been silent', async () => {
+      const { enter, reconfigure, traffic } = await anEngine(kind);
+      const [old, late] = [(await enter())!, (await enter())!];
+      const startedMs = performance.now();
+      while (performance.now() - startedMs < 600) expect(await isServed(late)).toBe(true);
+      await reconfigure({ idleTimeoutMs: 700 });
+      await closing(old);
+      expect(await isServed(late)).toBe(true);
+      await closing(late);
+      expect(traffic.report().timedOut.idle).toBe(2);
+    });
+
+    it('closes none by a timeout that is off again', async () => {
+      const { enter, reconfigure, traffic } = await anEngine(kind, { idleTimeoutMs: 600 });
+      const idle = (await enter())!;
+      await reconfigure({ idleTimeoutMs: 0 });
+      const other = (await enter())!;
+      const startedMs = performance.now();
+      while (performance.now() - startedMs < 1_300) expect(await isServed(other)).toBe(true);
+      expect(await isServed(idle)).toBe(true);
+      expect(traffic.report().timedOut.idle).toBe(0);
+    });
+
+    it('gives a connect that is under way up by another timeout, and by how many may be tried', async () => {
+      const silent = await startSilentPort();
+      onTestFinished(() => silent.close());
+      const { apply, connect, reconfigure, refused, outcomes } = await anEngine(kind, {
+        connectTimeoutMs: FOR_EVER,
+        connectAttempts: 2,
+      });
+      apply([aBackend({ id: 'silent', port: silent.port })]);
+      const clients = await Promise.all([connect(), connect(), connect()]);
+      await reconfigure({ connectTimeoutMs: 150, connectAttempts: 1 });
+      await Promise.all(clients.map(closing));
+      expect(refused().connect_failed).toBe(3);
+      await until(() => outcomes.filter((one) => 'cause' in one && one.cause === 'timeout').length === 3, {
+        what: 'the outcomes',
+      });
+    });
+
+    it('bounds connections from then on, those that were there counted', async () => {
+      const { enter, reconfigure, refused } = await anEngine(kind);
+      const clients = [await enter(), await enter(), await enter()];
+      await reconfigure({ limits: { ...MANY, maxConnections: 4, maxPerClient: 0 } });
+      clients.push(await enter());
+      expect(clients).not.toContain(undefined);
+      expect(await enter()).toBeUndefined();
+      expect(refused().max_connections).toBe(1);
+      await reconfigure({ limits: { ...MANY, maxConnections: 2, maxPerClient: 0 } });
+      for (const client of clients) expect(await isServed(client!)).toBe(true);
+      for (const client of clients.splice(0, 3)) client!.destroy();
+      await until(async () => (await enter()) !== undefined, { what: 'room for one' });
+      expect(await enter()).toBeUndefined();
+      await reconfigure({ limits: undefined });
+      expect(await enter()).toBeDefined();
+    });
+
+    it('bounds the connections of each client from then on, those that were there counted', async () => {
+      const { enter, reconfigure, refused } = await anEngine(kind);
+      const first = (await enter('127.0.0.2'))!;
+      await enter('127.0.0.2');
+      await reconfigure({ limits: { ...MANY, maxConnections: 0, maxPerClient: 2 } });
+      expect([await enter('127.0.0.2'), (await enter('127.0.0.3')) !== undefined]).toEqual([undefined, true]);
+      expect(refused().max_connections_per_client).toBe(1);
+      first.destroy();
+      await until(async () => (await enter('127.0.0.2')) !== undefined, { what: 'room for one' });
+      expect(await enter('127.0.0.2')).toBeUndefined();
+    });
+
+    it('bounds exactly those of a storm, whichever threads it comes to', async () => {
+      const { connect, reconfigure, backend } = await anEngine(kind, { threads: 3 });
+      const early = await Promise.all(Array.from({ length: 30 }, () => connect()));
+      await Promise.all(early.map(isServed));
+      await reconfigure({ limits: { ...MANY, maxConnections: 50, maxPerClient: 0 } });
+      const late = await Promise.all(Array.from({ length: 100 }, () => connect()));
+      const served = await Promise.all(late.map(isServed));
+      expect(served.filter(Boolean)).toHaveLength(20);
+      expect(backend.sockets).toHaveLength(50);
+    });
+
+    it('has clients wait once they may, for as long as they may at the moment', async () => {
+      const { enter, connect, reconfigure, refused, traffic } = await anEngine(kind, {}, 1);
+      const holder = (await enter())!;
+      expect(await enter()).toBeUndefined();
+      await reconfigure({ waits: { maxWaiting: 1, timeoutMs: FOR_EVER } });
+      const waiter = await connect();
+      const isWaiterServed = isServed(waiter);
+      await until(() => traffic.report().waiting === 1, { what: 'one to wait' });
+      expect(await enter()).toBeUndefined();
+      await reconfigure({ waits: { maxWaiting: 2, timeoutMs: FOR_EVER } });
+      const second = await connect();
+      await until(() => traffic.report().waiting === 2, { what: 'another one' });
+      await reconfigure({ waits: undefined });
+      expect(await enter()).toBeUndefined();
+      expect(refused().all_full).toBe(3);
+      holder.destroy();
+      expect(await isWaiterServed).toBe(true);
+      await reconfigure({ waits: { maxWaiting: 2, timeoutMs: 50 } });
+      await closing(second);
+      expect(refused().queue_timeout).toBe(1);
+    });
+
+    it('limits the rate of clients from then on, by another limit, and not any more', async () => {
+      const { enter, reconfigure, refused } = await anEngine(kind);
+      const served = async (times: number, from = '127.0.0.2'): Promise<number> => {
+        let count = 0;
+        for (let time = 0; time < times; time++) if ((await enter(from)) !== undefined) count++;
+        return count;
+      };
+      expect(await served(5)).toBe(5);
+      await reconfigure({ rateLimit: ONCE });
+      expect(await served(5)).toBe(3);
+      await reconfigure({ rateLimit: { ...ONCE, burstSize: 6 } });
+      expect([await served(2), await served(8, '127.0.0.3')]).toEqual([0, 6]);
+      await reconfigure({ rateLimit: { ...ONCE, exempt: ['127.0.0.2'] } });
+      expect([await served(5), await served(2, '127.0.0.3')]).toEqual([5, 0]);
+      await reconfigure({ rateLimit: undefined });
+      expect(await served(5, '127.0.0.3')).toBe(5);
+      expect(refused().rate_limited).toBe(8);
+    });
+
+    it('trusts other proxies from then on, and waits for their headers as long as it says at the moment', async () => {
+      const { enter, connect, reconfigure, refused } = await anEngine(kind);
+      const direct = (await enter('127.0.0.2'))!;
+      const trusted = ['127.0.0.2'];
+      await reconfigure({ proxyHeaders: { trusted, timeoutMs: FOR_EVER } });
+      expect(await isServed(direct)).toBe(true);
+      expect(await enter('127.0.0.3')).toBeDefined();
+      const announced = await connect('127.0.0.2');
+      announced.write(encodeV2(endpointsOf('203.0.113.9', 7, '127.0.0.1', 8)));
+      expect(await isServed(announced)).toBe(true);
+      const silent = await connect('127.0.0.2');
+      await reconfigure({ proxyHeaders: { trusted, timeoutMs: 50 } });
+      await closing(silent);
+      expect(refused().bad_proxy_header).toBe(1);
+      await reconfigure({ proxyHeaders: { trusted: [], timeoutMs: 50 } });
+      expect(await enter('127.0.0.2')).toBeDefined();
+    });
+
+    it('binds clients to their backends from then on', async () => {
+      const { apply, ask, reconfigure } = await twoNamed(kind);
+      apply();
+      await reconfigure({ bindingTtlMs: 60_000 });
+      const first = await ask();
+      for (let time = 0; time < 8; time++) expect(await ask()).toBe(first);
+      await reconfigure({ bindingTtlMs: 0 });
+      const answers = new Set<string>();
+      await until(
+        async () => {
+          answers.add(await ask());
+          return answers.size === 2;
+        },
+        { what: 'both to answer' },
+      );
+    });
+
+    it('keeps connections warm once it may, as many as it may, and none when it may not', async () => {
+      const pool = {
+        maxPerBackend: 3,
+        idleTimeoutMs: FOR_EVER,
+        maxLifetimeMs: FOR_EVER,
+        connectTimeoutMs: 1_000,
+      };
+      const { enter, reconfigure, backend, pool: source, engine } = await anEngine(kind, { threads: 1 });
+      const client = (await enter())!;
+      expect(backend.connections).toBe(1);
+      await reconfigure({ pool });
+      const warm = (): number => source.report().backends[0]!.warm;
+      const served = (await enter())!;
+      await until(() => warm() > 0 && backend.sockets.length === 2 + warm(), { what: 'warm connections' });
+      await reconfigure({ pool: { ...pool, idleTimeoutMs: 50 } });
+      await until(() => warm() === 0, { what: 'those that nobody used to be closed' });
+      await reconfigure({ pool });
+      await enter();
+      await until(() => warm() > 0, { what: 'warm connections' });
+      await reconfigure({ pool: undefined });
+      await until(() => warm() === 0, { what: 'them to be closed' });
+      expect(engine.liveConnections).toBe(3);
+      for (const one of [client, served]) expect(await isServed(one)).toBe(true);
+      await enter();
+      expect(warm()).toBe(0);
+    });
+
+    it('moves its listener: binds the new address, then accepts nobody at the old one, and keeps who is there', async () => {
+      const { engine, enter, port } = await anEngine(kind);
+      const client = (await enter())!;
+      const moved = await engine.listen({ host: '127.0.0.1', port: 0 });
+      expect(moved.port).not.toBe(port);
+      await untilRefused(port);
+      const other = (await enter(undefined, moved.port))!;
+      for (const one of [client, other]) expect(await isServed(one)).toBe(true);
+      const back = await engine.listen({ host: '127.0.0.1', port });
+      await untilRefused(moved.port);
+      expect([back.port, (await enter()) !== undefined]).toEqual([port, true]);
+    });
+
+    it('serves everybody who has come to a listener that is moved', async () => {
+      const { engine, connect, port } = await anEngine(kind);
+      const moved = new AbortController();
+      const moving = (async () => {
+        for (let time = 0; time < 5; time++) await engine.listen({ host: '127.0.0.1', port: 0 });
+        moved.abort();
+      })();
+      const clients: Promise<boolean>[] = [];
+      while (!moved.signal.aborted) {
+        const client = await connect().catch(() => undefined);
+        if (client === undefined) break;
+        clients.push(isServed(client));
+        await new Promise(setImmediate);
+      }
+      await moving;
+      await untilRefused(port);
+      expect(await Promise.all(clients)).toEqual(clients.map(() => true));
+    });
+
+    it('keeps its listener when the new address is taken, and says so', async () => {
+      const { engine, enter } = await anEngine(kind);
+      const taken = await startTcpBackend(echo);
+      onTestFinished(() => taken.close());
+      await expect(engine.listen({ host: '127.0.0.1', port: taken.port })).rejects.toMatchObject({
+        code: 'ERR_LISTEN',
+        message: expect.stringContaining(`127.0.0.1:${taken.port}`),
+      });
+      expect(await enter()).toBeDefined();
+    });
+  },
+);
+
+describe.runIf(process.platform === 'linux')('epoll engine that goes by other settings', () => {
+  it('moves from one address to all of them on the same port', async () => {
+    const port = await freePort();
+    const { engine, enter } = await anEngine(addonEngine, { address: { host: '127.0.0.1', port } });
+    const client = (await enter())!;
+    await engine.listen({ host: '0.0.0.0', port });
+    const other = await tcpConnect(port, '127.0.0.5');
+    onTestFinished(() => void other.destroy());
+    expect([await isServed(client), await isServed(other)]).toEqual([true, true]);
+  });
+
+  it('has a thread that takes the place of a dead one go by them as well', async () => {
+    const module = new URL('../support/mortal-data-thread.ts', import.meta.url);
+    const { engine, enter, connect, reconfigure } = await anEngine(addonEngine, { module, threads: 1 });
+    await reconfigure({
+      limits: { ...MANY, maxConnections: 2, maxPerClient: 0 },
+      proxyHeaders: { trusted: ['127.0.0.9'], timeoutMs: 100 },
+    });
+    await enter();
+    await closing(await connect(KILLERS.atOnce));
+    await until(() => engine.threads().deaths === 1 && engine.threads().alive === 1, {
+      what: 'another thread',
+    });
+    expect([(await enter()) !== undefined, await enter('127.0.0.9')]).toEqual([true, undefined]);
+    expect([(await enter()) !== undefined, await enter()]).toEqual([true, undefined]);
+  });
+
+  it('goes by them although a thread dies meanwhile', async () => {
+    const module = new URL('../support/mortal-data-thread.ts', import.meta.url);
+    const { enter, connect, reconfigure } = await anEngine(addonEngine, { module, threads: 2 });
+    const killer = await connect(KILLERS.atOnce);
+    await reconfigure({ limits: { ...MANY, maxConnections: 1, maxPerClient: 0 } });
+    await closing(killer);
+    await until(async () => (await enter()) !== undefined, { what: 'one to be let in' });
+    expect(await enter()).toBeUndefined();
+  });
+});
+
+async function twoNamed(kind: EngineKind) {
+  const backends = await Promise.all(
+    ['one', 'other'].map(async (name) => {
+      const backend = await startTcpBackend((socket) => socket.resume().end(name), { allowHalfOpen: true });
+      onTestFinished(() => backend.close());
+      return aBackend({ id: name, port: backend.port });
+    }),
+  );
+  const running = await kind.start(backends);
+  onTestFinished(() => running.engine.close(0));
+  return {
+    reconfigure: running.reconfigure,
+    apply: () => running.apply(backends),
+    ask: async (): Promise<string> => {
+      const client = await tcpConnect(running.port);
+      try {
+        return (await readAll(client)).toString();
+      } finally {
+        client.destroy();
+      }
+    },
+  };
+}

@@ -1,0 +1,89 @@
+import { expect, onTestFinished, vi } from 'vitest';
+import { Affinity } from '../../../src/proxy/affinity.ts';
+import { anEchoBackend, anEchoClient } from '../edge.ts';
+import { anOwnDaemon } from '../own-daemon.ts';
+import { freePort, once, untilRefused } from '../sockets.ts';
+import { until } from '../until.ts';
+import type { SettingCases } from './cases.ts';
+
+const FOR_EVER = '100000';
+
+async function aBusyDaemon(env: Readonly<Record<string, string>>) {
+  const backend = await anEchoBackend();
+  const daemon = await anOwnDaemon({ env, backends: [{ id: 'a', port: backend.port }] });
+  return { daemon, client: await anEchoClient(daemon.port) };
+}
+
+export const DAEMON_CASES: SettingCases = {
+  async log_level() {
+    const { daemon } = await aBusyDaemon({ EDGEPROXY_LOG_LEVEL: 'info' });
+    const connected = () => daemon.logs.filter(({ msg }) => msg === 'client connected to backend');
+    expect(connected()).toEqual([]);
+    await daemon.change({ env: { EDGEPROXY_LOG_LEVEL: 'debug' } });
+    await anEchoClient(daemon.port);
+    await until(() => connected().length === 1, { what: 'a line' });
+    await daemon.change({ env: { EDGEPROXY_LOG_LEVEL: 'error' } });
+    await anEchoClient(daemon.port);
+    expect(connected()).toHaveLength(1);
+  },
+
+  async shutdown_timeout_secs() {
+    const { daemon, client } = await aBusyDaemon({ EDGEPROXY_SHUTDOWN_TIMEOUT_SECS: FOR_EVER });
+    const closed = once(client, 'close').catch((error: Error) => error);
+    daemon.daemon.stop();
+    await daemon.change({ env: { EDGEPROXY_SHUTDOWN_TIMEOUT_SECS: '0' } });
+    await closed;
+    await daemon.daemon.stopped;
+    expect(daemon.logs).toContainEqual(
+      expect.objectContaining({ msg: 'closing connections that are left', reason: 'timeout' }),
+    );
+  },
+
+  async 'metrics.enabled'() {
+    const { daemon } = await aBusyDaemon({});
+    const { port } = daemon.addresses.metrics!;
+    await daemon.change({ env: { EDGEPROXY_METRICS_ENABLED: 'false' } });
+    await untilRefused(port);
+    await daemon.change({
+      env: { EDGEPROXY_METRICS_ENABLED: 'true', EDGEPROXY_METRICS_LISTEN_ADDR: `127.0.0.1:${port}` },
+    });
+    expect(await daemon.metric('edgeproxy_connections_total')).toBe(1);
+  },
+
+  async 'metrics.listen_addr'() {
+    const { daemon } = await aBusyDaemon({});
+    const port = await freePort();
+    await daemon.change({ env: { EDGEPROXY_METRICS_LISTEN_ADDR: `127.0.0.1:${port}` } });
+    expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
+    await untilRefused(daemon.addresses.metrics!.port);
+  },
+
+  async 'admin.enabled'() {
+    const { daemon } = await aBusyDaemon({});
+    const port = await freePort();
+    const env = { EDGEPROXY_ADMIN_ENABLED: 'true', EDGEPROXY_ADMIN_LISTEN_ADDR: `127.0.0.1:${port}` };
+    await daemon.change({ env });
+    expect((await fetch(`http://127.0.0.1:${port}/inspect`)).status).toBe(200);
+    await daemon.change({ env: { EDGEPROXY_ADMIN_ENABLED: 'false' } });
+    await untilRefused(port);
+  },
+
+  async 'admin.listen_addr'() {
+    const { daemon } = await aBusyDaemon({
+      EDGEPROXY_ADMIN_ENABLED: 'true',
+      EDGEPROXY_ADMIN_LISTEN_ADDR: '127.0.0.1:0',
+    });
+    const port = await freePort();
+    await daemon.change({ env: { EDGEPROXY_ADMIN_LISTEN_ADDR: `127.0.0.1:${port}` } });
+    expect((await fetch(`http://127.0.0.1:${port}/inspect`)).status).toBe(200);
+    await untilRefused(daemon.addresses.admin!.port);
+  },
+
+  async 'binding.gc_interval_secs'() {
+    const { daemon } = await aBusyDaemon({ EDGEPROXY_BINDING_GC_INTERVAL_SECS: FOR_EVER });
+    const collected = vi.spyOn(Affinity.prototype, 'collectGarbage');
+    onTestFinished(() => collected.mockRestore());
+    await daemon.change({ env: { EDGEPROXY_BINDING_GC_INTERVAL_SECS: '1' } });
+    await until(() => collected.mock.calls.length > 0, { what: 'expired bindings to be removed' });
+  },
+};
