@@ -1,5 +1,5 @@
 import { type ActorRefFrom, createActor, fromPromise, waitFor } from 'xstate';
-import type { AdminServer } from './adapters/http/admin-server.ts';
+import type { GuardedServer } from './adapters/http/guarded-server.ts';
 import { type OpsServer, startOpsServer } from './adapters/http/ops-server.ts';
 import { createProbe } from './adapters/probes/probe.ts';
 import { createMetrics } from './adapters/prometheus/metrics.ts';
@@ -101,7 +101,7 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
   });
   let engine: ProxyEngine | undefined;
   let ops: OpsServer | undefined;
-  let admin: AdminServer | undefined;
+  let admin: GuardedServer | undefined;
   let affinityGc: NodeJS.Timeout | undefined;
   let addresses: DaemonAddresses | undefined;
   let starting: Promise<void> | undefined;
