@@ -4,11 +4,11 @@ import { type OpsServer, startOpsServer } from './adapters/http/ops-server.ts';
 import { createProbe } from './adapters/probes/probe.ts';
 import { createMetrics } from './adapters/prometheus/metrics.ts';
 import { startAdmin } from './composition/admin.ts';
-import { type BackendSource, staticBackends } from './composition/backend-source.ts';
 import { createFleet } from './composition/create-fleet.ts';
+import { createSource } from './composition/create-source.ts';
 import { liveActors } from './composition/live-actors.ts';
-import { postgresBackends } from './composition/postgres-backends.ts';
 import { createProxy } from './composition/proxy.ts';
+import { startRegistrationApi } from './composition/registration-api.ts';
 import { SetsInForce } from './composition/sets-in-force.ts';
 import { systemNow as now } from './composition/system-clock.ts';
 import type { Settings } from './config/schema.ts';
@@ -39,6 +39,7 @@ export interface DaemonAddresses {
   readonly proxy: ListenAddress;
   readonly metrics: ListenAddress | undefined;
   readonly admin: ListenAddress | undefined;
+  readonly api: ListenAddress | undefined;
 }
 
 /** `abandoned`: something could not be released in time, and the process may not end by itself. */
@@ -88,9 +89,7 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
     now,
     random: Math.random,
   });
-  const source: BackendSource = settings.postgres.enabled
-    ? postgresBackends(settings, logger, metrics)
-    : staticBackends(settings);
+  const { source, registration } = createSource(settings, logger, metrics);
   const sets = new SetsInForce({
     logger,
     now,
@@ -102,6 +101,7 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
   let engine: ProxyEngine | undefined;
   let ops: OpsServer | undefined;
   let admin: GuardedServer | undefined;
+  let api: GuardedServer | undefined;
   let affinityGc: NodeJS.Timeout | undefined;
   let addresses: DaemonAddresses | undefined;
   let starting: Promise<void> | undefined;
@@ -125,12 +125,18 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
     }).subscribe((set) => sets.apply(set, (next) => sockets.apply(next)));
     source.backends$.subscribe((backends) => fleet.update(backends));
     await source.start();
-    if (!settings.postgres.enabled && settings.backends.length === 0) {
+    if (registration !== undefined) api = await startRegistrationApi(settings, registration, logger, version);
+    else if (!settings.postgres.enabled && settings.backends.length === 0) {
       logger.warn({}, 'no database and no [[backends]] in the file, every client will be refused');
     }
     // Asked to stop meanwhile: no client may be accepted any more.
     if (!lifecycle.getSnapshot().matches('starting')) return;
-    addresses = { proxy: await sockets.listen(), metrics: ops?.address, admin: admin?.address };
+    addresses = {
+      proxy: await sockets.listen(),
+      metrics: ops?.address,
+      admin: admin?.address,
+      api: api?.address,
+    };
     logger.info({ ...addresses, ...proxy.choice, region: settings.region, version }, 'accepting clients');
   }
 
@@ -156,7 +162,7 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
     // Asked to stop while starting: what start() still binds must be released as well. Its failure is reported there.
     await starting?.catch(() => undefined);
     await Promise.all([sourceStopped, engine?.close(atOnce ? 0 : FORCED_CLOSE_SPREAD_MS)]);
-    await Promise.all([ops?.close(), admin?.close()]);
+    await Promise.all([ops?.close(), admin?.close(), api?.close()]);
     fleet.stop();
     clearInterval(affinityGc);
   }

@@ -8,7 +8,7 @@ import { createStateSaver } from '../adapters/file/state-saver.ts';
 import { createBackendReader } from '../adapters/postgres/backend-reader.ts';
 import { databaseIdentity } from '../adapters/postgres/database-url.ts';
 import type { InitializedSchema } from '../adapters/postgres/initialize.ts';
-import { createPostgresPool } from '../adapters/postgres/pool.ts';
+import { createPostgresPool, type PostgresPool } from '../adapters/postgres/pool.ts';
 import { createOpenSubscription } from '../adapters/postgres/subscription.ts';
 import type { Metrics } from '../adapters/prometheus/metrics.ts';
 import type { Settings } from '../config/schema.ts';
@@ -40,13 +40,18 @@ const now = (): number => performance.now();
 /** Milliseconds to the microsecond, for a log line. */
 const microseconds = (ms: number): number => Math.round(ms * 1000) / 1000;
 
+/** Also lends its sessions to who writes to the same table. */
+export interface PostgresBackends extends BackendSource {
+  readonly pool: PostgresPool;
+}
+
 /**
  * Backends from PostgreSQL, kept through every outage.
  *
  *     subscription statechart ─ CHANGED ─► hints$ ─► backendRows$ ─► rows$ ─► state file
  *     state file ─ at start ───────────────────────────────────────►
  */
-export function postgresBackends(settings: Settings, logger: Logger, metrics: Metrics): BackendSource {
+export function postgresBackends(settings: Settings, logger: Logger, metrics: Metrics): PostgresBackends {
   const { postgres, state_dir: stateDir = defaultStateDir() } = settings;
   const connection = {
     url: postgres.url!,
@@ -190,6 +195,7 @@ export function postgresBackends(settings: Settings, logger: Logger, metrics: Me
   }
 
   return {
+    pool,
     backends$: rows$,
     subscription,
     async start() {

@@ -24,7 +24,7 @@ export const tls = z
 
 export const api = z
   .strictObject({
-    enabled: switchOff('EDGEPROXY_API_ENABLED', 'Serve the registration API.', { unavailable: true }),
+    enabled: switchOff('EDGEPROXY_API_ENABLED', 'Serve the registration API.'),
     listen_addr: listenAddress(
       'EDGEPROXY_API_LISTEN_ADDR',
       '0.0.0.0:8081',

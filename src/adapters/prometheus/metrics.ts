@@ -11,6 +11,7 @@ import type {
   TrafficSource,
 } from '../../domain/ports.ts';
 import { externalHistogram } from './external-histogram.ts';
+import { type RegistrationMetrics, registrationMetrics } from './registration-metrics.ts';
 
 export interface Metrics {
   readonly contentType: string;
@@ -24,6 +25,8 @@ export interface Metrics {
   setPostgresConnected(isConnected: boolean): void;
   circuitTransitioned(cause: string): void;
   probed(result: 'ok' | 'failed' | 'not_made'): void;
+  /** Makes the series of the registration API; to be called once, by who serves it. @param count asked at a scrape */
+  registrations(count: () => number): RegistrationMetrics;
 }
 
 export interface MetricsOptions {
@@ -194,6 +197,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     circuitTransitioned(cause) {
       transitions.inc({ cause });
     },
+    registrations: (count) => registrationMetrics(registry, count),
     probed(result) {
       probes.inc({ result });
     },

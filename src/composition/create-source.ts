@@ -1,0 +1,106 @@
+import { defaultStateDir } from '../adapters/file/state-dir.ts';
+import { registrationsPath } from '../adapters/file/registrations-file.ts';
+import { PostgresRegistrar } from '../adapters/postgres/registrar.ts';
+import type { Metrics } from '../adapters/prometheus/metrics.ts';
+import type { RegistrationMetrics } from '../adapters/prometheus/registration-metrics.ts';
+import type { Settings } from '../config/schema.ts';
+import type { Logger } from '../domain/ports.ts';
+import type { Registrar, RegistrationWitness } from '../domain/registration.ts';
+import { type BackendSource, staticBackends } from './backend-source.ts';
+import { FileRegistrar } from './file-registrar.ts';
+import { postgresBackends } from './postgres-backends.ts';
+import { RegistrationSweeper } from './registration-sweeper.ts';
+import { systemNow } from './system-clock.ts';
+
+/** What the registration API works on. */
+export interface Registration {
+  readonly registrar: Registrar;
+  readonly witness: RegistrationWitness;
+  readonly metrics: RegistrationMetrics;
+}
+
+export interface Sources {
+  readonly source: BackendSource;
+  /** Absent while the registration API is off. */
+  readonly registration: Registration | undefined;
+}
+
+/** Where the wanted backends come from: the database or the file, and, where the API is on, backends themselves. */
+export function createSource(settings: Settings, logger: Logger, metrics: Metrics): Sources {
+  if (settings.postgres.enabled) {
+    const source = postgresBackends(settings, logger, metrics);
+    if (!settings.api.enabled) return { source, registration: undefined };
+    const ttlSecs = (): number => settings.heartbeat_ttl_secs;
+    const registrar = new PostgresRegistrar({ pool: source.pool, ttlSecs });
+    return withSweeper(source, registrar, settings, logger, metrics);
+  }
+  const file = staticBackends(settings);
+  if (!settings.api.enabled) return { source: file, registration: undefined };
+  const registrar = new FileRegistrar({
+    path: registrationsPath(settings.state_dir ?? defaultStateDir(), settings.api.listen_addr),
+    ttlMs: () => settings.heartbeat_ttl_secs * 1000,
+    logger,
+    now: systemNow,
+    wallClock: () => Date.now(),
+  });
+  const source: BackendSource = {
+    subscription: file.subscription,
+    backends$: registrar.mergedWith(file.backends$),
+    async start() {
+      await file.start();
+      await registrar.load();
+    },
+    async stop() {
+      await registrar.flush();
+      await file.stop();
+    },
+  };
+  return withSweeper(source, registrar, settings, logger, metrics);
+}
+
+/** Sweeps for as long as the source is watched, beginning when its first answer is there. */
+function withSweeper(
+  source: BackendSource,
+  registrar: Registrar,
+  settings: Settings,
+  logger: Logger,
+  metrics: Metrics,
+): Sources {
+  const numbers = metrics.registrations(() => registrar.count);
+  const witness = auditor(logger, numbers);
+  const sweeper = new RegistrationSweeper({
+    registrar,
+    witness,
+    ttlMs: () => settings.heartbeat_ttl_secs * 1000,
+    logger,
+    now: systemNow,
+  });
+  let isStopped = false;
+  return {
+    registration: { registrar, witness, metrics: numbers },
+    source: {
+      ...source,
+      async start() {
+        await source.start();
+        if (!isStopped) sweeper.start();
+      },
+      async stop() {
+        isStopped = true;
+        await Promise.all([sweeper.stop(), source.stop()]);
+      },
+    },
+  };
+}
+
+/** A line for every change, with who made it: an address and a role, or silence. */
+function auditor(logger: Logger, metrics: RegistrationMetrics): RegistrationWitness {
+  return {
+    changed(change, backend, by) {
+      metrics.changed(change);
+      const line = { change, backend, ...(by ?? { address: null, role: 'silence' }) };
+      if (change === 'expired' || change === 'removed') logger.warn(line, 'registration changed');
+      else logger.info(line, 'registration changed');
+    },
+    beat: (result) => metrics.beat(result),
+  };
+}
