@@ -1,4 +1,4 @@
-import { BehaviorSubject, combineLatest, map, type Observable, tap } from 'rxjs';
+import { combineLatest, map, type Observable, ReplaySubject, tap } from 'rxjs';
 import { createLatestWriter } from '../adapters/file/latest-writer.ts';
 import { loadRegistrations, saveRegistrations } from '../adapters/file/registrations-file.ts';
 import type { Backend } from '../domain/backend.ts';
@@ -26,7 +26,7 @@ export interface FileRegistrarOptions {
 export class FileRegistrar implements Registrar {
   readonly #options: FileRegistrarOptions;
   readonly #registry: Registry;
-  readonly #registered$ = new BehaviorSubject<readonly Backend[]>([]);
+  readonly #registered$ = new ReplaySubject<readonly Backend[]>(1);
   readonly #writer;
   #taken: ReadonlySet<string> = new Set();
 
@@ -43,7 +43,10 @@ export class FileRegistrar implements Registrar {
     return this.#registry.count;
   }
 
-  /** The backends of the file and those that have registered, ordered by id. One of the file has its id alone. */
+  /**
+   * The backends of the file and those that have registered, ordered by id; the first time when `load` is over. One of
+   * the file has its id alone.
+   */
   mergedWith(file$: Observable<readonly Backend[]>): Observable<readonly Backend[]> {
     const own$ = file$.pipe(tap((backends) => (this.#taken = new Set(backends.map(({ id }) => id)))));
     return combineLatest([own$, this.#registered$]).pipe(
@@ -60,16 +63,15 @@ export class FileRegistrar implements Registrar {
     const { path, logger } = this.#options;
     try {
       const loaded = await loadRegistrations(path);
-      if (loaded === undefined) return;
-      for (const { id, problems } of loaded.skipped) {
+      for (const { id, problems } of loaded?.skipped ?? []) {
         logger.warn({ backend: id, problems }, 'registration skipped');
       }
-      this.#registry.load(loaded.registrations);
-      logger.info({ path, backends: loaded.registrations.length }, 'registrations loaded');
-      this.#emit();
+      this.#registry.load(loaded?.registrations ?? []);
+      if (loaded !== undefined) logger.info({ path, backends: this.#registry.count }, 'registrations loaded');
     } catch (error) {
       logger.error({ error: messageOf(error) }, 'registrations cannot be loaded');
     }
+    this.#emit();
   }
 
   /** Resolves when everything is on disk, or reported. */

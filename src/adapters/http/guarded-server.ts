@@ -13,6 +13,8 @@ import { isLoopback } from './request-guard.ts';
 export interface ListenerLimits extends PlaceLimits {
   /** Time for a complete request head, also when nothing of it comes. */
   readonly headMs: number;
+  /** Time for a complete request, its body included. */
+  readonly requestMs: number;
   /** Time in which a client has to take something of what it is sent. */
   readonly stallMs: number;
 }
@@ -21,7 +23,7 @@ export interface GuardedServerOptions extends Omit<GuardedAppOptions, 'onLetIn'>
   readonly address: ListenAddress;
   /** Name of the variable that the address comes from. */
   readonly addressSetting: string;
-  /** Default: 64 connections, 32 of them of one address; 5 s for a head, 30 s to take something. */
+  /** Default: 64 connections, 32 of them of one address; 5 s for a head, 10 s for a request, 30 s to take something. */
   readonly limits?: Partial<ListenerLimits>;
 }
 
@@ -31,9 +33,13 @@ export interface GuardedServer {
   close(): Promise<void>;
 }
 
-const LIMITS: ListenerLimits = { maxConnections: 64, maxPerAddress: 32, headMs: 5_000, stallMs: 30_000 };
-
-const REQUEST_MS = 10_000;
+const LIMITS: ListenerLimits = {
+  maxConnections: 64,
+  maxPerAddress: 32,
+  headMs: 5_000,
+  requestMs: 10_000,
+  stallMs: 30_000,
+};
 
 /** How often connections without a complete head are looked for, at least. */
 const CHECK_MS = 1_000;
@@ -54,7 +60,7 @@ export async function startGuardedServer(options: GuardedServerOptions): Promise
       `${addressSetting}: other machines reach ${address.host}, so the ${name} listener needs a token there`,
     );
   }
-  const { headMs, stallMs, ...placeLimits } = { ...LIMITS, ...options.limits };
+  const { headMs, requestMs, stallMs, ...placeLimits } = { ...LIMITS, ...options.limits };
   const places = new ConnectionPlaces(placeLimits);
   const full = limitedWarning(logger, `${name} listener has no place for a connection`, now);
   const app = createGuardedApp({
@@ -65,7 +71,7 @@ export async function startGuardedServer(options: GuardedServerOptions): Promise
   const server = createServer(
     {
       headersTimeout: headMs,
-      requestTimeout: Math.max(headMs, REQUEST_MS),
+      requestTimeout: Math.max(headMs, requestMs),
       connectionsCheckingInterval: Math.min(headMs, CHECK_MS),
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_MS,
