@@ -20,7 +20,7 @@ import { freePort } from '../support/sockets.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { until } from '../support/until.ts';
 
-const ONE_SECOND = { EDGEPROXY_HEARTBEAT_TTL_SECS: '1' };
+const SHORT_TTL = { EDGEPROXY_HEARTBEAT_TTL_SECS: '2' };
 
 /** What a shell prints for a command that asks a daemon on port 8081. */
 async function inShell(command: string, apiPort: number): Promise<string> {
@@ -101,7 +101,7 @@ describe('a daemon without a database', () => {
 
   it('takes a silent backend out, takes it in when it is heard of, and removes it when it stays silent', async () => {
     const [silent, alive] = await Promise.all([aNamedBackend('silent'), aNamedBackend('alive')]);
-    const daemon = await anApiDaemon({ env: ONE_SECOND });
+    const daemon = await anApiDaemon({ env: SHORT_TTL });
     await daemon.register('silent', silent.port);
     await daemon.register('alive', alive.port);
     const beating = startLoad(1, async () => String(await daemon.beat('alive')));
