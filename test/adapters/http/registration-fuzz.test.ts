@@ -38,7 +38,7 @@ async function aBesiegedApi() {
   const api = await aRegistrationApi({ limits: { headMs: 1_000, requestMs: 1_000 } });
   return {
     ...api,
-    async isWell() {
+    isWell: async (): Promise<void> => {
       expect((await api.ask('/health')).json).toMatchObject({ status: 'ok', registered_backends: 0 });
       expect(api.logs.filter(([level]) => level === 'error')).toEqual([]);
     },
