@@ -54,7 +54,11 @@ export {
 } from './domain/geo.ts';
 export { BackendPicker, candidatesOf, loadScore } from './domain/load-balancing.ts';
 export type { ListenAddress, Logger, MonotonicClock, Random } from './domain/ports.ts';
+export type { BackendPoolReport, DiscardReason, PoolReport } from './domain/pool.ts';
 export type { RateLimit } from './domain/token-bucket.ts';
+
+// The pool of warm connections.
+export { ConnectionPool, type PoolConfig, type PooledConnection } from './proxy/connection-pool.ts';
 
 // The rate limiter.
 export {
@@ -117,6 +121,20 @@ export {
   type MemberChange,
 } from './streams/eligible-backends.ts';
 
+// Metrics.
+export { createMetrics, type Metrics, type MetricsOptions } from './adapters/prometheus/metrics.ts';
+export type {
+  BackendTraffic,
+  EngineReport,
+  EngineSource,
+  FleetReport,
+  FleetSource,
+  RateLimitSource,
+  TrafficReport,
+  TrafficSource,
+} from './domain/ports.ts';
+export { REFUSAL_REASONS, TIMEOUT_KINDS, type RefusalReason, type TimeoutKind } from './domain/outcome.ts';
+
 // PostgreSQL.
 export { createBackendReader } from './adapters/postgres/backend-reader.ts';
 export type { PostgresConnectionOptions } from './adapters/postgres/client-config.ts';
@@ -129,6 +147,24 @@ export {
 } from './adapters/postgres/pool.ts';
 export { readBackends } from './adapters/postgres/read-backends.ts';
 export { createOpenSubscription } from './adapters/postgres/subscription.ts';
+
+// Configuration that changes while it runs.
+export {
+  type ConfigWatcher,
+  type ConfigWatcherEvent,
+  type ConfigWatcherOptions,
+  createConfigWatcher,
+} from './composition/config-watcher.ts';
+export {
+  type ConfigInput,
+  type ConfigOutcome,
+  type ConfigSources,
+  type Configuration,
+  startConfiguration,
+} from './config/configuration.ts';
+export { type ConfigChange, diffSettings, type SettingChange } from './config/diff.ts';
+export type { SqlScope, SqlSettingRow, SqlSettings } from './config/sql-settings.ts';
+export { configChanges$, type ConfigChangesOptions, type ConfigStep } from './streams/config-changes.ts';
 
 // The daemon as a whole.
 export type { Environment } from './config/environment.ts';

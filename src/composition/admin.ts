@@ -1,5 +1,6 @@
 import { drawMachine } from '../adapters/charts/machine-drawing.ts';
 import { machineJsonOf } from '../adapters/charts/studio-json.ts';
+import type { GuardedRoute } from '../adapters/http/guarded-app.ts';
 import { type GuardedServer, startGuardedServer } from '../adapters/http/guarded-server.ts';
 import { inspectRoutes, STATELY_INSPECTOR_URL } from '../adapters/http/inspect-routes.ts';
 import { createInspector, type LiveActors } from '../adapters/inspect/inspector.ts';
@@ -13,11 +14,16 @@ import { systemNow } from './system-clock.ts';
 /** Actors shown to one looker at most; a pattern chooses among more. */
 const MAX_ACTORS = 100;
 
-/** Starts the admin listener; on an address that is not loopback, with the token of the settings or one that is kept. */
+/**
+ * Starts the admin listener; on an address that is not loopback, with the token of the settings or one that is kept.
+ *
+ * @param routes what it serves beside the inspection
+ */
 export async function startAdmin(
   settings: Settings,
   actors: LiveActors,
   logger: Logger,
+  routes: readonly GuardedRoute[] = [],
 ): Promise<GuardedServer> {
   const closing = new AbortController();
   const inspector = createInspector({
@@ -33,7 +39,7 @@ export async function startAdmin(
     addressSetting: 'EDGEPROXY_ADMIN_LISTEN_ADDR',
     tokens: await adminTokens(settings, logger),
     hosts: { names: settings.admin.hosts, advice: 'EDGEPROXY_ADMIN_HOSTS adds others' },
-    routes: await inspectRoutes({ inspector, inspectorUrl: STATELY_INSPECTOR_URL, logger }),
+    routes: [...(await inspectRoutes({ inspector, inspectorUrl: STATELY_INSPECTOR_URL, logger })), ...routes],
     logger,
     now: systemNow,
   });

@@ -17,6 +17,8 @@ export interface Registration {
   readonly registrar: Registrar;
   readonly witness: RegistrationWitness;
   readonly metrics: RegistrationMetrics;
+  /** Silence that takes a backend out, from now on; in a database, from its next heartbeat on. */
+  readonly setTtl: (secs: number) => void;
 }
 
 export interface Sources {
@@ -27,57 +29,54 @@ export interface Sources {
 
 /** Where the wanted backends come from: the database or the file, and, where the API is on, backends themselves. */
 export function createSource(settings: Settings, logger: Logger, metrics: Metrics): Sources {
-  if (settings.postgres.enabled) {
-    const source = postgresBackends(settings, logger, metrics);
-    if (!settings.api.enabled) return { source, registration: undefined };
-    const ttlSecs = (): number => settings.heartbeat_ttl_secs;
-    const registrar = new PostgresRegistrar({ pool: source.pool, ttlSecs });
-    return withSweeper(source, registrar, settings, logger, metrics);
+  const source = settings.postgres.enabled
+    ? postgresBackends(settings, logger, metrics)
+    : staticBackends(settings);
+  if (!settings.api.enabled) return { source, registration: undefined };
+  let ttlSecs = settings.heartbeat_ttl_secs;
+  const ttlMs = (): number => ttlSecs * 1000;
+  const setTtl = (secs: number): void => void (ttlSecs = secs);
+  if (source.database !== undefined) {
+    const registrar = new PostgresRegistrar({ pool: source.database.pool, ttlSecs: () => ttlSecs });
+    return withSweeper({ source, registrar, ttlMs, setTtl, logger, metrics });
   }
-  const file = staticBackends(settings);
-  if (!settings.api.enabled) return { source: file, registration: undefined };
   const registrar = new FileRegistrar({
     path: registrationsPath(settings.state_dir ?? defaultStateDir(), settings.api.listen_addr),
-    ttlMs: () => settings.heartbeat_ttl_secs * 1000,
+    ttlMs,
     logger,
     now: systemNow,
     wallClock: () => Date.now(),
   });
-  const source: BackendSource = {
-    subscription: file.subscription,
-    backends$: registrar.mergedWith(file.backends$),
+  const merged: BackendSource = {
+    ...source,
+    backends$: registrar.mergedWith(source.backends$),
     async start() {
-      await file.start();
+      await source.start();
       await registrar.load();
     },
     async stop() {
       await registrar.flush();
-      await file.stop();
+      await source.stop();
     },
   };
-  return withSweeper(source, registrar, settings, logger, metrics);
+  return withSweeper({ source: merged, registrar, ttlMs, setTtl, logger, metrics });
+}
+
+interface SweptSource extends Pick<Registration, 'registrar' | 'setTtl'> {
+  readonly source: BackendSource;
+  readonly ttlMs: () => number;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
 }
 
 /** Sweeps for as long as the source is watched, beginning when its first answer is there. */
-function withSweeper(
-  source: BackendSource,
-  registrar: Registrar,
-  settings: Settings,
-  logger: Logger,
-  metrics: Metrics,
-): Sources {
+function withSweeper({ source, registrar, ttlMs, setTtl, logger, metrics }: SweptSource): Sources {
   const numbers = metrics.registrations(() => registrar.count);
   const witness = auditor(logger, numbers);
-  const sweeper = new RegistrationSweeper({
-    registrar,
-    witness,
-    ttlMs: () => settings.heartbeat_ttl_secs * 1000,
-    logger,
-    now: systemNow,
-  });
+  const sweeper = new RegistrationSweeper({ registrar, witness, ttlMs, logger, now: systemNow });
   let isStopped = false;
   return {
-    registration: { registrar, witness, metrics: numbers },
+    registration: { registrar, witness, metrics: numbers, setTtl },
     source: {
       ...source,
       async start() {

@@ -1,6 +1,6 @@
 import { combineLatest, map, type Observable, ReplaySubject, tap } from 'rxjs';
-import { createLatestWriter } from '../adapters/file/latest-writer.ts';
 import { loadRegistrations, saveRegistrations } from '../adapters/file/registrations-file.ts';
+import { createStateSaver } from '../adapters/file/state-saver.ts';
 import type { Backend } from '../domain/backend.ts';
 import type { Logger, MonotonicClock } from '../domain/ports.ts';
 import type { RegisteredBackend, Registrar, RegisterOutcome, Swept } from '../domain/registration.ts';
@@ -27,13 +27,13 @@ export class FileRegistrar implements Registrar {
   readonly #options: FileRegistrarOptions;
   readonly #registry: Registry;
   readonly #registered$ = new ReplaySubject<readonly Backend[]>(1);
-  readonly #writer;
+  readonly #saver;
   #taken: ReadonlySet<string> = new Set();
 
   constructor(options: FileRegistrarOptions) {
     this.#options = options;
     this.#registry = new Registry({ ...options, isTaken: (id) => this.#taken.has(id) });
-    this.#writer = createLatestWriter<readonly KeptRegistration[]>({
+    this.#saver = createStateSaver<readonly KeptRegistration[]>({
       write: (kept) => saveRegistrations(options.path, kept),
       onError: (error) => options.logger.error({ error: messageOf(error) }, 'registrations cannot be saved'),
     });
@@ -76,7 +76,7 @@ export class FileRegistrar implements Registrar {
 
   /** Resolves when everything is on disk, or reported. */
   flush(): Promise<void> {
-    return this.#writer.flush();
+    return this.#saver.flush();
   }
 
   async register(backend: Backend): Promise<RegisterOutcome> {
@@ -114,8 +114,8 @@ export class FileRegistrar implements Registrar {
   /** What many change at one time is written together. */
   async #changed(): Promise<void> {
     this.#emit();
-    this.#writer.save(this.#registry.kept());
-    await this.#writer.flush();
+    this.#saver.save(this.#registry.kept());
+    await this.#saver.flush();
   }
 
   #emit(): void {

@@ -3,12 +3,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ReplaySubject, Subject, type Subscription } from 'rxjs';
 import { createActor, toPromise } from 'xstate';
 import { defaultStateDir } from '../adapters/file/state-dir.ts';
-import { loadState, stateFileName } from '../adapters/file/state-file.ts';
+import { loadState, saveState, stateFileName } from '../adapters/file/state-file.ts';
 import { createStateSaver } from '../adapters/file/state-saver.ts';
 import { createBackendReader } from '../adapters/postgres/backend-reader.ts';
 import { databaseIdentity } from '../adapters/postgres/database-url.ts';
 import type { InitializedSchema } from '../adapters/postgres/initialize.ts';
-import { createPostgresPool, type PostgresPool } from '../adapters/postgres/pool.ts';
+import { createPostgresPool } from '../adapters/postgres/pool.ts';
 import { createOpenSubscription } from '../adapters/postgres/subscription.ts';
 import type { Metrics } from '../adapters/prometheus/metrics.ts';
 import type { Settings } from '../config/schema.ts';
@@ -40,18 +40,13 @@ const now = (): number => performance.now();
 /** Milliseconds to the microsecond, for a log line. */
 const microseconds = (ms: number): number => Math.round(ms * 1000) / 1000;
 
-/** Also lends its sessions to who writes to the same table. */
-export interface PostgresBackends extends BackendSource {
-  readonly pool: PostgresPool;
-}
-
 /**
  * Backends from PostgreSQL, kept through every outage.
  *
  *     subscription statechart ─ CHANGED ─► hints$ ─► backendRows$ ─► rows$ ─► state file
  *     state file ─ at start ───────────────────────────────────────►
  */
-export function postgresBackends(settings: Settings, logger: Logger, metrics: Metrics): PostgresBackends {
+export function postgresBackends(settings: Settings, logger: Logger, metrics: Metrics): BackendSource {
   const { postgres, state_dir: stateDir = defaultStateDir() } = settings;
   const connection = {
     url: postgres.url!,
@@ -66,15 +61,15 @@ export function postgresBackends(settings: Settings, logger: Logger, metrics: Me
   });
   const database = pool.label;
   const statePath = join(stateDir, stateFileName(databaseIdentity(connection.url)));
-  const saver = createStateSaver({
-    path: statePath,
-    wallClock: () => Date.now(),
+  const saver = createStateSaver<readonly Backend[]>({
+    write: (backends) => saveState(statePath, backends, Date.now()),
     onError: (error) => logger.error({ error: messageOf(error) }, 'last known backends cannot be saved'),
   });
 
   const rows$ = new ReplaySubject<readonly Backend[]>(1);
   const hints$ = new Subject<{ readonly atMs: number }>();
   const firstAnswer = Promise.withResolvers<void>();
+  const initialized = Promise.withResolvers<void>();
   metrics.setPostgresConnected(false);
   let reading: Subscription | undefined;
   let isStopped = false;
@@ -188,6 +183,7 @@ export function postgresBackends(settings: Settings, logger: Logger, metrics: Me
   }
 
   function onInitialized({ table, created, notifies, problems }: InitializedSchema): void {
+    initialized.resolve();
     if (created.length > 0) logger.info({ table, created }, 'database initialized');
     if (!notifies)
       logger.warn({ table, problems }, 'changes of backends are not notified, only the poll sees them');
@@ -195,9 +191,9 @@ export function postgresBackends(settings: Settings, logger: Logger, metrics: Me
   }
 
   return {
-    pool,
     backends$: rows$,
     subscription,
+    database: { pool, hints$, initialized: initialized.promise },
     async start() {
       const initial = await loadLastKnown();
       if (isStopped) return;

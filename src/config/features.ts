@@ -192,15 +192,13 @@ export const healthCheck = z
 
 export const pool = z
   .strictObject({
-    enabled: switchOff('EDGEPROXY_POOL_ENABLED', 'Keep unused connections to backends warm.', {
-      unavailable: true,
-    }),
+    enabled: switchOff('EDGEPROXY_POOL_ENABLED', 'Keep unused connections to backends warm.'),
     max_per_backend: amount(
       'EDGEPROXY_POOL_MAX_PER_BACKEND',
       RELOADABLE,
       10,
       1,
-      'Warm connections per backend.',
+      'Warm connections per backend at most, of all threads together.',
     ),
     idle_timeout_secs: seconds(
       'EDGEPROXY_POOL_IDLE_TIMEOUT_SECS',
@@ -222,15 +220,13 @@ export const pool = z
 
 export const configWatch = z
   .strictObject({
-    enabled: switchOff('EDGEPROXY_CONFIG_WATCH_ENABLED', 'Apply changes of the file while running.', {
-      unavailable: true,
-    }),
+    enabled: switchOff('EDGEPROXY_CONFIG_WATCH_ENABLED', 'Apply changes of the file while running.'),
     interval_secs: seconds(
       'EDGEPROXY_CONFIG_WATCH_INTERVAL_SECS',
       STATIC,
       5,
       1,
-      'How often the file is looked at.',
+      'How often the file is looked at where the system does not tell of changes.',
     ),
   })
   .prefault({});

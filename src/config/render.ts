@@ -1,11 +1,13 @@
 import { type Setting, SETTINGS } from './catalogue.ts';
 import { type LoadedSettings, valueOf } from './load.ts';
-import type { Origin } from './origin.ts';
+import { type Origin, sqlPlace } from './origin.ts';
+import { reasonAgainst } from './sql-settings.ts';
 
-const MASK = '***';
+/** What is printed instead of a secret. */
+export const MASK = '***';
 
 /** A value for people: secrets masked, tables counted. */
-function shown({ secret, type }: Setting, value: unknown): string {
+export function shownValue({ secret, type }: Setting, value: unknown): string {
   if (value === undefined) return '(none)';
   if (secret === true) return MASK;
   if (type !== 'table') return printed(value);
@@ -20,6 +22,7 @@ function printed(value: unknown): string {
 function shownOrigin(origin: Origin | undefined): string {
   if (origin === undefined || origin.from === 'default') return 'default';
   if (origin.from === 'env') return origin.name;
+  if (origin.from === 'sql') return sqlPlace(origin);
   return origin.line === undefined ? origin.path : `${origin.path}:${origin.line}`;
 }
 
@@ -27,7 +30,7 @@ function shownOrigin(origin: Origin | undefined): string {
 export function renderSettings({ settings, origins, warnings }: LoadedSettings): string {
   const rows = SETTINGS.map((setting) => [
     setting.key,
-    `${shown(setting, valueOf(settings, setting.key))}${setting.unit === undefined ? '' : ` ${setting.unit}`}`,
+    `${shownValue(setting, valueOf(settings, setting.key))}${setting.unit === undefined ? '' : ` ${setting.unit}`}`,
     shownOrigin(origins.get(setting.key)),
   ]);
   const table = alignColumns([['KEY', 'VALUE', 'ORIGIN'], ...rows]);
@@ -53,4 +56,13 @@ export function settingsMarkdown(): string {
   return ['| Variable | Key in the file | Default | Reloadable | |', '|---|---|---|---|---|', ...rows].join(
     '\n',
   );
+}
+
+/** The table of docs/reload.md: what a running daemon takes over, and what SQL may give. */
+export function reloadMarkdown(): string {
+  const rows = SETTINGS.map(({ key, reload }) => {
+    const against = reasonAgainst(key);
+    return `| \`${key}\` | ${reload ? 'yes' : 'no'} | ${against === undefined ? 'yes' : `no: ${against}`} |`;
+  });
+  return ['| Key | Reloadable | In SQL |', '|---|---|---|', ...rows].join('\n');
 }

@@ -49,6 +49,12 @@ export const settingsSchema = z.strictObject({
     .toLowerCase()
     .default('sa')
     .meta({ env: 'EDGEPROXY_REGION', reload: STATIC, description: 'Region that this daemon runs in.' }),
+  node: z.string().min(1).toLowerCase().optional().meta({
+    env: 'EDGEPROXY_NODE',
+    reload: STATIC,
+    description:
+      "Name of this daemon, for settings in SQL that are meant for it alone; default: the host's name.",
+  }),
   engine,
   threads,
   syscalls,

@@ -189,14 +189,26 @@ weigth = 3
     },
   );
 
-  it('refuses features that are not there, by the name that switched them on', () => {
-    expect(failure({ EDGEPROXY_TLS_ENABLED: '1' }, '[pool]\nenabled = true\n')).toEqual({
-      code: 'ERR_FEATURE_UNAVAILABLE',
+  it('refuses a pool of connections that begin with a PROXY header', () => {
+    expect(failure({ EDGEPROXY_POOL_ENABLED: 'true' }, '[proxy_protocol]\nsend = "v2"\n')).toEqual({
+      code: 'ERR_SETTINGS_INVALID',
       lines: [
-        'EDGEPROXY_TLS_ENABLED = true: not available yet, set it to false',
-        'edge.toml:2: pool.enabled = true: not available yet, set it to false',
+        'EDGEPROXY_POOL_ENABLED = true: expected false, because edge.toml:2: proxy_protocol.send is v2, ' +
+          'and a PROXY header says for whom a connection is made',
       ],
     });
+  });
+
+  it('refuses features that are not there, by the name that switched them on', () => {
+    for (const [env, content, name] of [
+      [{ EDGEPROXY_TLS_ENABLED: '1' }, '', 'EDGEPROXY_TLS_ENABLED'],
+      [{}, '[tls]\nenabled = true\n', 'edge.toml:2: tls.enabled'],
+    ] as const) {
+      expect(failure(env, content)).toEqual({
+        code: 'ERR_FEATURE_UNAVAILABLE',
+        lines: [`${name} = true: not available yet, set it to false`],
+      });
+    }
   });
 
   it('suggests the variable that was meant, and leaves those of a Kubernetes service alone', () => {

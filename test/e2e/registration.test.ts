@@ -145,6 +145,16 @@ describe('a daemon without a database', () => {
     expect((await stat(join(stateDir, file!))).mode & 0o777).toBe(0o600);
   });
 
+  it('goes by another TTL when its file says so', async () => {
+    const config = join(await temporaryFolder(), 'edge.toml');
+    await writeFile(config, 'heartbeat_ttl_secs = 3600\n');
+    const watched = { EDGEPROXY_CONFIG_WATCH_ENABLED: 'true', EDGEPROXY_CONFIG_WATCH_INTERVAL_SECS: '3600' };
+    const daemon = await anApiDaemon({ args: ['--config', config], env: watched });
+    await daemon.register('a', 1);
+    await writeFile(config, 'heartbeat_ttl_secs = 1\n');
+    await untilChanged(daemon, 'expired', 'a');
+  });
+
   it('goes on serving while it is sent what it cannot use', async () => {
     const backend = await aNamedBackend('a');
     const daemon = await anApiDaemon();

@@ -1,6 +1,7 @@
 import { EdgeProxyError } from '../../errors.ts';
-import { initialize, INITIALIZE_LOCK, LOCK_TIMEOUT_MS } from './initialize.ts';
+import { initialize } from './initialize.ts';
 import { type FoundSchema, inspectSchema } from './inspect-schema.ts';
+import { INITIALIZE_LOCK, LOCK_TIMEOUT_MS } from './names.ts';
 import type { PostgresPool, Query } from './pool.ts';
 
 /** Where registrations are, as qualified and quoted names. */

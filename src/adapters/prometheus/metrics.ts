@@ -6,11 +6,13 @@ import type {
   EngineSource,
   FleetReport,
   FleetSource,
+  PoolSource,
   RateLimitSource,
   TrafficReport,
   TrafficSource,
 } from '../../domain/ports.ts';
 import { externalHistogram } from './external-histogram.ts';
+import { poolMetrics } from './pool-metrics.ts';
 import { type RegistrationMetrics, registrationMetrics } from './registration-metrics.ts';
 
 export interface Metrics {
@@ -23,16 +25,23 @@ export interface Metrics {
   rowsReadFailed(): void;
   setSkippedRows(count: number): void;
   setPostgresConnected(isConnected: boolean): void;
+  /** @param timeSeconds Unix time */
+  configReloaded(result: ReloadResult, timeSeconds: number): void;
   circuitTransitioned(cause: string): void;
   probed(result: 'ok' | 'failed' | 'not_made'): void;
   /** Makes the series of the registration API; to be called once, by who serves it. @param count asked at a scrape */
   registrations(count: () => number): RegistrationMetrics;
 }
 
+/** `unchanged`: read, good, and the same in other words. `refused`: bad or unreadable, so that the last good one stays. */
+export type ReloadResult = 'applied' | 'unchanged' | 'refused';
+
 export interface MetricsOptions {
   readonly traffic: TrafficSource;
   /** Absent while there is no limit. */
   readonly limiter: RateLimitSource | undefined;
+  /** Absent while connections are not kept warm. */
+  readonly pool: PoolSource | undefined;
   readonly fleet: FleetSource;
   readonly engine: EngineSource;
   readonly version: string;
@@ -50,7 +59,7 @@ const VERDICT_VALUES = { healthy: 1, unhealthy: 0, unknown: -1 } as const;
  * beside them. Labels are backend ids and bounded words, never a client address. `docs/metrics.md` lists them all.
  */
 export function createMetrics(options: MetricsOptions): Metrics {
-  const { traffic, limiter, fleet, engine, version, bucketsSeconds } = options;
+  const { traffic, limiter, pool, fleet, engine, version, bucketsSeconds } = options;
   const registry = new Registry();
   const registers = [registry];
   const counter = (name: string, help: string, labelNames: string[] = []) =>
@@ -105,6 +114,15 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const engineInfo = gauge('engine_info', 'What relays; always 1.', ['engine', 'syscalls']);
   const engineThreads = gauge('engine_threads', 'Threads that relay.');
   const threadDeaths = counter('data_thread_deaths_total', 'Data threads that have died.');
+  const reloads = counter('config_reloads_total', 'Configurations read while running, by result.', [
+    'result',
+  ]);
+  const lastReload = gauge(
+    'config_last_reload_success_timestamp_seconds',
+    'Unix time at which the last good configuration was read.',
+  );
+  lastReload.set(Date.now() / 1000);
+  for (const result of ['applied', 'unchanged', 'refused']) reloads.inc({ result }, 0);
   for (const result of ['ok', 'failed']) reads.inc({ result }, 0);
   for (const result of ['ok', 'failed', 'not_made']) probes.inc({ result }, 0);
   /** Made when a database is used at all: 0 in a daemon without one would look like an outage. */
@@ -113,6 +131,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: EVENT_LOOP_PRECISION_MS });
 
   const setLimiter = limiter && limiterMetrics(limiter, counter);
+  const setPool = pool && poolMetrics(pool, { counter, gauge });
 
   const setTraffic = (report: TrafficReport): void => {
     for (const metric of [
@@ -170,6 +189,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
   return {
     contentType: registry.contentType,
     scrape() {
+      // Before the traffic is read: after that, what is gone is in no report.
+      setPool?.();
       setTraffic(traffic.report());
       setLimiter?.();
       setFleet(fleet.report());
@@ -193,6 +214,10 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     rowsReadFailed() {
       reads.inc({ result: 'failed' });
+    },
+    configReloaded(result, timeSeconds) {
+      reloads.inc({ result });
+      if (result !== 'refused') lastReload.set(timeSeconds);
     },
     circuitTransitioned(cause) {
       transitions.inc({ cause });

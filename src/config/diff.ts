@@ -1,0 +1,50 @@
+import { isDeepStrictEqual } from 'node:util';
+import { SETTINGS } from './catalogue.ts';
+import { valueOf } from './load.ts';
+import type { Settings } from './schema.ts';
+
+/** One setting that differs between two configurations; `undefined` where it has no value. */
+export interface SettingChange {
+  /** Dotted key, such as `rate_limit.burst`. A table such as `geoip.cidrs` or `backends` is one setting. */
+  readonly key: string;
+  readonly old: unknown;
+  readonly new: unknown;
+  /** It takes effect in a running daemon. */
+  readonly reload: boolean;
+  /** Neither value may be printed. */
+  readonly secret?: true;
+}
+
+/** What differs, in the order of the schema, by value: order within a table does not count, within a list it does. */
+export function diffSettings(old: Settings, next: Settings): readonly SettingChange[] {
+  return SETTINGS.flatMap(({ key, reload, secret }) => {
+    const change = { key, old: valueOf(old, key), new: valueOf(next, key), reload };
+    if (isDeepStrictEqual(change.old, change.new)) return [];
+    return [secret === true ? { ...change, secret } : change];
+  });
+}
+
+/** A new configuration beside the one that runs. */
+export interface ConfigChange {
+  /** What is in force from now on: the new one, in which every key that needs a restart keeps its running value. */
+  readonly settings: Settings;
+  /** What takes effect now. */
+  readonly changes: readonly SettingChange[];
+  /** What differs from the running value, and takes effect at the next start only. */
+  readonly needsRestart: readonly SettingChange[];
+}
+
+/** Separates what takes effect now from what needs a restart. */
+export function changeBetween(running: Settings, next: Settings): ConfigChange {
+  const all = diffSettings(running, next);
+  const needsRestart = all.filter(({ reload }) => !reload);
+  const settings = needsRestart.reduce((mixed, { key, old }) => withValue(mixed, key.split('.'), old), next);
+  return { settings, changes: all.filter(({ reload }) => reload), needsRestart };
+}
+
+/** A copy with another value at a path; what is not on the path is shared. */
+function withValue<T extends object>(tree: T, [name, ...rest]: readonly string[], value: unknown): T {
+  const child: unknown = Reflect.get(tree, name!);
+  const isTable = rest.length > 0 && typeof child === 'object' && child !== null;
+  return { ...tree, [name!]: isTable ? withValue(child, rest, value) : value };
+}
