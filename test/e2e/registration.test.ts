@@ -151,6 +151,7 @@ describe('a daemon without a database', () => {
     const watched = { EDGEPROXY_CONFIG_WATCH_ENABLED: 'true', EDGEPROXY_CONFIG_WATCH_INTERVAL_SECS: '3600' };
     const daemon = await anApiDaemon({ args: ['--config', config], env: watched });
     await daemon.register('a', 1);
+    expect((await daemon.ask('/api/v1/backends/a')).json).toMatchObject({ healthy: true });
     await writeFile(config, 'heartbeat_ttl_secs = 1\n');
     await untilChanged(daemon, 'expired', 'a');
   });
