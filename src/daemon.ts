@@ -1,19 +1,20 @@
 import { BehaviorSubject } from 'rxjs';
 import { type ActorRefFrom, createActor, fromPromise, waitFor } from 'xstate';
 import { configRoute } from './adapters/http/config-route.ts';
+import type { GuardedServer } from './adapters/http/guarded-server.ts';
 import { startOpsServer } from './adapters/http/ops-server.ts';
 import { createProbe } from './adapters/probes/probe.ts';
 import { createMetrics } from './adapters/prometheus/metrics.ts';
 import { startAdmin } from './composition/admin.ts';
 import type { AppliedSettings, SettingsTakers } from './composition/apply-settings.ts';
-import { type BackendSource, staticBackends } from './composition/backend-source.ts';
 import { createConfigReloads } from './composition/config-reloads.ts';
 import { eligibilityPolicyOf } from './composition/eligibility-policy.ts';
 import { createFleet } from './composition/create-fleet.ts';
+import { createSource } from './composition/create-source.ts';
 import { liveActors } from './composition/live-actors.ts';
-import { postgresBackends } from './composition/postgres-backends.ts';
 import { postgresSettings } from './composition/postgres-settings.ts';
 import { createProxy } from './composition/proxy.ts';
+import { startRegistrationApi } from './composition/registration-api.ts';
 import { Repeating } from './composition/repeating.ts';
 import { SideListener } from './composition/side-listener.ts';
 import { SettingsInTurn } from './composition/settings-in-turn.ts';
@@ -52,6 +53,7 @@ export interface DaemonAddresses {
   readonly proxy: ListenAddress;
   readonly metrics: ListenAddress | undefined;
   readonly admin: ListenAddress | undefined;
+  readonly api: ListenAddress | undefined;
 }
 
 /** `abandoned`: something could not be released in time, and the process may not end by itself. */
@@ -115,8 +117,7 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     now,
     random: Math.random,
   });
-  const fixed = settings.postgres.enabled ? undefined : staticBackends(settings);
-  const source: BackendSource = fixed ?? postgresBackends(settings, logger, metrics);
+  const { source, registration, follow: followBackends } = createSource(settings, logger, metrics);
   const policy$ = new BehaviorSubject(eligibilityPolicyOf(settings));
   const reloads =
     configuration &&
@@ -143,6 +144,7 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     const routes = reloads === undefined ? [] : [configRoute(() => reloads.describe())];
     return startAdmin(next, liveActors(own, fleet), logger, routes);
   });
+  let api: GuardedServer | undefined;
   let affinityGc: Repeating | undefined;
   let addresses: DaemonAddresses | undefined;
   let starting: Promise<void> | undefined;
@@ -160,7 +162,8 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     }).subscribe((set) => sets.apply(set, (next) => sockets.apply(next)));
     source.backends$.subscribe((backends) => fleet.update(backends));
     await source.start();
-    if (!settings.postgres.enabled && settings.backends.length === 0) {
+    if (registration !== undefined) api = await startRegistrationApi(settings, registration, logger, version);
+    else if (!settings.postgres.enabled && settings.backends.length === 0) {
       logger.warn({}, 'no database and no [[backends]] in the file, every client will be refused');
     }
     // Asked to stop meanwhile: no client may be accepted any more.
@@ -169,6 +172,7 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
       proxy: await sockets.listen(parseListenAddress(settings.listen_addr)!),
       metrics: ops.address,
       admin: admin.address,
+      api: api?.address,
     };
     logger.info({ ...addresses, ...proxy.choice, region: settings.region, version }, 'accepting clients');
     reloads?.start();
@@ -198,7 +202,7 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     // Asked to stop while starting: what start() still binds must be released as well. Its failure is reported there.
     await starting?.catch(() => undefined);
     await Promise.all([reloadsStopped, sourceStopped, engine?.close(atOnce ? 0 : FORCED_CLOSE_SPREAD_MS)]);
-    await Promise.all([ops.close(), admin.close()]);
+    await Promise.all([ops.close(), admin.close(), api?.close()]);
     fleet.stop();
     affinityGc?.stop();
   }
@@ -236,7 +240,8 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     engine: (next) => proxy.follow(next),
     eligibility: (next) => policy$.next(eligibilityPolicyOf(next)),
     bindings: ({ binding }) => affinityGc?.change(binding.gc_interval_secs * 1000),
-    backends: (next) => fixed?.follow(next),
+    backends: followBackends,
+    registrations: ({ heartbeat_ttl_secs: seconds }) => registration?.setTtl(seconds),
   };
   const changes = new SettingsInTurn(lifecycle, takers);
 

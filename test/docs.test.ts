@@ -52,6 +52,7 @@ async function exposedSeries(): Promise<ReadonlyMap<string, Series>> {
   metrics.rowsRead(0);
   metrics.rowsReadFailed();
   metrics.setPostgresConnected(true);
+  metrics.registrations(() => 1).answered(200);
   const text = await metrics.scrape();
   const types = [...text.matchAll(/^# TYPE (edgeproxy_\w+) (\w+)$/gm)];
   return new Map(

@@ -1,6 +1,6 @@
-import { adminTokenPath } from '../adapters/file/admin-token.ts';
+import { keptTokenPath } from '../adapters/file/kept-token.ts';
 import { defaultStateDir } from '../adapters/file/state-dir.ts';
-import { isLoopback } from '../adapters/http/admin-guard.ts';
+import { isLoopback } from '../adapters/http/request-guard.ts';
 import type { Environment } from '../config/environment.ts';
 import { parseListenAddress } from '../config/setting-types.ts';
 import { normalizeAddress, parseAddress } from '../domain/address.ts';
@@ -27,8 +27,9 @@ export async function inspect(configPath: string | undefined, env: Environment):
   const name = reachable(host);
   const url = `http://${name.includes(':') ? `[${name}]` : name}:${port}/inspect`;
   if (admin.token !== undefined) return `${url}#token=TOKEN\nTOKEN is that of EDGEPROXY_ADMIN_TOKEN.`;
+  if (admin.token_file !== undefined) return `${url}#token=TOKEN\nTOKEN is in ${admin.token_file}.`;
   if (isLoopback(host)) return url;
-  const path = adminTokenPath(stateDir ?? defaultStateDir());
+  const path = keptTokenPath(stateDir ?? defaultStateDir(), 'admin');
   return stateDir === undefined
     ? `${url}#token=TOKEN\nTOKEN is in ${path}, if the daemon runs as this user; its log names the file as "admin token".`
     : `${url}#token=TOKEN\nTOKEN is in ${path}.`;

@@ -1,16 +1,14 @@
 import { drawMachine } from '../adapters/charts/machine-drawing.ts';
 import { machineJsonOf } from '../adapters/charts/studio-json.ts';
-import { loadAdminToken } from '../adapters/file/admin-token.ts';
-import { defaultStateDir } from '../adapters/file/state-dir.ts';
-import type { AdminRoute } from '../adapters/http/admin-app.ts';
-import { isLoopback } from '../adapters/http/admin-guard.ts';
-import { type AdminServer, startAdminServer } from '../adapters/http/admin-server.ts';
+import type { GuardedRoute } from '../adapters/http/guarded-app.ts';
+import { type GuardedServer, startGuardedServer } from '../adapters/http/guarded-server.ts';
 import { inspectRoutes, STATELY_INSPECTOR_URL } from '../adapters/http/inspect-routes.ts';
 import { createInspector, type LiveActors } from '../adapters/inspect/inspector.ts';
 import { sanitize } from '../adapters/inspect/sanitize.ts';
 import type { Settings } from '../config/schema.ts';
 import { parseListenAddress } from '../config/setting-types.ts';
 import type { Logger } from '../domain/ports.ts';
+import { adminTokens } from './listener-tokens.ts';
 import { systemNow } from './system-clock.ts';
 
 /** Actors shown to one looker at most; a pattern chooses among more. */
@@ -25,9 +23,8 @@ export async function startAdmin(
   settings: Settings,
   actors: LiveActors,
   logger: Logger,
-  routes: readonly AdminRoute[] = [],
-): Promise<AdminServer> {
-  const address = parseListenAddress(settings.admin.listen_addr)!;
+  routes: readonly GuardedRoute[] = [],
+): Promise<GuardedServer> {
   const closing = new AbortController();
   const inspector = createInspector({
     actors,
@@ -36,11 +33,12 @@ export async function startAdmin(
     maxActors: MAX_ACTORS,
     wallClock: () => Date.now(),
   });
-  const server = await startAdminServer({
-    address,
+  const server = await startGuardedServer({
+    name: 'admin',
+    address: parseListenAddress(settings.admin.listen_addr)!,
     addressSetting: 'EDGEPROXY_ADMIN_LISTEN_ADDR',
-    token: settings.admin.token ?? (await keptToken(address.host)),
-    hosts: { names: settings.admin.hosts, setting: 'EDGEPROXY_ADMIN_HOSTS' },
+    tokens: await adminTokens(settings, logger),
+    hosts: { names: settings.admin.hosts, advice: 'EDGEPROXY_ADMIN_HOSTS adds others' },
     routes: [...(await inspectRoutes({ inspector, inspectorUrl: STATELY_INSPECTOR_URL, logger })), ...routes],
     logger,
     now: systemNow,
@@ -53,11 +51,4 @@ export async function startAdmin(
       return closed;
     },
   };
-
-  async function keptToken(host: string): Promise<string | undefined> {
-    if (isLoopback(host)) return undefined;
-    const { token, path, isNew } = await loadAdminToken(settings.state_dir ?? defaultStateDir());
-    logger.info({ path, isNew }, 'admin token');
-    return token;
-  }
 }

@@ -67,6 +67,7 @@ const KEYS_OF = {
   eligibility: ['panic_threshold_percent', 'health_check.initial', 'proxy_protocol.send'],
   bindings: ['binding.gc_interval_secs'],
   backends: ['backends'],
+  registrations: ['heartbeat_ttl_secs'],
 } as const satisfies Readonly<Record<string, readonly SettingKey[]>>;
 
 type Taker = keyof typeof KEYS_OF;

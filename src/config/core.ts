@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { BEARER_TOKEN, BEARER_TOKEN_RULE } from '../domain/bearer-token.ts';
 import { createCidrTable } from '../domain/cidr-table.ts';
 import { DEFAULT_COUNTRY_REGIONS } from '../domain/geo.ts';
 import { messageOf } from '../errors.ts';
 import {
   amount,
+  bearerToken,
   listenAddress,
   network,
   RELOADABLE,
@@ -152,13 +152,11 @@ export const admin = z
       'Address of the admin listener; any but a loopback address demands the token.',
       RELOADABLE,
     ),
-    token: z.string().regex(BEARER_TOKEN, `expected ${BEARER_TOKEN_RULE}`).optional().meta({
-      env: 'EDGEPROXY_ADMIN_TOKEN',
-      reload: STATIC,
-      secret: true,
-      description:
-        'Bearer token of the admin listener; without one on another address, one is made and kept in the state folder.',
-    }),
+    token: bearerToken(
+      'EDGEPROXY_ADMIN_TOKEN',
+      'Bearer token of the admin listener; without one on another address, one is made and kept in the state folder.',
+    ),
+    token_file: text('EDGEPROXY_ADMIN_TOKEN_FILE', 'File that holds it instead.'),
     hosts: z.array(hostName).default([]).meta({
       env: 'EDGEPROXY_ADMIN_HOSTS',
       reload: STATIC,

@@ -3,6 +3,7 @@ import { PROBE_PATH } from '../domain/backend.ts';
 import { HEADER_MODES } from '../domain/proxy-protocol/relayed-header.ts';
 import {
   amount,
+  bearerToken,
   listenAddress,
   networks,
   RELOADABLE,
@@ -23,13 +24,26 @@ export const tls = z
 
 export const api = z
   .strictObject({
-    enabled: switchOff('EDGEPROXY_API_ENABLED', 'Serve the registration API.', { unavailable: true }),
+    enabled: switchOff('EDGEPROXY_API_ENABLED', 'Serve the registration API.'),
     listen_addr: listenAddress(
       'EDGEPROXY_API_LISTEN_ADDR',
       '0.0.0.0:8081',
-      'Address of the registration API.',
+      'Address of the registration API; any but a loopback address demands a token.',
     ),
-    token: text('EDGEPROXY_API_TOKEN', 'Bearer token of the registration API.', { secret: true }),
+    token: bearerToken(
+      'EDGEPROXY_API_TOKEN',
+      'Bearer token of who registers; without one on another address, one is made and kept in the state folder.',
+    ),
+    token_file: text('EDGEPROXY_API_TOKEN_FILE', 'File that holds it instead.'),
+    read_token: bearerToken('EDGEPROXY_API_READ_TOKEN', 'Bearer token of who may only look.'),
+    read_token_file: text('EDGEPROXY_API_READ_TOKEN_FILE', 'File that holds it instead.'),
+    max_requests: amount(
+      'EDGEPROXY_API_MAX_REQUESTS',
+      STATIC,
+      100,
+      1,
+      'Requests of one address in a second, and as many at once.',
+    ),
   })
   .prefault({});
 

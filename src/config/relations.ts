@@ -11,7 +11,7 @@ export function relations(settings: Settings, origins: Origins): readonly string
     pool,
     proxy_protocol: { send },
   } = settings;
-  const problems = [...sharedAddresses(settings, origins)];
+  const problems = [...sharedAddresses(settings, origins), ...tokensGivenTwice(settings, origins)];
   if (postgres.enabled && postgres.url === undefined) {
     problems.push(
       'EDGEPROXY_POSTGRES_URL = nothing: expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, because ' +
@@ -78,6 +78,21 @@ function sharedAddresses(settings: Settings, origins: Origins): string[] {
       `${name} = "${one.text}": expected an address of its own, ${nameOf(other.key, origins)} has "${other.text}"`,
     ];
   });
+}
+
+/** Tokens that are there as such and in a file. */
+function tokensGivenTwice({ admin, api }: Settings, origins: Origins): string[] {
+  const pairs = [
+    ['admin.token', admin.token, 'admin.token_file', admin.token_file],
+    ['api.token', api.token, 'api.token_file', api.token_file],
+    ['api.read_token', api.read_token, 'api.read_token_file', api.read_token_file],
+  ] as const;
+  return pairs
+    .filter(([, token, , file]) => token !== undefined && file !== undefined)
+    .map(([key, , fileKey, file]) => {
+      const name = nameOf(fileKey, origins);
+      return `${name} = ${JSON.stringify(file)}: expected nothing, ${nameOf(key, origins)} gives the token`;
+    });
 }
 
 /** `0.0.0.0` is every IPv4 address; `[::]` is every address. */

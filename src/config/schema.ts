@@ -15,9 +15,9 @@ import {
 } from './features.ts';
 import { amount, listenAddress, percent, RELOADABLE, seconds, STATIC, text } from './setting-types.ts';
 
-/** A row of the table as a table of the file: only the health check has a shorter name. */
+/** A row of the table as a table of the file: the health check has a shorter name, and nothing there expires. */
 const staticBackend = backendRowSchema
-  .omit({ health_check: true })
+  .omit({ health_check: true, expired: true })
   .extend({ health: healthOverrideSchema.optional() })
   .strict();
 
@@ -134,7 +134,7 @@ export const settingsSchema = z.strictObject({
   ),
   state_dir: text(
     'EDGEPROXY_STATE_DIR',
-    "Folder of the last known backends, for a start without the database; default: the system's state folder.",
+    "Folder of what is kept over a restart: last known backends, registrations, tokens; default: the system's state folder.",
   ),
   log_level: z.enum(['error', 'warn', 'info', 'debug']).default('info').meta({
     env: 'EDGEPROXY_LOG_LEVEL',
@@ -143,7 +143,7 @@ export const settingsSchema = z.strictObject({
   }),
   heartbeat_ttl_secs: seconds(
     'EDGEPROXY_HEARTBEAT_TTL_SECS',
-    STATIC,
+    RELOADABLE,
     60,
     1,
     'Registration API: a backend without a heartbeat for this long is taken out.',

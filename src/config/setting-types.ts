@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseCidr } from '../domain/address.ts';
+import { BEARER_TOKEN, BEARER_TOKEN_RULE } from '../domain/bearer-token.ts';
 
 /** What the schema knows about a setting besides its type and default. */
 export interface SettingMeta {
@@ -53,6 +54,14 @@ export const text = (env: string, description: string, more: Partial<SettingMeta
     .min(1)
     .optional()
     .meta({ env, reload: STATIC, description, ...more });
+
+/** A secret that a client sends as a bearer token. */
+export const bearerToken = (env: string, description: string) =>
+  z
+    .string()
+    .regex(BEARER_TOKEN, `expected ${BEARER_TOKEN_RULE}`)
+    .optional()
+    .meta({ env, reload: STATIC, secret: true, description });
 
 /** A network such as `10.0.0.0/8`, or an address alone. */
 export const network = z.string().superRefine((value, context) => {

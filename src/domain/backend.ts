@@ -21,6 +21,8 @@ export interface Backend {
   readonly softLimit: number;
   readonly hardLimit: number;
   readonly deleted: boolean;
+  /** It registered itself and has been silent for too long: out until it is heard of. */
+  readonly expired?: true | undefined;
   /** How it is probed instead of what the settings say. */
   readonly health?: HealthOverride | undefined;
   /** The PROXY header that connections to it begin with, instead of what the settings say. */
@@ -72,7 +74,7 @@ export const healthOverrideSchema = z.strictObject(
   { error: OVERRIDE },
 );
 
-/** The columns of the `backends` table, which are also the keys of a `[[backends]]` table in the file. */
+/** The columns of the `backends` table, most of which are also the keys of a `[[backends]]` table in the file. */
 export const backendRowSchema = z.object({
   id: text('expected a name').max(LONGEST_ID, `expected at most ${LONGEST_ID} characters`),
   app: text('expected a name'),
@@ -88,9 +90,13 @@ export const backendRowSchema = z.object({
   soft_limit: count('a number of connections').default(100),
   hard_limit: count('a number of connections').default(150),
   deleted: flag.default(false),
+  expired: flag.nullish(),
   health_check: healthOverrideSchema.nullish(),
   proxy_protocol: z.enum(HEADER_MODES, { error: 'expected off, v1 or v2' }).nullish(),
 });
+
+/** The schema of each column alone. */
+export const backendFields = backendRowSchema.shape;
 
 function toOverride(
   row: z.output<typeof healthOverrideSchema> | null | undefined,
@@ -112,6 +118,7 @@ function toBackend(row: z.output<typeof backendRowSchema>): Backend {
     softLimit: row.soft_limit,
     hardLimit: row.hard_limit,
     deleted: row.deleted,
+    expired: row.expired === true ? true : undefined,
     health: toOverride(row.health_check),
     proxyProtocol: row.proxy_protocol ?? undefined,
   });
@@ -132,7 +139,8 @@ function columnOf(row: unknown, column: PropertyKey): unknown {
   return typeof row === 'object' && row !== null ? Reflect.get(row, column) : undefined;
 }
 
-function describe({ path: [column], message }: z.core.$ZodIssue, row: unknown): string {
+/** What is wrong with a value of a row, by its column. */
+export function describeIssue({ path: [column], message }: z.core.$ZodIssue, row: unknown): string {
   if (column === undefined) return `row = ${show(row)}: expected a table of columns`;
   return `${String(column)} = ${show(columnOf(row, column))}: ${message}`;
 }
@@ -154,7 +162,7 @@ export function parseBackendRows(rows: readonly unknown[]): ParsedRows {
   for (const [index, row] of rows.entries()) {
     const parsed = backendRowSchema.safeParse(row);
     if (!parsed.success) {
-      const problems = parsed.error.issues.map((issue) => describe(issue, row));
+      const problems = parsed.error.issues.map((issue) => describeIssue(issue, row));
       skipped.push({ id: nameOf(row, index), problems });
     } else if (byId.has(parsed.data.id)) {
       skipped.push({
@@ -193,6 +201,7 @@ const FIELDS = [
   'softLimit',
   'hardLimit',
   'deleted',
+  'expired',
   'proxyProtocol',
 ] as const satisfies readonly (keyof Backend)[];
 

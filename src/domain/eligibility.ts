@@ -7,6 +7,7 @@ export const EXCLUSION_REASONS = [
   'deleted',
   'admin_down',
   'weight_zero',
+  'expired',
   'unhealthy',
   'unchecked',
   'circuit_open',
@@ -87,7 +88,8 @@ function administrativeExclusion({ backend, isDraining }: Member): ExclusionReas
   if (isDraining) return 'draining';
   if (backend.deleted) return 'deleted';
   if (!backend.adminUp) return 'admin_down';
-  return backend.weight === 0 ? 'weight_zero' : undefined;
+  if (backend.weight === 0) return 'weight_zero';
+  return backend.expired === true ? 'expired' : undefined;
 }
 
 /** Why what has been observed keeps a backend out. */

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { inspect } from '../../src/commands/inspect.ts';
 import type { Environment } from '../../src/config/environment.ts';
-import { loadAdminToken } from '../../src/adapters/file/admin-token.ts';
+import { loadKeptToken } from '../../src/adapters/file/kept-token.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const run = (env: Environment): Promise<string> =>
@@ -26,7 +26,7 @@ describe('edgeproxy inspect', () => {
     ['192.0.2.1:8082', '192.0.2.1:8082'],
   ])('prints where %s is asked with a token, and the file that holds it', async (address, at) => {
     const stateDir = await temporaryFolder();
-    const { path } = await loadAdminToken(stateDir);
+    const { path } = await loadKeptToken(stateDir, 'admin');
     const text = await run({ EDGEPROXY_ADMIN_LISTEN_ADDR: address, EDGEPROXY_STATE_DIR: stateDir });
     expect(text).toBe(`http://${at}/inspect#token=TOKEN\nTOKEN is in ${path}.`);
   });

@@ -21,6 +21,7 @@ const memberOf = fc
     adminUp: fc.boolean(),
     deleted: fc.boolean(),
     weight: fc.nat(2),
+    expired: fc.constantFrom(undefined, undefined, true),
     isDraining: fc.boolean(),
     verdict: fc.constantFrom('unknown', 'healthy', 'unhealthy'),
     permits: fc.constantFrom(undefined, 0, 3),
@@ -38,7 +39,7 @@ const policies = fc.record({
 });
 
 const isWanted = ({ backend, isDraining }: Member): boolean =>
-  !isDraining && !backend.deleted && backend.adminUp && backend.weight > 0;
+  !isDraining && !backend.deleted && backend.adminUp && backend.weight > 0 && backend.expired !== true;
 const works = ({ verdict, gate }: Member, { excludesUnchecked }: EligibilityPolicy): boolean =>
   verdict !== 'unhealthy' && !(verdict === 'unknown' && excludesUnchecked) && gate.permits !== 0;
 
@@ -47,7 +48,8 @@ describe('deriveEligibleSet', () => {
     [undefined, aMember(), STRICT],
     ['deleted', aMember({ deleted: true, adminUp: false, weight: 0 }), STRICT],
     ['admin_down', aMember({ adminUp: false, weight: 0 }, { verdict: 'unhealthy' }), STRICT],
-    ['weight_zero', aMember({ weight: 0 }, { verdict: 'unhealthy' }), STRICT],
+    ['weight_zero', aMember({ weight: 0, expired: true }, { verdict: 'unhealthy' }), STRICT],
+    ['expired', aMember({ expired: true }, { verdict: 'unhealthy' }), STRICT],
     ['draining', aMember({ deleted: true }, { isDraining: true }), STRICT],
     ['unhealthy', aMember({}, { verdict: 'unhealthy', gate: SHUT }), STRICT],
     ['unchecked', aMember({}, { verdict: 'unknown' }), STRICT],

@@ -185,6 +185,7 @@ describe('eight daemons', () => {
         'idx_backends_region',
         'health_check',
         'proxy_protocol',
+        'expired',
         'edgeproxy_backends_changed',
       ],
     ]);

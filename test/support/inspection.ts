@@ -2,10 +2,10 @@ import { type AnyActorRef, createActor, fromPromise, SimulatedClock } from 'xsta
 import { drawMachine } from '../../src/adapters/charts/machine-drawing.ts';
 import { machineJsonOf } from '../../src/adapters/charts/studio-json.ts';
 import {
-  type AdminLimits,
-  type AdminServer,
-  startAdminServer,
-} from '../../src/adapters/http/admin-server.ts';
+  type ListenerLimits,
+  type GuardedServer,
+  startGuardedServer,
+} from '../../src/adapters/http/guarded-server.ts';
 import { inspectRoutes } from '../../src/adapters/http/inspect-routes.ts';
 import { createInspector, type LiveActors } from '../../src/adapters/inspect/inspector.ts';
 import { sanitize } from '../../src/adapters/inspect/sanitize.ts';
@@ -26,7 +26,7 @@ export interface InspectionOptions {
   readonly maxActors?: number;
   readonly maxStreams?: number;
   readonly beatMs?: number;
-  readonly limits?: Partial<AdminLimits>;
+  readonly limits?: Partial<ListenerLimits>;
   readonly logger?: Logger;
   /** Backends with a breaker each. Default 3. */
   readonly backends?: number;
@@ -104,12 +104,13 @@ export async function startInspection(options: InspectionOptions = {}) {
     ...(maxStreams === undefined ? {} : { maxStreams }),
     ...(beatMs === undefined ? {} : { beatMs }),
   });
-  const start = (at: ListenAddress): Promise<AdminServer> =>
-    startAdminServer({
+  const start = (at: ListenAddress): Promise<GuardedServer> =>
+    startGuardedServer({
       address: at,
       addressSetting: 'EDGEPROXY_ADMIN_LISTEN_ADDR',
-      token,
-      hosts: { names: hosts, setting: 'EDGEPROXY_ADMIN_HOSTS' },
+      name: 'admin',
+      tokens: token === undefined ? [] : [{ role: 'admin', token }],
+      hosts: { names: hosts, advice: 'EDGEPROXY_ADMIN_HOSTS adds others' },
       routes,
       logger,
       now: () => performance.now(),

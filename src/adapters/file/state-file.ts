@@ -59,7 +59,8 @@ export async function loadState(path: string): Promise<LoadedState | undefined> 
   }
 }
 
-function toRow(backend: Backend): Readonly<Record<string, unknown>> {
+/** A backend as the row that it was parsed from. */
+export function toRow(backend: Backend): Readonly<Record<string, unknown>> {
   return {
     id: backend.id,
     app: backend.app,
@@ -72,6 +73,7 @@ function toRow(backend: Backend): Readonly<Record<string, unknown>> {
     soft_limit: backend.softLimit,
     hard_limit: backend.hardLimit,
     deleted: backend.deleted,
+    expired: backend.expired,
     proxy_protocol: backend.proxyProtocol,
     health_check: backend.health && {
       type: backend.health.type,

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { AdminRoute } from './admin-app.ts';
+import type { GuardedRoute } from './guarded-app.ts';
 
 /** The same depth below the root for the sources and for the published build. */
 const ASSETS = new URL('../../../assets/inspect/', import.meta.url);
@@ -44,10 +44,10 @@ function contentSecurityPolicy(inspectorUrl: URL | undefined): string {
  *
  * @param inspectorUrl page of the Stately inspector, loaded when somebody asks for it; `undefined` for none
  */
-export async function inspectPageRoutes(inspectorUrl: URL | undefined): Promise<readonly AdminRoute[]> {
+export async function inspectPageRoutes(inspectorUrl: URL | undefined): Promise<readonly GuardedRoute[]> {
   const policy = contentSecurityPolicy(inspectorUrl);
   return Promise.all(
-    Object.entries(CONTENT_TYPES).map(async ([name, contentType]): Promise<AdminRoute> => {
+    Object.entries(CONTENT_TYPES).map(async ([name, contentType]): Promise<GuardedRoute> => {
       const file = await readFile(new URL(name, ASSETS), 'utf8');
       const isPage = name === PAGE;
       const body = isPage ? file.replace('{{inspectorUrl}}', escapeHtml(inspectorUrl?.href ?? '')) : file;

@@ -1,6 +1,6 @@
 import type { Logger } from '../../domain/ports.ts';
 import { messageOf } from '../../errors.ts';
-import type { AdminContext, AdminRoute } from './admin-app.ts';
+import type { GuardedContext, GuardedRoute } from './guarded-app.ts';
 import { eventStream, type EventSourceFeed } from './event-stream.ts';
 import { inspectPageRoutes } from './inspect-page.ts';
 
@@ -32,19 +32,19 @@ const MAX_PATTERN = 200;
 const ROUNDABOUT_PATHS = ['/', '/inspect/'];
 
 /** The pattern of a request; `undefined` when it is too long to be one. */
-function patternOf(context: AdminContext): string | undefined {
+function patternOf(context: GuardedContext): string | undefined {
   const pattern = context.req.query('pattern') ?? '';
   return pattern.length > MAX_PATTERN ? undefined : pattern;
 }
 
-const refuse = (context: AdminContext): Response =>
+const refuse = (context: GuardedContext): Response =>
   context.text(`expected a pattern of at most ${MAX_PATTERN} characters\n`, 400);
 
 /**
  * `/inspect` (the page), `/inspect/actors` (names), `/inspect/events` (what happens, as server-sent events),
  * `/inspect/charts/ID` (a drawn machine).
  */
-export async function inspectRoutes(options: InspectRoutesOptions): Promise<readonly AdminRoute[]> {
+export async function inspectRoutes(options: InspectRoutesOptions): Promise<readonly GuardedRoute[]> {
   const { inspector, logger, maxStreams = 8, beatMs = 15_000 } = options;
   const inspectorUrl = 'inspectorUrl' in options ? options.inspectorUrl : STATELY_INSPECTOR_URL;
   let streams = 0;
@@ -68,7 +68,7 @@ export async function inspectRoutes(options: InspectRoutesOptions): Promise<read
 
   return [
     ...(await inspectPageRoutes(inspectorUrl)),
-    ...ROUNDABOUT_PATHS.map((path): AdminRoute => ({
+    ...ROUNDABOUT_PATHS.map((path): GuardedRoute => ({
       method: 'GET',
       path,
       access: 'page',
@@ -77,7 +77,7 @@ export async function inspectRoutes(options: InspectRoutesOptions): Promise<read
     {
       method: 'GET',
       path: '/inspect/actors',
-      access: 'token',
+      access: 'admin',
       handle(context) {
         const pattern = patternOf(context);
         return pattern === undefined ? refuse(context) : context.json(inspector.names(pattern));
@@ -86,7 +86,7 @@ export async function inspectRoutes(options: InspectRoutesOptions): Promise<read
     {
       method: 'GET',
       path: '/inspect/charts/:id',
-      access: 'token',
+      access: 'admin',
       async handle(context) {
         const chart = await inspector.chart(context.req.param('id') ?? '');
         return chart === undefined ? context.text('no such chart\n', 404) : context.json(chart);
@@ -95,7 +95,7 @@ export async function inspectRoutes(options: InspectRoutesOptions): Promise<read
     {
       method: 'GET',
       path: '/inspect/events',
-      access: 'token',
+      access: 'admin',
       handle(context) {
         const pattern = patternOf(context);
         if (pattern === undefined) return refuse(context);

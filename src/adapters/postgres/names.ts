@@ -32,12 +32,14 @@ export const COLUMNS: readonly { readonly name: string; readonly types: readonly
 
 /**
  * What a backend may have of its own instead of what the settings say: a health check, as JSON, and the PROXY header
- * that its connections begin with. Nullable, and not in the seed's table: added, as the first of their types, when
- * they are missing and may be added, done without otherwise.
+ * that its connections begin with; and whether one that registered itself has been silent for too long. Nullable, and
+ * not in the seed's table: added, as the first of their types, when they are missing and may be added, done without
+ * otherwise.
  */
 export const OPTIONAL_COLUMNS: typeof COLUMNS = [
   { name: 'health_check', types: ['jsonb', 'json'] },
   { name: 'proxy_protocol', types: TEXT },
+  { name: 'expired', types: [...INTEGER, 'bool'] },
 ];
 
 /** The names of the columns, ready for a statement. @param optional those of the optional ones that are there */

@@ -13,6 +13,7 @@ import type {
 } from '../../domain/ports.ts';
 import { externalHistogram } from './external-histogram.ts';
 import { poolMetrics } from './pool-metrics.ts';
+import { type RegistrationMetrics, registrationMetrics } from './registration-metrics.ts';
 
 export interface Metrics {
   readonly contentType: string;
@@ -28,6 +29,8 @@ export interface Metrics {
   configReloaded(result: ReloadResult, timeSeconds: number): void;
   circuitTransitioned(cause: string): void;
   probed(result: 'ok' | 'failed' | 'not_made'): void;
+  /** Makes the series of the registration API; to be called once, by who serves it. @param count asked at a scrape */
+  registrations(count: () => number): RegistrationMetrics;
 }
 
 /** `unchanged`: read, good, and the same in other words. `refused`: bad or unreadable, so that the last good one stays. */
@@ -219,6 +222,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     circuitTransitioned(cause) {
       transitions.inc({ cause });
     },
+    registrations: (count) => registrationMetrics(registry, count),
     probed(result) {
       probes.inc({ result });
     },

@@ -58,6 +58,7 @@ describe('the state file', () => {
         soft_limit: fc.nat(),
         hard_limit: fc.nat(),
         deleted: fc.boolean(),
+        expired: fc.constantFrom(null, undefined, 0, 1),
         proxy_protocol: fc.constantFrom(null, undefined, 'off', 'v1', 'v2'),
       }),
       { maxLength: 5 },

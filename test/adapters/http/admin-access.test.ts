@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { startAdminServer } from '../../../src/adapters/http/admin-server.ts';
+import { startGuardedServer } from '../../../src/adapters/http/guarded-server.ts';
 import { anInspection } from '../../support/an-inspection.ts';
 import { silentLogger } from '../../support/proxy.ts';
 import { readAll, tcpConnect } from '../../support/sockets.ts';
 
 const TOKEN = 'a-token-of-the-tests-0123456789';
 
-const NO_HOSTS = { names: [], setting: 'EDGEPROXY_ADMIN_HOSTS' };
+const NO_HOSTS = { names: [], advice: 'EDGEPROXY_ADMIN_HOSTS adds others' };
 
 describe('the admin listener asked under a name', () => {
   it.each([
@@ -182,10 +182,11 @@ describe('the token of the admin listener', () => {
   });
 
   it.each(['0.0.0.0', '::', '192.0.2.1', '10.0.0.1'])('is required on %s', async (host) => {
-    const starting = startAdminServer({
+    const starting = startGuardedServer({
       address: { host, port: 0 },
       addressSetting: 'EDGEPROXY_ADMIN_LISTEN_ADDR',
-      token: undefined,
+      name: 'admin',
+      tokens: [],
       hosts: NO_HOSTS,
       now: () => performance.now(),
       routes: [],

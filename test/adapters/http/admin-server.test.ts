@@ -1,6 +1,6 @@
 import { Server } from 'node:net';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { startAdminServer } from '../../../src/adapters/http/admin-server.ts';
+import { startGuardedServer } from '../../../src/adapters/http/guarded-server.ts';
 import type { ChartDrawing } from '../../../src/domain/chart-drawing.ts';
 import type { InspectionMessage } from '../../../src/adapters/inspect/messages.ts';
 import { anInspection } from '../../support/an-inspection.ts';
@@ -11,7 +11,7 @@ import { until } from '../../support/until.ts';
 
 const TOKEN = 'a-token-of-the-tests-0123456789';
 
-const NO_HOSTS = { names: [], setting: 'EDGEPROXY_ADMIN_HOSTS' };
+const NO_HOSTS = { names: [], advice: 'EDGEPROXY_ADMIN_HOSTS adds others' };
 
 const isOf = (type: InspectionMessage['type']) => (message: InspectionMessage) => message.type === type;
 
@@ -19,10 +19,11 @@ describe('the admin listener', () => {
   it('names a port that is taken, with the setting', async () => {
     const { address } = await anInspection();
     await expect(
-      startAdminServer({
+      startGuardedServer({
         address,
         addressSetting: 'EDGEPROXY_ADMIN_LISTEN_ADDR',
-        token: undefined,
+        name: 'admin',
+        tokens: [],
         hosts: NO_HOSTS,
         now: () => performance.now(),
         routes: [],
@@ -46,17 +47,18 @@ describe('the admin listener', () => {
   });
 
   it('answers what it does not know, and what fails, without a detail', async () => {
-    const server = await startAdminServer({
+    const server = await startGuardedServer({
       address: { host: '127.0.0.1', port: 0 },
       addressSetting: 'EDGEPROXY_ADMIN_LISTEN_ADDR',
-      token: undefined,
+      name: 'admin',
+      tokens: [],
       hosts: NO_HOSTS,
       now: () => performance.now(),
       routes: [
         {
           method: 'GET',
           path: '/fails',
-          access: 'token',
+          access: 'admin',
           handle: () => Promise.reject(new Error('hunter2')),
         },
       ],

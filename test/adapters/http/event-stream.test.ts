@@ -2,7 +2,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createInspector } from '../../../src/adapters/inspect/inspector.ts';
 import { eventStream } from '../../../src/adapters/http/event-stream.ts';
 import { inspectRoutes } from '../../../src/adapters/http/inspect-routes.ts';
-import { startAdminServer } from '../../../src/adapters/http/admin-server.ts';
+import { startGuardedServer } from '../../../src/adapters/http/guarded-server.ts';
 import { silentLogger } from '../../support/proxy.ts';
 
 describe('a stream whose feed fails', () => {
@@ -44,11 +44,12 @@ describe('a stream whose feed fails', () => {
       ...inspector,
       open: () => ({ next: () => Promise.reject(new Error('no memory')), close() {} }),
     };
-    const server = await startAdminServer({
+    const server = await startGuardedServer({
       address: { host: '127.0.0.1', port: 0 },
       addressSetting: 'EDGEPROXY_ADMIN_LISTEN_ADDR',
-      token: undefined,
-      hosts: { names: [], setting: 'EDGEPROXY_ADMIN_HOSTS' },
+      name: 'admin',
+      tokens: [],
+      hosts: { names: [], advice: 'EDGEPROXY_ADMIN_HOSTS adds others' },
       routes: await inspectRoutes({ inspector: failing, logger }),
       logger,
       now: () => performance.now(),

@@ -11,6 +11,7 @@ const ALL_CREATED = [
   'idx_backends_region',
   'health_check',
   'proxy_protocol',
+  'expired',
   'edgeproxy_backends_changed',
 ];
 
@@ -26,7 +27,7 @@ test('creates what the text of the seed creates, and the optional columns', asyn
   expect(await initialize(testPool(ours.url))).toEqual({
     table: 'public.backends',
     created: ALL_CREATED,
-    optionalColumns: ['health_check', 'proxy_protocol'],
+    optionalColumns: ['health_check', 'proxy_protocol', 'expired'],
     notifies: true,
     problems: [],
   });
@@ -35,6 +36,7 @@ test('creates what the text of the seed creates, and the optional columns', asyn
     ...(await seed.query(COLUMNS_OF_TABLE)),
     { column_name: 'health_check', data_type: 'jsonb', is_nullable: 'YES', column_default: null },
     { column_name: 'proxy_protocol', data_type: 'text', is_nullable: 'YES', column_default: null },
+    { column_name: 'expired', data_type: 'integer', is_nullable: 'YES', column_default: null },
   ]);
   expect(await ours.query(INDEXES_OF_TABLE)).toEqual(await seed.query(INDEXES_OF_TABLE));
 });
@@ -55,7 +57,7 @@ test('a table made by hand from the seed keeps its rows and gets the trigger', a
   const before = await database.query('SELECT xmin, id, updated_at FROM backends');
 
   expect(await initialize(testPool(database.url))).toMatchObject({
-    created: ['health_check', 'proxy_protocol', 'edgeproxy_backends_changed'],
+    created: ['health_check', 'proxy_protocol', 'expired', 'edgeproxy_backends_changed'],
     notifies: true,
     problems: [],
   });
@@ -93,7 +95,7 @@ describe('a role that may only SELECT', () => {
       {
         table: 'public.backends',
         created: [],
-        optionalColumns: ['health_check', 'proxy_protocol'],
+        optionalColumns: ['health_check', 'proxy_protocol', 'expired'],
         notifies: true,
         problems: [],
       },
@@ -113,6 +115,7 @@ describe('a role that may only SELECT', () => {
       problems: [
         expect.stringMatching(/^health_check is missing: .*must be owner of table backends/),
         expect.stringMatching(/^proxy_protocol is missing: .*must be owner of table backends/),
+        expect.stringMatching(/^expired is missing: .*must be owner of table backends/),
         expect.stringMatching(/^edgeproxy_backends_changed is missing: .*permission denied/),
       ],
     });
@@ -166,7 +169,7 @@ describe('a table of another shape', () => {
     });
     expect(schemas).toMatchObject([
       {
-        created: ['health_check', 'proxy_protocol', 'edgeproxy_backends_changed'],
+        created: ['health_check', 'proxy_protocol', 'expired', 'edgeproxy_backends_changed'],
         notifies: true,
         problems: [
           expect.stringContaining('idx_backends_healthy is missing'),
@@ -256,6 +259,7 @@ describe('the trigger', () => {
     'weight = 3',
     'soft_limit = 5',
     'hard_limit = 9',
+    'expired = 1',
     'deleted = 1',
   ])('notifies of SET %s', async (assignment) => {
     expect(await notificationsOf([insert('a'), `UPDATE backends SET ${assignment}`])).toEqual([1, 1]);

@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { mayDo, type Role, type RoleToken } from '../../domain/access.ts';
 import { normalizeAddress, parseAddress } from '../../domain/address.ts';
 import type { ListenAddress } from '../../domain/ports.ts';
 
@@ -15,12 +16,12 @@ export interface RequestOrigin {
   readonly local: ListenAddress;
 }
 
-/** The names that a listener may be asked under beside its own addresses, and where they are set. */
+/** The names that a listener may be asked under beside its own addresses, and how to have others. */
 export interface ServedHosts {
   /** `NAME` or `NAME:PORT`, lower case. */
   readonly names: readonly string[];
-  /** Name of the variable that they come from. */
-  readonly setting: string;
+  /** Such as `EDGEPROXY_ADMIN_HOSTS adds others`. */
+  readonly advice: string;
 }
 
 const LOOPBACK_FIRST_OCTET = 127;
@@ -43,9 +44,9 @@ function isAllowedHost(header: string, { host, port }: ListenAddress, names: rea
   return name === normalizeAddress(host) && Number(url.port || 80) === port;
 }
 
-function hostRefusal({ host }: ListenAddress, { names, setting }: ServedHosts): string {
+function hostRefusal({ host }: ListenAddress, { names, advice }: ServedHosts): string {
   const own = isLoopback(host) ? 'localhost and loopback addresses' : normalizeAddress(host);
-  return `this host name is not served here, only ${[own, ...names].join(', ')}; ${setting} adds others`;
+  return `this host name is not served here, only ${[own, ...names].join(', ')}; ${advice}`;
 }
 
 /** Somebody follows a link: the page is shown, and whoever made the link sees nothing of it. */
@@ -59,10 +60,14 @@ function isLinkToPage({ fetchMode, fetchDest, isPage }: RequestOrigin): boolean 
  * The `Host` header has to name the address that the request came in on, or one of `hosts`: a page that has rebound
  * its own name to this address names itself. A browser must send the request for our own page, or for nobody's
  * (typed, bookmarked), or because of a link to a page. Source: Fetch Metadata (W3C), DNS rebinding.
+ *
+ * @param hosts `undefined` for a listener that may be asked under any name
  */
-export function refusalOf(request: RequestOrigin, hosts: ServedHosts): string | undefined {
+export function refusalOf(request: RequestOrigin, hosts: ServedHosts | undefined): string | undefined {
   const { host, fetchSite, origin, local } = request;
-  if (host === undefined || !isAllowedHost(host, local, hosts.names)) return hostRefusal(local, hosts);
+  if (hosts !== undefined && (host === undefined || !isAllowedHost(host, local, hosts.names))) {
+    return hostRefusal(local, hosts);
+  }
   if (fetchSite !== undefined && fetchSite !== 'same-origin' && fetchSite !== 'none') {
     if (!isLinkToPage(request)) return 'requests of other sites are not served';
   }
@@ -74,8 +79,15 @@ export function refusalOf(request: RequestOrigin, hosts: ServedHosts): string | 
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-/** Whether an `Authorization` header carries the token; takes as long for every wrong one. */
-export function hasToken(authorization: string | undefined, token: string): boolean {
-  const given = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1] ?? '';
-  return timingSafeEqual(digest(given), digest(token));
+/**
+ * The highest role that an `Authorization` header has the token of; `undefined` when it has none. Takes as long for
+ * every wrong token, and compares with all.
+ */
+export function roleOf(authorization: string | undefined, tokens: readonly RoleToken[]): Role | undefined {
+  const given = digest(/^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1] ?? '');
+  const roles = tokens.filter(({ token }) => timingSafeEqual(given, digest(token))).map(({ role }) => role);
+  return roles.reduce<Role | undefined>(
+    (highest, role) => (highest !== undefined && mayDo(highest, role) ? highest : role),
+    undefined,
+  );
 }

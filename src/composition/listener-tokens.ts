@@ -1,0 +1,59 @@
+import { loadKeptToken, type TokenOwner } from '../adapters/file/kept-token.ts';
+import { defaultStateDir } from '../adapters/file/state-dir.ts';
+import { readTokenFile } from '../adapters/file/token-file.ts';
+import { isLoopback } from '../adapters/http/request-guard.ts';
+import type { Settings } from '../config/schema.ts';
+import { parseListenAddress } from '../config/setting-types.ts';
+import type { RoleToken } from '../domain/access.ts';
+import type { Logger } from '../domain/ports.ts';
+import { EdgeProxyError } from '../errors.ts';
+
+/**
+ * The token of the admin listener: that of the settings, else, on an address that other machines reach, the one in
+ * the state folder, which is made at the first start. None on a loopback address means that none is asked for.
+ */
+export async function adminTokens(settings: Settings, logger: Logger): Promise<readonly RoleToken[]> {
+  const token = await adminToken(settings);
+  if (token !== undefined) return [{ role: 'admin', token }];
+  if (isLoopback(parseListenAddress(settings.admin.listen_addr)!.host)) return [];
+  return [{ role: 'admin', token: await keptToken('admin', settings, logger) }];
+}
+
+/**
+ * The tokens of the registration API, by the same rule: whoever registers needs one as soon as other machines reach
+ * the listener or any token of the API is set. That of the admin listener may do everything here too, where it is set.
+ */
+export async function apiTokens(settings: Settings, logger: Logger): Promise<readonly RoleToken[]> {
+  const { api } = settings;
+  const read = api.read_token ?? (await fromFile('EDGEPROXY_API_READ_TOKEN_FILE', api.read_token_file));
+  const given = api.token ?? (await fromFile('EDGEPROXY_API_TOKEN_FILE', api.token_file));
+  const isOpen = isLoopback(parseListenAddress(api.listen_addr)!.host) && (read ?? given) === undefined;
+  if (isOpen) return [];
+  const register = given ?? (await keptToken('api', settings, logger));
+  const admin = await adminToken(settings);
+  if (read !== undefined && (read === register || read === admin)) {
+    throw new EdgeProxyError(
+      'ERR_SETTINGS_INVALID',
+      'EDGEPROXY_API_READ_TOKEN = ***: expected another token than that of a role that may do more',
+    );
+  }
+  return [
+    ...(read === undefined ? [] : [{ role: 'read', token: read } as const]),
+    { role: 'register', token: register },
+    ...(admin === undefined ? [] : [{ role: 'admin', token: admin } as const]),
+  ];
+}
+
+async function adminToken({ admin }: Settings): Promise<string | undefined> {
+  return admin.token ?? (await fromFile('EDGEPROXY_ADMIN_TOKEN_FILE', admin.token_file));
+}
+
+async function fromFile(setting: string, path: string | undefined): Promise<string | undefined> {
+  return path === undefined ? undefined : readTokenFile(setting, path);
+}
+
+async function keptToken(owner: TokenOwner, settings: Settings, logger: Logger): Promise<string> {
+  const { token, path, isNew } = await loadKeptToken(settings.state_dir ?? defaultStateDir(), owner);
+  logger.info({ path, isNew }, `${owner} token`);
+  return token;
+}
