@@ -108,16 +108,15 @@ describe.each(ENGINES)('the pool of the $name engine, with limits and a queue', 
   });
 
   it('takes nothing back for a backend that has left meanwhile, and goes on', async () => {
-    const { aClient, apply, of, backend, traffic, inForce, report, row, portOf } = await aWarmPool(start);
+    const { aClient, applied, of, backend, traffic, report, portOf } = await aWarmPool(start);
     const silent = await aClient();
     await until(() => of().hits === 1, { what: 'a hit' });
-    apply([]);
-    await until(() => inForce() === 2 && backend.sockets.length === 1, { what: 'an empty set' });
+    await applied([]);
+    await until(() => backend.sockets.length === 1, { what: 'none to be warm' });
     silent.end();
     await until(() => traffic.activeClients() === 0 && backend.sockets.length === 0, { what: 'the end' });
     expect(report().returned).toBe(0);
-    apply([row]);
-    await until(() => inForce() === 3, { what: 'the backend' });
+    await applied();
     await portOf(await aClient());
   });
 
@@ -137,15 +136,14 @@ describe.each(ENGINES)('the pool of the $name engine, with limits and a queue', 
       });
     });
     onTestFinished(() => told.close());
-    const { backend, row, apply, of, port, report, inForce } = await aWarmPool(start, {}, TRUSTED, answer, {
+    const { backend, row, applied, of, port, report } = await aWarmPool(start, {}, TRUSTED, answer, {
       id: 'a',
     });
     const client = await tcpConnect(port, '127.0.0.1', { localAddress: '127.0.0.2' });
     onTestFinished(() => void client.destroy());
     client.write(encodeV2(ANNOUNCED, TLVS));
     await until(() => of().hits === 1, { what: 'a hit' });
-    apply([row, aBackend({ id: 'z', port: told.port, proxyProtocol: 'v2' })]);
-    await until(() => inForce() === 2, { what: 'both backends' });
+    await applied([row, aBackend({ id: 'z', port: told.port, proxyProtocol: 'v2' })]);
     await backend.close();
     await until(() => report().discarded.stale === 1, { what: 'a dead connection' });
     client.write('hello');
@@ -159,6 +157,12 @@ describe.each(ENGINES)('the pool of the $name engine, with limits and a queue', 
     expect(Buffer.from(tlv!.value).toString()).toBe('theirs');
   });
 });
+
+function lowestFree(): number {
+  const fd = openSync('/dev/null', 'r');
+  closeSync(fd);
+  return fd;
+}
 
 /** Opens descriptors until the next one has this number. */
 function occupyUpTo(number: number): () => void {
@@ -175,20 +179,12 @@ function occupyUpTo(number: number): () => void {
 }
 
 describe('the pool of a data thread', () => {
-  it('leaves the last quarter of the descriptors to clients, and gives up what it has when they have to wait', async () => {
-    const lowestFree = openSync('/dev/null', 'r');
-    closeSync(lowestFree);
-    const clientCeiling = lowestFree + 400;
-    const pool = await aWarmPool(addonEngine.start, {}, { clientCeiling });
-    const { aClient, portOf, of, report, backend } = pool;
-    const taken = await aClient();
-    await portOf(taken);
+  it('opens none beyond three quarters of the descriptors that clients may have', async () => {
+    const clientCeiling = lowestFree() + 400;
+    const { aClient, portOf, of, report } = await aPool(addonEngine.start, {}, { clientCeiling });
     const release = occupyUpTo(Math.ceil(clientCeiling * 0.75));
-    await until(() => of().warm > 0, { what: 'what was opened before' });
-    for (const socket of backend.sockets) if (socket.remotePort !== (await portOf(taken))) socket.destroy();
-    await until(() => of().warm === 0, { what: 'none' });
     for (let round = 0; round < 3; round++) await portOf(await aClient());
-    expect(of()).toMatchObject({ warm: 0 });
+    expect(of()).toMatchObject({ hits: 0, misses: 3, warm: 0 });
     expect(report()).toMatchObject({ connectFailures: 0, discarded: { descriptors: 0 } });
     release();
     await until(
@@ -198,14 +194,39 @@ describe('the pool of a data thread', () => {
         client.destroy();
         return of().warm > 0;
       },
-      { what: 'a warm connection again' },
+      { what: 'a warm connection' },
     );
-    occupyUpTo(clientCeiling);
-    const late = await aClient();
-    await portOf(late);
-    await until(() => of().warm === 0 && report().discarded.descriptors > 0, {
-      what: 'the pool to be empty',
-    });
+  });
+
+  it('gives up what it has when clients have to wait for a descriptor', async () => {
+    const clientCeiling = lowestFree() + 400;
+    const pool = await aWarmPool(addonEngine.start, {}, { clientCeiling });
+    const { aClient, applied, of, report, traffic, backend } = pool;
+    // What comes back is kept beside what has been opened in its stead: more than the next client takes.
+    const silent: Socket[] = [];
+    while (silent.length < 2) {
+      silent.push(await aClient());
+      await until(
+        () =>
+          of().hits === silent.length &&
+          of().warm > 0 &&
+          backend.sockets.length === of().warm + silent.length,
+        { what: 'a hit, and another one' },
+      );
+      await applied();
+    }
+    for (const client of silent) client.end();
+    await until(() => report().returned === 2 && traffic.activeClients() === 0, { what: 'their return' });
+    expect(of().warm).toBeGreaterThanOrEqual(3);
+    await until(
+      async () => {
+        occupyUpTo(clientCeiling);
+        await aClient();
+        return report().discarded.descriptors > 0;
+      },
+      { what: 'the pool to give way' },
+    );
+    expect(of().warm).toBe(0);
   });
 
   it('looks whether a connection is still there before a client gets it', async () => {

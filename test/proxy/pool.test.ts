@@ -79,7 +79,7 @@ describe.each(ENGINES)('the pool of the $name engine', ({ start }) => {
   });
 
   it('takes a connection back whose client has left without a byte, and gives it to the next one', async () => {
-    const { aClient, portOf, report, of, backend, traffic } = await aWarmPool(start);
+    const { aClient, applied, portOf, report, of, backend, traffic } = await aWarmPool(start);
     for (const [round, leave] of [
       (client: Socket) => client.end(),
       (client: Socket) => client.resetAndDestroy(),
@@ -99,6 +99,7 @@ describe.each(ENGINES)('the pool of the $name engine', ({ start }) => {
       await until(() => of().warm > 0 && isWarmAlone({ of, backend }) && !portsOf(backend).includes(port), {
         what: 'it to be gone',
       });
+      await applied();
     }
     expect(report().discarded).toMatchObject({ data: 0, closed: 0, stale: 0 });
   });
@@ -114,12 +115,13 @@ describe.each(ENGINES)('the pool of the $name engine', ({ start }) => {
   });
 
   it('dials afresh when the connection dies before the first byte of its client, at nobody’s charge', async () => {
-    const { aClient, backend, of, report, traffic, outcomes, portOf } = await aWarmPool(start);
+    const { aClient, applied, backend, of, report, traffic, outcomes, portOf } = await aWarmPool(start);
     for (const [round, end] of [
       (socket: Socket) => socket.destroy(),
       (socket: Socket) => socket.resetAndDestroy(),
     ].entries()) {
       await until(() => of().warm > 0 && isWarmAlone({ of, backend }), { what: 'a warm connection' });
+      await applied();
       const client = await aClient();
       await until(() => of().hits === round + 1, { what: 'a hit' });
       await until(() => backend.sockets.length === of().warm + 1, { what: 'all that were opened' });

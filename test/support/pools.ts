@@ -41,8 +41,15 @@ export async function aPool(
     onTestFinished(() => void client.destroy());
     return client;
   };
+  /** Has a set in force: what happened before has been dealt with as well. */
+  const applied = async (rows: readonly Backend[] = [row]): Promise<void> => {
+    const before = running.inForce();
+    running.apply(rows);
+    await until(() => running.inForce() > before, { what: 'the set' });
+  };
   return {
     ...running,
+    applied,
     row,
     backend,
     aClient,
@@ -67,6 +74,8 @@ export async function aWarmPool(...given: Parameters<typeof aPool>) {
   await until(() => of().warm > 0 && isWarmAlone(pool) && !portsOf(backend).includes(port), {
     what: 'warm connections',
   });
+  // The engine may hear of a client before it hears that a connect has succeeded.
+  await pool.applied();
   return pool;
 }
 
