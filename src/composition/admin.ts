@@ -2,6 +2,7 @@ import { drawMachine } from '../adapters/charts/machine-drawing.ts';
 import { machineJsonOf } from '../adapters/charts/studio-json.ts';
 import { loadAdminToken } from '../adapters/file/admin-token.ts';
 import { defaultStateDir } from '../adapters/file/state-dir.ts';
+import type { AdminRoute } from '../adapters/http/admin-app.ts';
 import { isLoopback } from '../adapters/http/admin-guard.ts';
 import { type AdminServer, startAdminServer } from '../adapters/http/admin-server.ts';
 import { inspectRoutes, STATELY_INSPECTOR_URL } from '../adapters/http/inspect-routes.ts';
@@ -15,11 +16,16 @@ import { systemNow } from './system-clock.ts';
 /** Actors shown to one looker at most; a pattern chooses among more. */
 const MAX_ACTORS = 100;
 
-/** Starts the admin listener; on an address that is not loopback, with the token of the settings or one that is kept. */
+/**
+ * Starts the admin listener; on an address that is not loopback, with the token of the settings or one that is kept.
+ *
+ * @param routes what it serves beside the inspection
+ */
 export async function startAdmin(
   settings: Settings,
   actors: LiveActors,
   logger: Logger,
+  routes: readonly AdminRoute[] = [],
 ): Promise<AdminServer> {
   const address = parseListenAddress(settings.admin.listen_addr)!;
   const closing = new AbortController();
@@ -35,7 +41,7 @@ export async function startAdmin(
     addressSetting: 'EDGEPROXY_ADMIN_LISTEN_ADDR',
     token: settings.admin.token ?? (await keptToken(address.host)),
     hosts: { names: settings.admin.hosts, setting: 'EDGEPROXY_ADMIN_HOSTS' },
-    routes: await inspectRoutes({ inspector, inspectorUrl: STATELY_INSPECTOR_URL, logger }),
+    routes: [...(await inspectRoutes({ inspector, inspectorUrl: STATELY_INSPECTOR_URL, logger })), ...routes],
     logger,
     now: systemNow,
   });

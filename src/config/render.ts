@@ -2,10 +2,11 @@ import { type Setting, SETTINGS } from './catalogue.ts';
 import { type LoadedSettings, valueOf } from './load.ts';
 import { type Origin, sqlPlace } from './origin.ts';
 
-const MASK = '***';
+/** What is printed instead of a secret. */
+export const MASK = '***';
 
 /** A value for people: secrets masked, tables counted. */
-function shown({ secret, type }: Setting, value: unknown): string {
+export function shownValue({ secret, type }: Setting, value: unknown): string {
   if (value === undefined) return '(none)';
   if (secret === true) return MASK;
   if (type !== 'table') return printed(value);
@@ -28,7 +29,7 @@ function shownOrigin(origin: Origin | undefined): string {
 export function renderSettings({ settings, origins, warnings }: LoadedSettings): string {
   const rows = SETTINGS.map((setting) => [
     setting.key,
-    `${shown(setting, valueOf(settings, setting.key))}${setting.unit === undefined ? '' : ` ${setting.unit}`}`,
+    `${shownValue(setting, valueOf(settings, setting.key))}${setting.unit === undefined ? '' : ` ${setting.unit}`}`,
     shownOrigin(origins.get(setting.key)),
   ]);
   const table = alignColumns([['KEY', 'VALUE', 'ORIGIN'], ...rows]);

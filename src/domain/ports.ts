@@ -14,6 +14,11 @@ export interface Logger {
   debug(fields: object, message: string): void;
 }
 
+/** A logger whose least severe level may be changed. Satisfied by pino. */
+export interface LeveledLogger extends Logger {
+  level: string;
+}
+
 /** Milliseconds on a monotonic clock. */
 export type MonotonicClock = () => number;
 

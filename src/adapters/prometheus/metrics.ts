@@ -24,9 +24,14 @@ export interface Metrics {
   rowsReadFailed(): void;
   setSkippedRows(count: number): void;
   setPostgresConnected(isConnected: boolean): void;
+  /** @param timeSeconds Unix time */
+  configReloaded(result: ReloadResult, timeSeconds: number): void;
   circuitTransitioned(cause: string): void;
   probed(result: 'ok' | 'failed' | 'not_made'): void;
 }
+
+/** `unchanged`: read, good, and the same in other words. `refused`: bad or unreadable, so that the last good one stays. */
+export type ReloadResult = 'applied' | 'unchanged' | 'refused';
 
 export interface MetricsOptions {
   readonly traffic: TrafficSource;
@@ -106,6 +111,15 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const engineInfo = gauge('engine_info', 'What relays; always 1.', ['engine', 'syscalls']);
   const engineThreads = gauge('engine_threads', 'Threads that relay.');
   const threadDeaths = counter('data_thread_deaths_total', 'Data threads that have died.');
+  const reloads = counter('config_reloads_total', 'Configurations read while running, by result.', [
+    'result',
+  ]);
+  const lastReload = gauge(
+    'config_last_reload_success_timestamp_seconds',
+    'Unix time at which the last good configuration was read.',
+  );
+  lastReload.set(Date.now() / 1000);
+  for (const result of ['applied', 'unchanged', 'refused']) reloads.inc({ result }, 0);
   for (const result of ['ok', 'failed']) reads.inc({ result }, 0);
   for (const result of ['ok', 'failed', 'not_made']) probes.inc({ result }, 0);
   /** Made when a database is used at all: 0 in a daemon without one would look like an outage. */
@@ -197,6 +211,10 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     rowsReadFailed() {
       reads.inc({ result: 'failed' });
+    },
+    configReloaded(result, timeSeconds) {
+      reloads.inc({ result });
+      if (result !== 'refused') lastReload.set(timeSeconds);
     },
     circuitTransitioned(cause) {
       transitions.inc({ cause });
