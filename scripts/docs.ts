@@ -3,11 +3,12 @@
  * of date.
  *
  *     <!-- settings:start -->  the settings table, made from the schema  <!-- settings:end -->
+ *     <!-- keys:start -->      which of them may change while running, and in SQL    <!-- keys:end -->
  *     <!-- chart:start -->     the statechart of the page                <!-- chart:end -->
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { chartMarkdown, chartsMarkdown } from '../src/adapters/charts/markdown.ts';
-import { settingsMarkdown } from '../src/config/render.ts';
+import { reloadMarkdown, settingsMarkdown } from '../src/config/render.ts';
 import { backendMachine } from '../src/machines/backend.ts';
 import { circuitBreakerMachine } from '../src/machines/circuit-breaker.ts';
 import { healthCheckerMachine } from '../src/machines/health-checker.ts';
@@ -21,6 +22,7 @@ interface GeneratedPart {
 
 const PARTS: readonly GeneratedPart[] = [
   { file: 'README.md', name: 'settings', content: settingsMarkdown },
+  { file: 'docs/reload.md', name: 'keys', content: reloadMarkdown },
   { file: 'docs/machines.md', name: 'charts', content: () => chartsMarkdown(MACHINES) },
   { file: 'docs/circuit-breaker.md', name: 'chart', content: () => chartMarkdown(circuitBreakerMachine) },
   { file: 'docs/health-checks.md', name: 'chart', content: () => chartMarkdown(healthCheckerMachine) },

@@ -23,7 +23,7 @@ Commands
 
   --help, --version
 
-Settings come from the environment (EDGEPROXY_…), over the file, over the defaults; \`edgeproxy check\` lists them.
+Settings come from the environment (EDGEPROXY_…), over the file, over SQL, over the defaults; \`edgeproxy check\` lists them.
 `;
 
 const CONFIG = { config: { type: 'string' } } as const;

@@ -1,20 +1,25 @@
 import { type ActorRefFrom, createActor, fromPromise, waitFor } from 'xstate';
 import type { AdminServer } from './adapters/http/admin-server.ts';
+import { configRoute } from './adapters/http/config-route.ts';
 import { type OpsServer, startOpsServer } from './adapters/http/ops-server.ts';
 import { createProbe } from './adapters/probes/probe.ts';
 import { createMetrics } from './adapters/prometheus/metrics.ts';
 import { startAdmin } from './composition/admin.ts';
+import { applySettings } from './composition/apply-settings.ts';
 import { type BackendSource, staticBackends } from './composition/backend-source.ts';
+import { createConfigReloads } from './composition/config-reloads.ts';
 import { createFleet } from './composition/create-fleet.ts';
 import { liveActors } from './composition/live-actors.ts';
 import { postgresBackends } from './composition/postgres-backends.ts';
+import { postgresSettings } from './composition/postgres-settings.ts';
 import { createProxy } from './composition/proxy.ts';
 import { SetsInForce } from './composition/sets-in-force.ts';
 import { systemNow as now } from './composition/system-clock.ts';
+import type { Configuration } from './config/configuration.ts';
 import type { Settings } from './config/schema.ts';
 import { parseListenAddress } from './config/setting-types.ts';
 import { deriveEligibleSet } from './domain/eligibility.ts';
-import type { ListenAddress, Logger, ProxyEngine } from './domain/ports.ts';
+import type { LeveledLogger, ListenAddress, ProxyEngine } from './domain/ports.ts';
 import { type CloseInput, lifecycleMachine } from './machines/lifecycle.ts';
 import { RTT_BUCKETS_SECONDS } from './proxy/counters.ts';
 import { eligibleBackends$ } from './streams/eligible-backends.ts';
@@ -31,7 +36,9 @@ const SET_GAP_FACTOR = 3;
 
 export interface DaemonOptions {
   readonly settings: Settings;
-  readonly logger: Logger;
+  /** Where the settings come from, for a daemon that follows them while it runs; they are those in force in it. */
+  readonly configuration?: Configuration | undefined;
+  readonly logger: LeveledLogger;
   readonly version: string;
 }
 
@@ -52,6 +59,8 @@ export interface Daemon {
    * before it ran. Rejects with why it could not start, after everything that had been started is released.
    */
   start(): Promise<DaemonAddresses | undefined>;
+  /** Reads the configuration file and the settings in SQL at once; `false` when there are none to read. */
+  reload(): boolean;
   /** Asks for a stop: the first time to drain, the second time to end at once. */
   stop(): void;
   /** Resolves when the daemon has ended; rejects with what made it fail. */
@@ -59,7 +68,8 @@ export interface Daemon {
 }
 
 /** Composes the daemon from its layers: the only place that knows them all. Fails with `ERR_ENGINE`. */
-export async function createDaemon({ settings, logger, version }: DaemonOptions): Promise<Daemon> {
+export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { settings, configuration, logger, version } = options;
   const proxy = await createProxy({
     settings,
     logger,
@@ -92,6 +102,15 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
   const source: BackendSource = settings.postgres.enabled
     ? postgresBackends(settings, logger, metrics)
     : staticBackends(settings);
+  const reloads =
+    configuration &&
+    createConfigReloads({
+      start: configuration,
+      rows: source.database && postgresSettings(source.database, configuration, logger),
+      apply: (change) => applySettings(change, logger),
+      logger,
+      metrics,
+    });
   const sets = new SetsInForce({
     logger,
     now,
@@ -111,7 +130,8 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
     if (settings.metrics.enabled) ops = await startOps();
     if (settings.admin.enabled) {
       const own = { lifecycle, subscription: source.subscription };
-      admin = await startAdmin(settings, liveActors(own, fleet), logger);
+      const routes = reloads === undefined ? [] : [configRoute(() => reloads.describe())];
+      admin = await startAdmin(settings, liveActors(own, fleet), logger, routes);
     }
     const sockets = await proxy.startEngine();
     engine = sockets;
@@ -133,6 +153,7 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
     if (!lifecycle.getSnapshot().matches('starting')) return;
     addresses = { proxy: await sockets.listen(), metrics: ops?.address, admin: admin?.address };
     logger.info({ ...addresses, ...proxy.choice, region: settings.region, version }, 'accepting clients');
+    reloads?.start();
   }
 
   function startOps(): Promise<OpsServer> {
@@ -153,10 +174,11 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
   }
 
   async function close({ atOnce }: CloseInput): Promise<void> {
+    const reloadsStopped = reloads?.stop();
     const sourceStopped = source.stop();
     // Asked to stop while starting: what start() still binds must be released as well. Its failure is reported there.
     await starting?.catch(() => undefined);
-    await Promise.all([sourceStopped, engine?.close(atOnce ? 0 : FORCED_CLOSE_SPREAD_MS)]);
+    await Promise.all([reloadsStopped, sourceStopped, engine?.close(atOnce ? 0 : FORCED_CLOSE_SPREAD_MS)]);
     await Promise.all([ops?.close(), admin?.close()]);
     fleet.stop();
     clearInterval(affinityGc);
@@ -206,6 +228,7 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
       await stopped;
       return undefined;
     },
+    reload: () => reloads?.reload() ?? false,
     stop: () => lifecycle.send({ type: 'STOP_REQUESTED' }),
   };
 }

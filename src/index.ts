@@ -148,6 +148,24 @@ export {
 export { readBackends } from './adapters/postgres/read-backends.ts';
 export { createOpenSubscription } from './adapters/postgres/subscription.ts';
 
+// Configuration that changes while it runs.
+export {
+  type ConfigWatcher,
+  type ConfigWatcherEvent,
+  type ConfigWatcherOptions,
+  createConfigWatcher,
+} from './composition/config-watcher.ts';
+export {
+  type ConfigInput,
+  type ConfigOutcome,
+  type ConfigSources,
+  type Configuration,
+  startConfiguration,
+} from './config/configuration.ts';
+export { type ConfigChange, diffSettings, type SettingChange } from './config/diff.ts';
+export type { SqlScope, SqlSettingRow, SqlSettings } from './config/sql-settings.ts';
+export { configChanges$, type ConfigChangesOptions, type ConfigStep } from './streams/config-changes.ts';
+
 // The daemon as a whole.
 export type { Environment } from './config/environment.ts';
 export { type LoadedSettings, loadSettings } from './config/load.ts';

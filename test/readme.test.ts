@@ -4,6 +4,7 @@ import { createBackendReader } from '../src/adapters/postgres/backend-reader.ts'
 import { initialize, type InitializedSchema } from '../src/adapters/postgres/initialize.ts';
 import { createPostgresPool, type PostgresPool } from '../src/adapters/postgres/pool.ts';
 import { readBackends } from '../src/adapters/postgres/read-backends.ts';
+import { initializeSettings, readSettingRows } from '../src/adapters/postgres/settings-table.ts';
 import { createOpenSubscription } from '../src/adapters/postgres/subscription.ts';
 import { loadSettings } from '../src/config/load.ts';
 import { allDocuments, codeBlocks, readDocument } from './support/markdown.ts';
@@ -41,6 +42,7 @@ describe('the SQL of the README', () => {
     database = await createDatabase();
     pool = createPostgresPool({ url: database.url, ...TIMEOUTS, ...sizes(1), onError: fail });
     await initialize(pool);
+    await initializeSettings(pool);
   });
   afterAll(async () => {
     await pool.close();
@@ -86,6 +88,16 @@ describe('the SQL of the README', () => {
       await until(() => notified > 0, { what: "the operator's change" });
       await createBackendReader(daemonPool, (found) => (schema = found))();
       expect(schema).toMatchObject({ created: [], notifies: true, problems: [] });
+      await asOperator.query(
+        "INSERT INTO edgeproxy.settings (key, value, node) VALUES ('log_level', '\"warn\"', 'x')",
+      );
+      expect(await initializeSettings(daemonPool)).toMatchObject({ notifies: true, problem: undefined });
+      expect(await readSettingRows(daemonPool.query, { region: 'sa', node: 'x' })).toContainEqual({
+        key: 'log_level',
+        value: 'warn',
+        region: null,
+        node: 'x',
+      });
       await Promise.all([session.close(), daemonPool.close(), asOperator.end()]);
     } finally {
       for (const role of ['daemon', 'operator'].map((name) => `edgeproxy_${name}_${suffix}`)) {

@@ -1,13 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEmbeddedPostgres } from '../adapters/embedded-postgres/cluster.ts';
 import { initialize } from '../adapters/postgres/initialize.ts';
 import { createPostgresPool } from '../adapters/postgres/pool.ts';
+import { startConfiguration } from '../config/configuration.ts';
 import type { Environment } from '../config/environment.ts';
-import { loadSettings } from '../config/load.ts';
 import type { DaemonAddresses } from '../daemon.ts';
 import { runUntilStopped } from './run.ts';
 
@@ -45,7 +45,7 @@ export async function demo(env: Environment): Promise<number> {
       }),
     );
     await insertBackends(postgres.url, servers);
-    const loaded = loadSettings(
+    const configuration = startConfiguration(
       {
         EDGEPROXY_LISTEN_ADDR: `${HOST}:${await preferPort(8080)}`,
         EDGEPROXY_METRICS_ENABLED: 'true',
@@ -59,13 +59,16 @@ export async function demo(env: Environment): Promise<number> {
         EDGEPROXY_HEALTH_CHECK_ENABLED: 'true',
         EDGEPROXY_HEALTH_CHECK_TYPE: 'http',
         ...env,
+        // The file of the demo is on no disk.
+        EDGEPROXY_CONFIG_WATCH_ENABLED: 'false',
       },
-      FILE,
+      { file: FILE, rows: [] },
+      hostname(),
     );
-    await runUntilStopped(loaded, {
+    await runUntilStopped(configuration, {
       hangUp: 'stop',
       onStarted: (addresses) =>
-        void process.stdout.write(banner(addresses, loaded.settings.postgres.url ?? postgres.url)),
+        void process.stdout.write(banner(addresses, configuration.inForce.postgres.url ?? postgres.url)),
     });
     return 0;
   } finally {

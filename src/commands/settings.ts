@@ -1,4 +1,6 @@
 import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { type Configuration, startConfiguration } from '../config/configuration.ts';
 import type { Environment } from '../config/environment.ts';
 import { type LoadedSettings, loadSettings } from '../config/load.ts';
 import type { SettingsFile } from '../config/toml-file.ts';
@@ -9,11 +11,23 @@ export async function readSettings(
   env: Environment,
   configPath: string | undefined,
 ): Promise<LoadedSettings> {
+  return loadSettings(env, await settingsFile(env, configPath));
+}
+
+/** The same as a configuration that can be followed. */
+export async function readConfiguration(
+  env: Environment,
+  configPath: string | undefined,
+): Promise<Configuration> {
+  return startConfiguration(env, { file: await settingsFile(env, configPath), rows: [] }, hostname());
+}
+
+async function settingsFile(
+  env: Environment,
+  configPath: string | undefined,
+): Promise<SettingsFile | undefined> {
   const path = configPath ?? env['EDGEPROXY_CONFIG'];
-  return loadSettings(
-    env,
-    path === undefined ? undefined : await readSettingsFile(path, configPath === undefined),
-  );
+  return path === undefined ? undefined : readSettingsFile(path, configPath === undefined);
 }
 
 async function readSettingsFile(path: string, isFromEnvironment: boolean): Promise<SettingsFile> {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ReplaySubject, Subject, type Subscription } from 'rxjs';
 import { createActor, toPromise } from 'xstate';
 import { defaultStateDir } from '../adapters/file/state-dir.ts';
-import { loadState, stateFileName } from '../adapters/file/state-file.ts';
+import { loadState, saveState, stateFileName } from '../adapters/file/state-file.ts';
 import { createStateSaver } from '../adapters/file/state-saver.ts';
 import { createBackendReader } from '../adapters/postgres/backend-reader.ts';
 import { databaseIdentity } from '../adapters/postgres/database-url.ts';
@@ -61,15 +61,15 @@ export function postgresBackends(settings: Settings, logger: Logger, metrics: Me
   });
   const database = pool.label;
   const statePath = join(stateDir, stateFileName(databaseIdentity(connection.url)));
-  const saver = createStateSaver({
-    path: statePath,
-    wallClock: () => Date.now(),
+  const saver = createStateSaver<readonly Backend[]>({
+    write: (backends) => saveState(statePath, backends, Date.now()),
     onError: (error) => logger.error({ error: messageOf(error) }, 'last known backends cannot be saved'),
   });
 
   const rows$ = new ReplaySubject<readonly Backend[]>(1);
   const hints$ = new Subject<{ readonly atMs: number }>();
   const firstAnswer = Promise.withResolvers<void>();
+  const initialized = Promise.withResolvers<void>();
   metrics.setPostgresConnected(false);
   let reading: Subscription | undefined;
   let isStopped = false;
@@ -183,6 +183,7 @@ export function postgresBackends(settings: Settings, logger: Logger, metrics: Me
   }
 
   function onInitialized({ table, created, notifies, problems }: InitializedSchema): void {
+    initialized.resolve();
     if (created.length > 0) logger.info({ table, created }, 'database initialized');
     if (!notifies)
       logger.warn({ table, problems }, 'changes of backends are not notified, only the poll sees them');
@@ -192,6 +193,7 @@ export function postgresBackends(settings: Settings, logger: Logger, metrics: Me
   return {
     backends$: rows$,
     subscription,
+    database: { pool, hints$, initialized: initialized.promise },
     async start() {
       const initial = await loadLastKnown();
       if (isStopped) return;

@@ -1,6 +1,7 @@
 import { type Setting, SETTINGS } from './catalogue.ts';
 import { type LoadedSettings, valueOf } from './load.ts';
 import { type Origin, sqlPlace } from './origin.ts';
+import { reasonAgainst } from './sql-settings.ts';
 
 /** What is printed instead of a secret. */
 export const MASK = '***';
@@ -55,4 +56,13 @@ export function settingsMarkdown(): string {
   return ['| Variable | Key in the file | Default | Reloadable | |', '|---|---|---|---|---|', ...rows].join(
     '\n',
   );
+}
+
+/** The table of docs/reload.md: what a running daemon takes over, and what SQL may give. */
+export function reloadMarkdown(): string {
+  const rows = SETTINGS.map(({ key, reload }) => {
+    const against = reasonAgainst(key);
+    return `| \`${key}\` | ${reload ? 'yes' : 'no'} | ${against === undefined ? 'yes' : `no: ${against}`} |`;
+  });
+  return ['| Key | Reloadable | In SQL |', '|---|---|---|', ...rows].join('\n');
 }

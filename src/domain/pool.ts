@@ -26,6 +26,9 @@ export const DISCARD_REASONS = [
 
 export type DiscardReason = (typeof DISCARD_REASONS)[number];
 
+/** Ends that are the backend's doing, after which the pool is careful with it. */
+export const LOSSES: ReadonlySet<DiscardReason> = new Set(['data', 'closed', 'error', 'dead']);
+
 /** What the pool has done for one backend since its counters began. */
 export interface BackendPoolReport {
   readonly backendId: string;

@@ -40,6 +40,11 @@ export class Attempts {
     this.error = undefined;
   }
 
+  /** Whether the last one has failed for want of descriptors. */
+  get isExhausted(): boolean {
+    return classifyConnectError(this.error) === 'exhausted';
+  }
+
   /** When the one under way has taken too long. */
   get deadlineMs(): number {
     return Math.min(this.#startedMs + this.#options.timeouts.connectTimeoutMs, this.#deadlineMs);

@@ -6,6 +6,7 @@ import { Occupancy } from './occupancy.ts';
 import { newPoolCountersMemory, PoolCounters } from './pool-counters.ts';
 import { poolTotals } from './pool-report.ts';
 import { MAX_SLOTS, sharedInts } from './shared-columns.ts';
+import { Shortage } from './shortage.ts';
 import { WarmPool } from './warm-pool.ts';
 
 /** Times in milliseconds; all numbers are above 0. */
@@ -63,6 +64,8 @@ export class ConnectionPool implements Disposable {
       shares: new Occupancy(sharedInts(MAX_SLOTS)),
       counters: this.#counters,
       mayWarm: () => true,
+      isCrowded: () => false,
+      shortage: new Shortage(sharedInts(1)),
       connect: (number) => this.#warm(number),
       isAlive: (socket) => !socket.destroyed && socket.readable,
       close: (socket) => void socket.destroy(),

@@ -260,10 +260,12 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   #backendClosed(): void {
     if (this.#isStale) return this.#replaceStale();
     const place = this.#place!;
-    this.#options.dialClock.delete(this);
+    const { dialClock, warm } = this.#options;
+    dialClock.delete(this);
+    const isDialFailure = this.#phase === 'dialling' && !this.#isClientClosed;
+    if (isDialFailure && this.#attempts.isExhausted && warm?.yieldDescriptors() === true) return this.#dial();
     this.#backend = undefined;
     this.#place = undefined;
-    const isDialFailure = this.#phase === 'dialling' && !this.#isClientClosed;
     const refusal = isDialFailure ? this.#attempts.failedAt(place) : undefined;
     place.leave();
     if (this.#isClientClosed) this.#options.onEnded(this);

@@ -168,7 +168,15 @@ export class NetEngine implements ProxyEngine {
     });
     const transport = usesStreams ? new StreamTransport() : chooseTransport(this.#server, logger);
     const { slots } = this.#options.directory;
-    this.#warm = pool && new WarmWires({ ...this.#options, ...pool, transport, slots });
+    this.#warm =
+      pool &&
+      new WarmWires({
+        ...this.#options,
+        ...pool,
+        transport,
+        slots,
+        isCrowded: () => this.#line?.mustWait === true,
+      });
     const connectionOptions: ConnectionOptions = {
       ...this.#options,
       slots,

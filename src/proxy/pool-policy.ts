@@ -1,6 +1,6 @@
 import { type BackoffOptions, backoffDelayMs } from '../domain/backoff.ts';
 import type { Random } from '../domain/ports.ts';
-import type { PoolSettings } from '../domain/pool.ts';
+import type { DiscardReason, PoolSettings } from '../domain/pool.ts';
 
 /** How far back the arrival rate looks, and how much a new connect time counts against the earlier ones. */
 const RATE_WINDOW_MS = 1_000;
@@ -20,6 +20,18 @@ const SWEEPS_PER_TIMEOUT = 4;
 export function poolSweepMs({ idleTimeoutMs, maxLifetimeMs, connectTimeoutMs }: PoolSettings): number {
   const shortest = Math.min(idleTimeoutMs, maxLifetimeMs, connectTimeoutMs) / SWEEPS_PER_TIMEOUT;
   return Math.max(SHORTEST_SWEEP_MS, Math.min(LONGEST_SWEEP_MS, shortest));
+}
+
+/** Why a connection is too old to be kept, if it is. All times on one scale. @param sinceMs nobody has had it */
+export function discardByTime(
+  connection: { readonly isConnecting: boolean; readonly bornMs: number; readonly sinceMs: number },
+  nowMs: number,
+  { idleTimeoutMs, maxLifetimeMs }: PoolSettings,
+): DiscardReason | undefined {
+  const { isConnecting, bornMs, sinceMs } = connection;
+  if (isConnecting) return undefined;
+  if (nowMs - bornMs >= maxLifetimeMs) return 'lifetime';
+  return nowMs - sinceMs >= idleTimeoutMs ? 'idle' : undefined;
 }
 
 /**

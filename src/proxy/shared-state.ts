@@ -19,6 +19,8 @@ export interface SharedMemory {
   readonly counters: readonly CountersMemory[];
   /** Warm connections that all threads together keep, by slot. */
   readonly poolShares: Int32Array<SharedArrayBuffer>;
+  /** How often descriptors have run short; of the pools alone. */
+  readonly shortages: Int32Array<SharedArrayBuffer>;
   /** By thread. */
   readonly poolCounters: readonly PoolCountersMemory[];
 }
@@ -57,6 +59,7 @@ export function newSharedState(
     news: [...list(newNewsMemory), newNewsMemory()],
     counters: list(() => newCountersMemory(maxSlots)),
     poolShares: sharedInts(maxSlots),
+    shortages: sharedInts(1),
     poolCounters: list(() => newPoolCountersMemory(maxSlots)),
   });
 }

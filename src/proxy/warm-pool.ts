@@ -1,8 +1,9 @@
-import type { DiscardReason, PoolSettings } from '../domain/pool.ts';
+import { type DiscardReason, LOSSES, type PoolSettings } from '../domain/pool.ts';
 import type { MonotonicClock, Random } from '../domain/ports.ts';
 import type { Occupancy } from './occupancy.ts';
 import type { PoolCounters } from './pool-counters.ts';
-import { PoolPolicy, poolSweepMs } from './pool-policy.ts';
+import { discardByTime, PoolPolicy, poolSweepMs } from './pool-policy.ts';
+import type { Shortage } from './shortage.ts';
 import { slotOfTenancy } from './slot-table.ts';
 
 export interface WarmPoolOptions<Socket> {
@@ -15,6 +16,9 @@ export interface WarmPoolOptions<Socket> {
   readonly counters: PoolCounters;
   /** Whether a connection that no client waits for may be opened to a backend with so many warm ones. */
   readonly mayWarm: (tenancy: number, warm: number) => boolean;
+  /** Whether clients wait for places: what is opened meanwhile would be in their way. */
+  readonly isCrowded: () => boolean;
+  readonly shortage: Shortage;
   /**
    * Begins to connect; `connected` or `failed` is called later, never during the call. Nothing when this machine has
    * no descriptor for it.
@@ -46,12 +50,6 @@ interface BackendPool<Socket> {
   connecting: number;
 }
 
-/** How long nothing is opened after descriptors have run short. */
-const REST_MS = 1_000;
-
-/** Ends that are the backend's doing, after which the pool is careful. */
-const LOSSES: ReadonlySet<DiscardReason> = new Set(['data', 'closed', 'error', 'dead']);
-
 /**
  * Connections to backends that nobody has used yet: one that is handed out spares its client the handshake.
  *
@@ -76,7 +74,6 @@ export class WarmPool<Socket> {
   readonly #due = new Set<BackendPool<Socket>>();
   readonly #sweepMs: number;
   #sweptMs: number;
-  #restsUntilMs = -Infinity;
   #isShut = false;
 
   constructor(options: WarmPoolOptions<Socket>) {
@@ -87,13 +84,13 @@ export class WarmPool<Socket> {
 
   /** A client has come: a connection that is alive and his own from now on, with `ageMs` and `tookMs`, or nothing. */
   take(tenancy: number): Socket | undefined {
-    const { now, counters, isAlive } = this.#options;
+    const { now, counters, isAlive, settings } = this.#options;
     const nowMs = now();
     const backend = this.#backendOf(tenancy);
     backend.policy.arrived(nowMs);
     this.#due.add(backend);
     for (let warm = backend.idle.at(-1); warm !== undefined; warm = backend.idle.at(-1)) {
-      const reason = this.#reasonByTime(warm, nowMs) ?? (isAlive(warm.socket) ? undefined : 'dead');
+      const reason = discardByTime(warm, nowMs, settings) ?? (isAlive(warm.socket) ? undefined : 'dead');
       if (reason !== undefined) {
         this.#discard(warm, reason);
         continue;
@@ -168,10 +165,10 @@ export class WarmPool<Socket> {
     }
   }
 
-  /** Makes room: closes everything, and opens nothing for a while. */
-  yieldDescriptors(): void {
-    this.#restsUntilMs = this.#options.now() + REST_MS;
-    for (const warm of this.#warm.values()) this.#discard(warm, 'descriptors');
+  /** Makes room here, and in other threads soon, and opens nothing for a while; false when there was nothing. */
+  yieldDescriptors(): boolean {
+    this.#options.shortage.tell();
+    return this.#giveWay(this.#options.now());
   }
 
   /** Closes everything for good. */
@@ -201,13 +198,21 @@ export class WarmPool<Socket> {
     this.#due.clear();
   }
 
+  #giveWay(nowMs: number): boolean {
+    const isEmpty = this.#warm.size === 0;
+    if (this.#options.shortage.isNew(nowMs))
+      for (const warm of this.#warm.values()) this.#discard(warm, 'descriptors');
+    return !isEmpty && this.#warm.size === 0;
+  }
+
   #sweep(nowMs: number): void {
+    const { settings } = this.#options;
     this.#sweptMs = nowMs;
+    this.#giveWay(nowMs);
     for (const warm of this.#warm.values()) {
-      const reason = this.#reasonByTime(warm, nowMs);
+      const reason = discardByTime(warm, nowMs, settings);
       if (reason !== undefined) this.#discard(warm, reason);
-      else if (warm.isConnecting && nowMs - warm.bornMs >= this.#options.settings.connectTimeoutMs)
-        this.#fail(warm);
+      else if (warm.isConnecting && nowMs - warm.bornMs >= settings.connectTimeoutMs) this.#fail(warm);
     }
     for (const backend of this.#backends.values()) {
       const isUnused = backend.idle.length === 0 && backend.connecting === 0;
@@ -226,28 +231,21 @@ export class WarmPool<Socket> {
   }
 
   #fill(backend: BackendPool<Socket>, nowMs: number): void {
-    const { mayWarm, connect, shares } = this.#options;
+    const { mayWarm, isCrowded, shortage, connect, shares } = this.#options;
     const { tenancy, policy, idle } = backend;
-    if (this.#isShut || nowMs < this.#restsUntilMs || !policy.mayConnect(nowMs)) return;
+    if (this.#isShut || !shortage.mayOpen(nowMs) || !policy.mayConnect(nowMs) || isCrowded()) return;
     for (let some = policy.wanted(nowMs) - idle.length - backend.connecting; some > 0; some--) {
       if (!mayWarm(tenancy, shares.of(slotOfTenancy(tenancy))) || !this.#takeShare(tenancy)) return;
       const socket = connect(tenancy);
       if (socket === undefined) {
         this.#leaveShare(tenancy);
-        this.#restsUntilMs = nowMs + REST_MS;
+        shortage.rest(nowMs);
         return;
       }
       backend.connecting++;
-      const warm = { socket, backend, isConnecting: true, bornMs: nowMs, sinceMs: nowMs, tookMs: 0 };
-      this.#warm.set(socket, warm);
+      const times = { bornMs: nowMs, sinceMs: nowMs, tookMs: 0 };
+      this.#warm.set(socket, { socket, backend, isConnecting: true, ...times });
     }
-  }
-
-  #reasonByTime({ isConnecting, bornMs, sinceMs }: Warm<Socket>, nowMs: number): DiscardReason | undefined {
-    const { idleTimeoutMs, maxLifetimeMs } = this.#options.settings;
-    if (isConnecting) return undefined;
-    if (nowMs - bornMs >= maxLifetimeMs) return 'lifetime';
-    return nowMs - sinceMs >= idleTimeoutMs ? 'idle' : undefined;
   }
 
   #backendOf(tenancy: number): BackendPool<Socket> {

@@ -200,13 +200,15 @@ weigth = 3
   });
 
   it('refuses features that are not there, by the name that switched them on', () => {
-    expect(failure({ EDGEPROXY_TLS_ENABLED: '1' }, '[config_watch]\nenabled = true\n')).toEqual({
-      code: 'ERR_FEATURE_UNAVAILABLE',
-      lines: [
-        'EDGEPROXY_TLS_ENABLED = true: not available yet, set it to false',
-        'edge.toml:2: config_watch.enabled = true: not available yet, set it to false',
-      ],
-    });
+    for (const [env, content, name] of [
+      [{ EDGEPROXY_TLS_ENABLED: '1' }, '', 'EDGEPROXY_TLS_ENABLED'],
+      [{}, '[tls]\nenabled = true\n', 'edge.toml:2: tls.enabled'],
+    ] as const) {
+      expect(failure(env, content)).toEqual({
+        code: 'ERR_FEATURE_UNAVAILABLE',
+        lines: [`${name} = true: not available yet, set it to false`],
+      });
+    }
   });
 
   it('suggests the variable that was meant, and leaves those of a Kubernetes service alone', () => {

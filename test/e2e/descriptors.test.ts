@@ -35,9 +35,19 @@ async function anExhaustedEdge(env: Readonly<Record<string, string>>, descriptor
 
 describe.runIf(process.platform === 'linux')('a daemon that runs out of descriptors', () => {
   // An odd number more: the last descriptor would go to a client that gets no backend.
-  it.each([20, 21])('(%i left) has clients wait, and serves each of them', async (descriptors) => {
+  it.each([
+    { descriptors: 20, pool: false },
+    { descriptors: 21, pool: false },
+    { descriptors: 20, pool: true },
+    { descriptors: 21, pool: true },
+  ])('($descriptors left, pool: $pool) has clients wait, and serves each of them', async (given) => {
+    const { descriptors, pool } = given;
     const startedMs = performance.now();
-    const env = { EDGEPROXY_ENGINE: 'epoll', EDGEPROXY_THREADS: '1' };
+    const env = {
+      EDGEPROXY_ENGINE: 'epoll',
+      EDGEPROXY_THREADS: '1',
+      EDGEPROXY_POOL_ENABLED: String(pool),
+    };
     const { daemon, talkers } = await anExhaustedEdge(env, descriptors);
     const warning = await daemon.log('clients have to wait, accepting is paused');
     expect(warning).toMatchObject({ level: 'warn', error: 'EMFILE', times: 1 });
@@ -64,6 +74,41 @@ describe.runIf(process.platform === 'linux')('a daemon that runs out of descript
     const seconds = Math.ceil((performance.now() - startedMs) / 1_000);
     const warnings = daemon.logs.filter(({ msg }) => msg === warning.msg);
     expect(warnings.length).toBeLessThanOrEqual(seconds + 1);
+  });
+
+  it.each(['epoll', 'net'])('gives warm connections up for clients (%s)', async (engine) => {
+    const backend = await anEchoBackend();
+    const env = { EDGEPROXY_ENGINE: engine, EDGEPROXY_THREADS: '1', EDGEPROXY_POOL_ENABLED: 'true' };
+    const { daemon } = await anEdge([{ id: 'a', port: backend.port, hard_limit: 0 }], { env });
+    const metric = async (series: string): Promise<number> =>
+      (await daemon.metric(`edgeproxy_pool_${series}`).catch(() => 0)) ?? 0;
+    const first = await aTalker(daemon.port);
+    await until(async () => (await metric('connections{backend="a"}')) > 0, { what: 'a warm connection' });
+    first.socket.destroy();
+    await leaveDescriptors(daemon, 4);
+    const talkers: Socket[] = [];
+    await until(
+      async () => {
+        const { socket } = await aTalker(daemon.port);
+        talkers.push(socket.on('error', () => {}));
+        if (talkers.length > CLIENTS) for (const talker of talkers.splice(0)) talker.destroy();
+        return (await metric('discarded_total{reason="descriptors"}')) > 0;
+      },
+      { what: 'the pool to give way' },
+    );
+    for (const talker of talkers) talker.destroy();
+    await until(
+      async () => {
+        const late = await aTalker(daemon.port);
+        await until(() => late.heard === 'hello' || late.socket.destroyed || late.socket.readableEnded, {
+          what: 'an answer',
+        });
+        late.socket.destroy();
+        return late.heard === 'hello';
+      },
+      { what: 'a new client to be served' },
+    );
+    expect(daemon.child.exitCode).toBeNull();
   });
 
   it('on the portable engine keeps its listener: who comes when others have left is served', async () => {

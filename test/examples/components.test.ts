@@ -57,6 +57,21 @@ describe('examples/components', () => {
     );
   });
 
+  it('config-watcher tells which settings change, and what is wrong with a bad file', async () => {
+    expect(await linesOf('config-watcher')).toEqual([
+      expect.stringMatching(/^ {2}refused: FILE: cannot be read: ENOENT/),
+      'the file was modified',
+      '  rate_limit.burst: 10 -> 20',
+      '  reloaded: 20 at once',
+      'the file was modified',
+      '  refused: FILE:2: rate_limit.burst = "many": expected a whole number from 1 to 2147483',
+      'the file was modified',
+      '  log_level: "info" -> "debug"',
+      '  rate_limit.burst: 20 -> 30',
+      '  reloaded: 30 at once',
+    ]);
+  });
+
   it('postgres-backends makes the table, and lists who is healthy in it', async () => {
     const database = await createDatabase();
     try {

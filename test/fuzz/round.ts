@@ -71,6 +71,11 @@ class Round {
       connectTimeoutMs: random.int(200, 800),
       connectAttempts: random.int(1, 3),
       bindingTtlMs: random.pick([0, 0, 5_000]),
+      waits: random.pick([undefined, { maxWaiting: random.int(1, 40), timeoutMs: random.int(50, 1_000) }]),
+      limits: random.pick([
+        undefined,
+        { maxConnections: random.int(1, this.#options.clients), maxPerClient: 0, ipv6Prefix: 64 },
+      ]),
       pool: random.pick([
         undefined,
         {

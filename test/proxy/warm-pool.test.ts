@@ -4,6 +4,7 @@ import { DISCARD_REASONS } from '../../src/domain/pool.ts';
 import { Occupancy } from '../../src/proxy/occupancy.ts';
 import { newPoolCountersMemory, PoolCounters } from '../../src/proxy/pool-counters.ts';
 import { sharedInts } from '../../src/proxy/shared-columns.ts';
+import { Shortage } from '../../src/proxy/shortage.ts';
 import { WarmPool } from '../../src/proxy/warm-pool.ts';
 
 const THREADS = 2;
@@ -27,6 +28,8 @@ class World {
   /** Connections that may be there, warm or not, by slot. */
   readonly room = Array.from({ length: SLOTS }, () => Infinity);
   hasDescriptors = true;
+  isCrowded = false;
+  readonly shortages = sharedInts(1);
   readonly mistakes: string[] = [];
   readonly pools = Array.from(
     { length: THREADS },
@@ -38,6 +41,8 @@ class World {
         shares: this.shares,
         counters: this.counters[thread]!,
         mayWarm: (slot, warm) => this.routed.has(slot) && warm + this.clientsAt(slot) < this.room[slot]!,
+        isCrowded: () => this.isCrowded,
+        shortage: new Shortage(this.shortages),
         connect: (slot) => {
           if (!this.hasDescriptors) return undefined;
           const socket: Fake = { slot, thread, state: 'connecting', holder: 'pool' };
@@ -261,5 +266,44 @@ describe('WarmPool', () => {
     pool.run();
     expect(socket.state).toBe('closed');
     expect(world.counters[0]!.discards('surplus')).toBe(1);
+  });
+
+  it('opens nothing while clients wait for places', () => {
+    const world = new World();
+    const pool = world.pools[0]!;
+    world.isCrowded = true;
+    pool.take(0);
+    pool.run();
+    expect(world.sockets).toEqual([]);
+    world.isCrowded = false;
+    world.nowMs += 500;
+    pool.run();
+    expect(world.pooled(0).length).toBeGreaterThan(0);
+  });
+
+  it('gives way when descriptors run short in any thread, and opens nothing for a while', () => {
+    const world = new World();
+    const [here, there] = world.pools;
+    for (const [at, pool] of world.pools.entries()) {
+      pool.take(at);
+      pool.run();
+      for (const socket of world.pooled(at)) {
+        socket.state = 'open';
+        pool.connected(socket);
+      }
+      expect(world.pooled(at).length).toBeGreaterThan(0);
+    }
+    expect(here!.yieldDescriptors()).toBe(true);
+    expect(world.pooled(0)).toEqual([]);
+    expect(here!.yieldDescriptors()).toBe(false);
+    world.nowMs += 500;
+    there!.run();
+    expect(world.pooled(1)).toEqual([]);
+    there!.take(1);
+    there!.run();
+    expect(world.pooled(1)).toEqual([]);
+    world.nowMs += 1_000;
+    there!.run();
+    expect(world.pooled(1).length).toBeGreaterThan(0);
   });
 });

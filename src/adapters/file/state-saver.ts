@@ -1,35 +1,30 @@
-import type { Backend } from '../../domain/backend.ts';
-import { saveState } from './state-file.ts';
-
-export interface StateSaverOptions {
-  readonly path: string;
-  /** Unix time in milliseconds. */
-  readonly wallClock: () => number;
+export interface StateSaverOptions<T> {
+  readonly write: (newest: T) => Promise<void>;
   /** Pause between two writes: a large set that changes all the time must not keep the daemon busy. Default 1 s. */
   readonly pauseMs?: number | undefined;
   /** A write failed (`ERR_STATE_DIR`); the file is as it was, and the next `save` tries again. */
   readonly onError: (error: unknown) => void;
 }
 
-export interface StateSaver {
-  /** Notes the newest backends; they are written at once, or after the pause. Older unwritten ones are dropped. */
-  readonly save: (backends: readonly Backend[]) => void;
+export interface StateSaver<T> {
+  /** Notes the newest state; it is written at once, or after the pause. Older unwritten ones are dropped. */
+  readonly save: (newest: T) => void;
   /** Writes what is not written yet, without a pause; resolves when it is on disk or reported to `onError`. */
   readonly flush: () => Promise<void>;
 }
 
 const DEFAULT_PAUSE_MS = 1000;
 
-/** Keeps the state file up with the newest backends: one write at a time, and the newest wins. */
-export function createStateSaver(options: StateSaverOptions): StateSaver {
-  const { path, wallClock, onError, pauseMs = DEFAULT_PAUSE_MS } = options;
-  let newest: readonly Backend[] | undefined;
+/** Keeps a state file up with the newest state: one write at a time, and the newest wins. */
+export function createStateSaver<T extends object>(options: StateSaverOptions<T>): StateSaver<T> {
+  const { onError, pauseMs = DEFAULT_PAUSE_MS } = options;
+  let newest: T | undefined;
   let writing: Promise<void> | undefined;
   let pause: NodeJS.Timeout | undefined;
 
-  async function write(backends: readonly Backend[]): Promise<void> {
+  async function write(state: T): Promise<void> {
     try {
-      await saveState(path, backends, wallClock());
+      await options.write(state);
     } catch (error) {
       onError(error);
     }
@@ -40,9 +35,9 @@ export function createStateSaver(options: StateSaverOptions): StateSaver {
 
   function writeNewest(): void {
     if (newest === undefined || writing !== undefined) return;
-    const backends = newest;
+    const state = newest;
     newest = undefined;
-    writing = write(backends);
+    writing = write(state);
   }
 
   function endPause(): void {
@@ -59,8 +54,8 @@ export function createStateSaver(options: StateSaverOptions): StateSaver {
   }
 
   return {
-    save(backends) {
-      newest = backends;
+    save(state) {
+      newest = state;
       if (pause === undefined) writeNewest();
     },
     flush,

@@ -4,18 +4,12 @@ import { createIndex, INDEXES } from './create-index.ts';
 import { createTable } from './create-table.ts';
 import { createTrigger } from './create-trigger.ts';
 import { inspectSchema, type FoundSchema } from './inspect-schema.ts';
-import { COLUMNS, OPTIONAL_COLUMNS, TRIGGER_NAME } from './names.ts';
+import { COLUMNS, INITIALIZE_LOCK, LOCK_TIMEOUT_MS, OPTIONAL_COLUMNS, TRIGGER_NAME } from './names.ts';
 import type { PostgresPool, Query } from './pool.ts';
 import { sqlStateOf } from './postgres-error.ts';
 
-/** One lock for all daemons of a database; the number is arbitrary and must only stay the same. */
-const INITIALIZE_LOCK = 4_919_220_831;
-
 /** Not allowed, not possible for a table of this shape, or not now: the backends can be read all the same. */
 const TOLERATED_SQL_STATES: ReadonlySet<string | undefined> = new Set(['42501', '42883', '42809', '55P03']);
-
-/** DDL waits for every transaction that uses the table, and whoever comes after waits for the DDL. */
-const LOCK_TIMEOUT_MS = 2_000;
 
 export interface InitializedSchema {
   /** The qualified name of the table that `backends` means. */

@@ -1,7 +1,13 @@
-/** The channel that says that backends may have changed; any payload, or none, is a hint to read. */
+/** The channel that says that backends or settings may have changed; any payload, or none, is a hint to read. */
 export const CHANGES_CHANNEL = 'edgeproxy_backends';
 
 export const TRIGGER_NAME = 'edgeproxy_backends_changed';
+
+/** One lock for all daemons of a database; the number is arbitrary and must only stay the same. */
+export const INITIALIZE_LOCK = 4_919_220_831;
+
+/** DDL waits for every transaction that uses the table, and whoever comes after waits for the DDL. */
+export const LOCK_TIMEOUT_MS = 2_000;
 
 const TEXT = ['text', 'varchar', 'bpchar', 'citext'] as const;
 const INTEGER = ['int4', 'int2'] as const;

@@ -32,6 +32,7 @@ import { Parking } from './parking.ts';
 import { Pipes } from './pipes.ts';
 import { READ_BYTES, Relay } from './relay.ts';
 import { FLAG, SocketTable, type SocketTableMemory } from './socket-table.ts';
+import { Shortage } from '../shortage.ts';
 import { Sockets } from './sockets.ts';
 import { Spare } from './spare.ts';
 import { Timers } from './timers.ts';
@@ -155,6 +156,8 @@ export function runDataThread(
       random,
       settings: settings.pool,
       shares: state.poolShares,
+      shortage: new Shortage(memory.shortages),
+      isCrowded: () => waiters?.mustWait === true,
       counters: state.poolCounters[thread]!,
       clientCeiling: settings.clientCeiling,
       onStale: (backend) => dialer.redial(backend),

@@ -10,7 +10,7 @@ import type { Timeouts } from '../timeouts.ts';
 import type { LoopClock } from './clock.ts';
 import type { Connector } from './connector.ts';
 import { DialList } from './dial-list.ts';
-import { errorNameOf, TIMED_OUT } from './errno.ts';
+import { errorNameOf, NO_DESCRIPTORS, TIMED_OUT } from './errno.ts';
 import type { Joiner } from './joiner.ts';
 import type { Outbox } from './messages.ts';
 import { CELL, type SocketTable } from './socket-table.ts';
@@ -200,9 +200,11 @@ export class Dialer {
 
   /** Opens a connection for a client that has a place. */
   #connect(client: number, tenancy: number, row: number, epoch: number, permit: number): void {
-    const { connector, router, sockets, clock } = this.#options;
+    const { connector, router, sockets, clock, warm } = this.#options;
     const table = this.#table;
-    const backend = connector.open(router.table, row);
+    let backend = connector.open(router.table, row);
+    if (backend === NO_DESCRIPTORS && warm?.yieldDescriptors() === true)
+      backend = connector.open(router.table, row);
     if (backend < 0) {
       const cause = this.#causeOf(tenancy, backend);
       if (isCharged(cause)) sockets.charge(tenancy, epoch, permit, cause, backend);

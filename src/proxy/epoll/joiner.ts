@@ -52,23 +52,28 @@ export class Joiner {
     const { table, relay, headerWriter, announcements, tuning } = this.#options;
     // What it has said was for a connection that was dead.
     const hasSpoken = table.has(client, FLAG.BLOCKED);
-    const isWarm = table.has(backend, FLAG.UNUSED) && !hasSpoken;
+    const isFromPool = table.has(backend, FLAG.UNUSED);
+    const isWarm = isFromPool && !hasSpoken;
     if (isWarm) table.mark(client, FLAG.UNUSED);
-    else table.unmark(backend, FLAG.UNUSED);
+    else if (isFromPool) table.unmark(backend, FLAG.UNUSED);
     const generation = table.get(backend, CELL.GENERATION);
-    const hasLeft = (): boolean =>
-      table.get(backend, CELL.GENERATION) !== generation || table.has(backend, FLAG.WARM);
     const isIntroduced = table.has(backend, FLAG.TAKES_V1 | FLAG.TAKES_V2);
     if (isIntroduced) headerWriter.begin(client, backend, announcements.of(client));
     // Should the one from the pool turn out dead, the next backend may want to know.
     if (!isWarm) announcements.forget(client);
-    if (hasLeft()) return;
+    if (this.#hasLeft(backend, generation)) return;
     if (hasSpoken) relay.resend(client);
     else relay.pump(client);
-    if (hasLeft()) return;
+    if (this.#hasLeft(backend, generation)) return;
     if (isIntroduced && !table.has(backend, FLAG.ASKED)) tuning.push(backend);
     // No data of the client carries the last segment of the handshake: a backend that speaks first waits for it.
     if (!isWarm && !table.has(backend, FLAG.ASKED)) tuning.acknowledge(backend);
     if (table.has(backend, FLAG.READABLE)) relay.pump(backend);
+  }
+
+  /** Whether the backend's side has been closed meanwhile, or is back in the pool. */
+  #hasLeft(backend: number, generation: number): boolean {
+    const { table } = this.#options;
+    return table.get(backend, CELL.GENERATION) !== generation || table.has(backend, FLAG.WARM);
   }
 }

@@ -107,12 +107,12 @@ export class Loop {
 
   #connection(fd: number, events: number): void {
     const { table, dialer, headers, relay, warm } = this.#options;
-    if (table.has(fd, FLAG.WARM)) return warm!.happened(fd, events);
     if ((events & (EPOLL.IN | EPOLL.READ_HANG_UP | EPOLL.HANG_UP)) !== 0) table.mark(fd, FLAG.READABLE);
     if ((events & EPOLL.URGENT) !== 0) table.mark(fd, FLAG.URGENT);
     // A reset hangs up as well, and is no FIN.
     if ((events & (EPOLL.READ_HANG_UP | EPOLL.ERROR)) === EPOLL.READ_HANG_UP) table.mark(fd, FLAG.HUNG_UP);
-    if (table.has(fd, FLAG.CONNECTING)) {
+    if (table.has(fd, FLAG.CONNECTING | FLAG.WARM)) {
+      if (table.has(fd, FLAG.WARM)) return warm!.happened(fd, events);
       if ((events & (EPOLL.ERROR | EPOLL.HANG_UP)) !== 0) dialer.refused(fd);
       else if ((events & EPOLL.OUT) !== 0) dialer.connected(fd);
       return;

@@ -133,9 +133,10 @@ export class Relay {
   #copy(source: number, sink: number): boolean {
     const table = this.#table;
     const { warm } = this.#options;
-    const isUnused = table.has(source, FLAG.UNUSED);
+    const flags = table.flagsOf(source);
+    const isUnused = (flags & FLAG.UNUSED) !== 0;
     if (isUnused && warm!.isGone(source)) return false;
-    const hasHungUp = this.#table.has(source, FLAG.HUNG_UP);
+    const hasHungUp = (flags & FLAG.HUNG_UP) !== 0;
     const more = hasHungUp && this.#options.corksEnds ? MSG_MORE : 0;
     const read = this.#sys.transfer(source, sink, this.#buffer, READ_BYTES, more);
     if (read <= 0) return this.#notRead(source, sink, read);

@@ -7,6 +7,7 @@ import type { Router } from '../router.ts';
 import { slotOfTenancy } from '../slot-table.ts';
 import { EPOLL } from '../sys/constants.ts';
 import type { Pointer, Sys } from '../sys/sys.ts';
+import type { Shortage } from '../shortage.ts';
 import { WarmPool } from '../warm-pool.ts';
 import type { Announcements } from './announcements.ts';
 import type { LoopClock } from './clock.ts';
@@ -29,6 +30,9 @@ export interface WarmSocketsOptions {
   readonly shares: Occupancy;
   readonly counters: PoolCounters;
   readonly random: Random;
+  readonly shortage: Shortage;
+  /** Whether clients wait for places. */
+  readonly isCrowded: () => boolean;
   /** Descriptors from this number on are not for clients. */
   readonly clientCeiling: number;
   /** A connection of the pool was dead when it was to be used; its client waits for another one. */
@@ -147,9 +151,9 @@ export class WarmSockets {
     });
   }
 
-  /** Clients want descriptors. */
-  yieldDescriptors(): void {
-    this.#pool.yieldDescriptors();
+  /** Clients want descriptors; false when there are none to give. */
+  yieldDescriptors(): boolean {
+    return this.#pool.yieldDescriptors();
   }
 
   /** Nobody comes any more. */

@@ -5,6 +5,8 @@ import { NO_PERMIT } from '../gates.ts';
 import type { Occupancy } from '../occupancy.ts';
 import type { PoolCounters } from '../pool-counters.ts';
 import type { Router } from '../router.ts';
+import { sharedInts } from '../shared-columns.ts';
+import { Shortage } from '../shortage.ts';
 import type { SlotTable } from '../slot-table.ts';
 import { WarmPool } from '../warm-pool.ts';
 import type { Transport, Wire, WireHolder, WireReader } from './wire.ts';
@@ -17,6 +19,8 @@ export interface WarmWiresOptions {
   readonly shares: Occupancy;
   readonly counters: PoolCounters;
   readonly now: MonotonicClock;
+  /** Whether clients wait for places. */
+  readonly isCrowded: () => boolean;
 }
 
 /** A wire from the pool, and what is known of it should it come back. */
@@ -42,6 +46,7 @@ export class WarmWires implements WireHolder, WireReader {
     this.#pool = new WarmPool({
       ...options,
       random: Math.random,
+      shortage: new Shortage(sharedInts(1)),
       mayWarm: (tenancy, warm) => router.mayWarm(tenancy, warm),
       connect: (tenancy) => this.#connect(tenancy),
       isAlive: (wire) => wire.isConnected(),
@@ -83,9 +88,9 @@ export class WarmWires implements WireHolder, WireReader {
     });
   }
 
-  /** Clients want descriptors. */
-  yieldDescriptors(): void {
-    this.#pool.yieldDescriptors();
+  /** Clients want descriptors; false when there are none to give. */
+  yieldDescriptors(): boolean {
+    return this.#pool.yieldDescriptors();
   }
 
   /** Nobody comes any more. */

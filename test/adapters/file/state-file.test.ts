@@ -173,13 +173,16 @@ describe('the state file', () => {
 function createSaver(
   path: string,
   pauseMs: number,
-): { readonly saver: StateSaver; readonly errors: unknown[]; readonly writes: () => number } {
+): {
+  readonly saver: StateSaver<readonly Backend[]>;
+  readonly errors: unknown[];
+  readonly writes: () => number;
+} {
   const errors: unknown[] = [];
   let writes = 0;
-  const saver = createStateSaver({
-    path,
+  const saver = createStateSaver<readonly Backend[]>({
+    write: (backends) => saveState(path, backends, SAVED_AT_MS + (writes += 1)),
     pauseMs,
-    wallClock: () => SAVED_AT_MS + (writes += 1),
     onError: (error) => errors.push(error),
   });
   onTestFinished(() => saver.flush());

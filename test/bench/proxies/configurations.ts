@@ -17,6 +17,9 @@ const CONNECTIONS = 7_500;
 const BACKLOG = 4_096;
 /** Of a client in a second: more than any load makes, so that each is counted and none refused. */
 const MOST_REQUESTS = 1_000_000;
+const MOST_WAITING = 1_000;
+/** Of silence. */
+const TIMEOUT_SECS = 60;
 
 type Haproxy = ProxySetup & { readonly kind: 'haproxy' };
 type Nginx = ProxySetup & { readonly kind: 'nginx' };
@@ -40,8 +43,8 @@ defaults
   mode tcp
   balance leastconn
   timeout connect 5s
-  timeout client 60s
-  timeout server 60s
+  timeout client ${TIMEOUT_SECS}s
+  timeout server ${TIMEOUT_SECS}s
 ${SPLICE[splice]}
 listen proxy
   bind 127.0.0.1:${port} backlog ${BACKLOG}
@@ -75,7 +78,7 @@ ${servers.join('\n')}
     listen 127.0.0.1:${port} backlog=${BACKLOG} reuseport;
     proxy_pass origins;
     proxy_connect_timeout 5s;
-    proxy_timeout 60s;
+    proxy_timeout ${TIMEOUT_SECS}s;
     proxy_half_close on;
     proxy_buffer_size ${bufferKib}k;
   }
@@ -95,6 +98,7 @@ const NETWORKS = {
 /** Everything off, or everything that exists on; the admin listener is for people and off in both. */
 export function edgeproxyConfiguration(wiring: Wiring, features: 'off' | 'on'): string {
   const isOn = features === 'on';
+  const all = CONNECTIONS * wiring.origins.length;
   const networks = Object.entries(NETWORKS).map(([network, country]) => `"${network}" = "${country}"`);
   const limits = isOn ? `soft_limit = 3000\nhard_limit = ${CONNECTIONS}` : 'hard_limit = 0';
   const backends = wiring.origins.map(
@@ -111,6 +115,14 @@ ${limits}
   );
   return `listen_addr = "127.0.0.1:${wiring.port}"
 state_dir = "${wiring.folder}"
+max_connections = ${isOn ? all : 0}
+max_connections_per_client = ${isOn ? all - 1 : 0}
+half_closed_timeout_secs = ${isOn ? TIMEOUT_SECS : 0}
+first_byte_timeout_secs = ${isOn ? TIMEOUT_SECS : 0}
+[queue]
+max = ${isOn ? MOST_WAITING : 0}
+[pool]
+enabled = ${isOn}
 [binding]
 ttl_secs = ${isOn ? 600 : 0}
 [metrics]
