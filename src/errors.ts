@@ -15,6 +15,7 @@ export const ERROR_CODES = {
   ERR_STATE_DIR: 'The state folder cannot be created or written.',
   ERR_POSTGRES_SCHEMA: 'The backends table has another shape than edgeproxy needs.',
   ERR_POSTGRES: 'PostgreSQL refused or failed a statement.',
+  ERR_ADMIN: 'The admin listener of a running daemon does not answer, or refuses.',
   ERR_EMBEDDED_POSTGRES: 'The embedded PostgreSQL of the demo and the tests cannot be started.',
   ERR_NOT_PROVIDED: 'A machine was started without the actor that does its work.',
 } as const;

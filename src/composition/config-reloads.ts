@@ -4,6 +4,8 @@ import type { Metrics } from '../adapters/prometheus/metrics.ts';
 import { type ConfigInput, type Configuration, isWholeFile } from '../config/configuration.ts';
 import { type DescribedConfiguration, describeConfiguration } from '../config/describe.ts';
 import type { ConfigChange } from '../config/diff.ts';
+import { type Plan, type PlanCandidate, planChange } from '../config/plan.ts';
+import type { LiveBackend } from '../domain/backend-plan.ts';
 import type { Logger } from '../domain/ports.ts';
 import { messageOf } from '../errors.ts';
 import { configChanges$ } from '../streams/config-changes.ts';
@@ -28,6 +30,8 @@ export interface ConfigReloads {
   /** Reads all sources at once, also a file that nobody watches; `false` when there are none. */
   reload(): boolean;
   describe(): DescribedConfiguration;
+  /** What other content of the sources would do; nothing is done. */
+  plan(candidate: PlanCandidate, live: readonly LiveBackend[]): Plan;
   /** Resolves when what is to be kept is on disk. */
   stop(): Promise<void>;
 }
@@ -110,6 +114,7 @@ export function createConfigReloads(options: ConfigReloadsOptions): ConfigReload
       return file !== undefined || rows !== undefined;
     },
     describe: () => describeConfiguration(current),
+    plan: (candidate, live) => planChange(current, live, candidate),
     async stop() {
       running?.unsubscribe();
       await rows?.flush();

@@ -1,5 +1,6 @@
 import { type Observable, Subject } from 'rxjs';
 import { type Backend, incarnationOf, sameBackend } from '../domain/backend.ts';
+import type { LiveBackend } from '../domain/backend-plan.ts';
 import { memberOf } from '../domain/eligibility.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import { type LimitedLog, limitedWarning } from '../domain/limited-log.ts';
@@ -124,6 +125,15 @@ export class Fleet {
     work();
     this.#gathered = undefined;
     this.#changes$.next(changes);
+  }
+
+  /** All backends that take part or drain, with their connections. */
+  live(): readonly LiveBackend[] {
+    return [...this.#families.values()].map(({ backend, isDraining, incarnation }) => ({
+      backend,
+      isDraining,
+      connections: this.#options.activeOf(incarnation),
+    }));
   }
 
   /** What the machines say about the backends that take part; draining ones do not. */

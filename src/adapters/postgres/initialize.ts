@@ -50,7 +50,7 @@ interface Helper {
   readonly create: (query: Query, found: FoundSchema) => Promise<void>;
 }
 
-function optionalColumnsOf({ columns }: FoundSchema): readonly string[] {
+export function optionalColumnsOf({ columns }: FoundSchema): readonly string[] {
   const names = OPTIONAL_COLUMNS.map(({ name }) => name);
   return names.filter((name) => columns.some((column) => column.name === name));
 }

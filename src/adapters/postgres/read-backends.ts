@@ -11,5 +11,10 @@ export async function readBackends(
   { query }: { readonly query: Query },
   optional: readonly string[],
 ): Promise<ParsedRows> {
-  return parseBackendRows(await query(`SELECT ${columnList(optional)} FROM backends`));
+  return parseBackendRows(await readBackendRows(query, optional));
+}
+
+/** The same, as they are. */
+export function readBackendRows(query: Query, optional: readonly string[]): Promise<readonly unknown[]> {
+  return query(`SELECT ${columnList(optional)} FROM backends`);
 }

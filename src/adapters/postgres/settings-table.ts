@@ -148,22 +148,24 @@ const settingRow = z.object({
 });
 
 /**
- * Reads the rows that concern a daemon, as they are; `undefined` where there is no table that may be read.
+ * Reads the rows that concern a daemon, or all of them, as they are; `undefined` where there is no table that may be
+ * read.
  *
  * Rejects with `ERR_POSTGRES`.
  */
 export async function readSettingRows(
   query: Query,
-  { region, node }: SqlScope,
+  scope: SqlScope | undefined,
 ): Promise<readonly SqlSettingRow[] | undefined> {
   const found = await inspect(query);
   if (found?.isReadable !== true) return undefined;
   const column = (name: string): string => (found.columns.includes(name) ? name : `NULL::text AS ${name}`);
+  const all = `SELECT key, value, ${column('region')}, ${column('node')} FROM ${SQL_SETTINGS_TABLE}`;
+  const concerned = '(region IS NULL OR lower(region) = $1) AND (node IS NULL OR lower(node) = $2)';
   const rows = await query(
-    `SELECT * FROM (SELECT key, value, ${column('region')}, ${column('node')} FROM ${SQL_SETTINGS_TABLE}) AS rows
-     WHERE (region IS NULL OR lower(region) = $1) AND (node IS NULL OR lower(node) = $2)
+    `SELECT * FROM (${all}) AS rows ${scope === undefined ? '' : `WHERE ${concerned}`}
      ORDER BY key, region NULLS FIRST, node NULLS FIRST`,
-    [region, node],
+    scope === undefined ? [] : [scope.region, scope.node],
   );
   return rows.map((row) => settingRow.parse(row));
 }

@@ -1,0 +1,99 @@
+import { parseBackendRows, type SkippedRow } from '../domain/backend.ts';
+import { type BackendStep, type LiveBackend, planBackends } from '../domain/backend-plan.ts';
+import { type ConfigInput, type Configuration, takeIn } from './configuration.ts';
+import { SETTINGS } from './catalogue.ts';
+import { diffSettings, type SettingChange } from './diff.ts';
+import { shownValue } from './render.ts';
+import type { Settings } from './schema.ts';
+import type { SqlSettingRow } from './sql-settings.ts';
+import type { SettingsFile } from './toml-file.ts';
+
+/** What somebody thinks of putting in the place of what there is; what is absent stays. */
+export interface PlanCandidate {
+  readonly file?: SettingsFile | undefined;
+  /** All rows of the table of settings. */
+  readonly settingRows?: readonly SqlSettingRow[] | undefined;
+  /** All rows of the table of backends. */
+  readonly backendRows?: readonly unknown[] | undefined;
+}
+
+/** A setting that would have another value, as text for people; secrets are masked. */
+export interface PlannedSetting {
+  readonly key: string;
+  readonly old: string;
+  readonly new: string;
+  readonly takesEffect: 'at once' | 'after a restart';
+}
+
+export type Plan =
+  | {
+      readonly isValid: true;
+      readonly settings: readonly PlannedSetting[];
+      readonly backends: readonly BackendStep[];
+      /** Rows that would not be backends. */
+      readonly skipped: readonly SkippedRow[];
+      /** How long connections of a backend that leaves may go on. */
+      readonly drainTimeoutSecs: number;
+    }
+  /** It would be refused, and change nothing: a line for each thing that is wrong. */
+  | { readonly isValid: false; readonly problems: readonly string[] };
+
+/**
+ * What a daemon would do with other content of its sources; it does nothing of it. A pure function.
+ *
+ * @param live the backends of now
+ */
+export function planChange(
+  running: Configuration,
+  live: readonly LiveBackend[],
+  candidate: PlanCandidate,
+): Plan {
+  let planned = running;
+  for (const input of inputsOf(candidate)) {
+    const { after, outcome } = takeIn(planned, input);
+    if (outcome.type === 'REFUSED') return { isValid: false, problems: outcome.error.message.split('\n') };
+    planned = after;
+  }
+  const settings = diffSettings(running.inForce, planned.wanted.settings).map(plannedSetting);
+  const rows = backendRowsOf(running.inForce, planned.inForce, candidate);
+  if (typeof rows === 'string') return { isValid: false, problems: [rows] };
+  const { backends, skipped } = parseBackendRows(rows ?? []);
+  return {
+    isValid: true,
+    settings,
+    backends: rows === undefined ? [] : planBackends(live, backends),
+    skipped,
+    drainTimeoutSecs: planned.inForce.drain_timeout_secs,
+  };
+}
+
+function plannedSetting({ key, old, new: next, reload }: SettingChange): PlannedSetting {
+  const setting = SETTINGS.find((one) => one.key === key)!;
+  const [before, after] = [shownValue(setting, old), shownValue(setting, next)];
+  return {
+    key,
+    old: before,
+    new: before === after ? `${after}, another value` : after,
+    takesEffect: reload ? 'at once' : 'after a restart',
+  };
+}
+
+function inputsOf({ file, settingRows }: PlanCandidate): readonly ConfigInput[] {
+  return [
+    ...(file === undefined ? [] : [{ source: 'file', file } as const]),
+    ...(settingRows === undefined ? [] : [{ source: 'sql', rows: settingRows } as const]),
+  ];
+}
+
+/** The whole new list; `undefined` where it stays, a text where it cannot be. */
+function backendRowsOf(
+  { postgres }: Settings,
+  { backends }: Settings,
+  { backendRows, file }: PlanCandidate,
+): readonly unknown[] | string | undefined {
+  if (postgres.enabled) return backendRows;
+  if (backendRows !== undefined) return 'this daemon takes no backends from SQL: postgres.enabled is false';
+  return file === undefined
+    ? undefined
+    : backends.map(({ health, ...row }) => ({ ...row, health_check: health }));
+}
