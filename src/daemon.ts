@@ -1,6 +1,5 @@
 import { BehaviorSubject } from 'rxjs';
 import { type ActorRefFrom, createActor, fromPromise, waitFor } from 'xstate';
-import { configRoute } from './adapters/http/config-route.ts';
 import type { GuardedServer } from './adapters/http/guarded-server.ts';
 import { startOpsServer } from './adapters/http/ops-server.ts';
 import { createProbe } from './adapters/probes/probe.ts';
@@ -8,6 +7,7 @@ import { createMetrics } from './adapters/prometheus/metrics.ts';
 import { startAdmin } from './composition/admin.ts';
 import type { AppliedSettings, SettingsTakers } from './composition/apply-settings.ts';
 import { createConfigReloads } from './composition/config-reloads.ts';
+import { configRoutes } from './composition/config-routes.ts';
 import { eligibilityPolicyOf } from './composition/eligibility-policy.ts';
 import { createFleet } from './composition/create-fleet.ts';
 import { createSource } from './composition/create-source.ts';
@@ -141,7 +141,7 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
   const admin = new SideListener((next: Settings) => {
     if (!next.admin.enabled) return undefined;
     const own = { lifecycle, subscription: source.subscription };
-    const routes = reloads === undefined ? [] : [configRoute(() => reloads.describe())];
+    const routes = reloads === undefined ? [] : configRoutes(reloads, () => fleet.live());
     return startAdmin(next, liveActors(own, fleet), logger, routes);
   });
   let api: GuardedServer | undefined;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { AdminContext, AdminRoute } from './admin-app.ts';
+import type { GuardedContext, GuardedRoute } from './guarded-app.ts';
 
 /** Tables of tens of thousands of rows. */
 const MAX_BODY_BYTES = 16 * 1_024 * 1_024;
@@ -38,11 +38,11 @@ export function planRoute<Plan extends object>({
   plan,
   isValid,
   render,
-}: PlanRouteOptions<Plan>): AdminRoute {
+}: PlanRouteOptions<Plan>): GuardedRoute {
   return {
     method: 'POST',
     path: '/admin/v1/plan',
-    access: 'token',
+    access: 'admin',
     async handle(context) {
       const problem = problemOfLength(context);
       if (problem !== undefined) return problem;
@@ -61,14 +61,14 @@ export function planRoute<Plan extends object>({
   };
 }
 
-function problemOfLength(context: AdminContext): Response | undefined {
+function problemOfLength(context: GuardedContext): Response | undefined {
   const length = context.req.header('content-length');
   if (length === undefined) return context.json({ error: 'send the length of the body' }, 411);
   if (Number(length) <= MAX_BODY_BYTES) return undefined;
   return context.json({ error: `the body has ${length} bytes: expected ${MAX_BODY_BYTES} at most` }, 413);
 }
 
-async function jsonOf(context: AdminContext): Promise<unknown> {
+async function jsonOf(context: GuardedContext): Promise<unknown> {
   const text = await context.req.text();
   try {
     return JSON.parse(text);
