@@ -4,6 +4,7 @@ import { check } from './commands/check.ts';
 import { demo } from './commands/demo.ts';
 import { inspect } from './commands/inspect.ts';
 import { machines } from './commands/machines.ts';
+import { plan } from './commands/plan.ts';
 import { run } from './commands/run.ts';
 import { sql } from './commands/sql.ts';
 import { EdgeProxyError, messageOf } from './errors.ts';
@@ -16,6 +17,8 @@ Usage: edgeproxy COMMAND [OPTIONS]
 Commands
   run [--config FILE]              run the daemon until SIGTERM or SIGINT
   check [--config FILE] [--schema] validate the settings and print them with their origins, or the JSON Schema
+  plan [--config FILE] [--sql STATEMENT]
+                                   what FILE, or STATEMENT, would change in the running daemon; changes nothing
   sql [--config FILE] STATEMENT    run SQL in the database of the settings
   machines [NAME] [--format FORMAT] print a statechart as json, mermaid or svg; without NAME list them
   inspect [--config FILE]          print where the daemon shows its live statecharts
@@ -45,6 +48,13 @@ async function main(command: string | undefined, args: string[]): Promise<number
     case 'check': {
       const { config, schema = false } = parse(args, { ...CONFIG, schema: { type: 'boolean' } }).values;
       return print(await check({ config, schema }, process.env));
+    }
+    case 'plan': {
+      const { config, sql: statement } = parse(args, { ...CONFIG, sql: { type: 'string' } }).values;
+      if (config === undefined && statement === undefined) {
+        throw new EdgeProxyError('ERR_USAGE', 'plan takes --config FILE, or --sql "STATEMENT", or both');
+      }
+      return print(await plan({ config, statement }, process.env));
     }
     case 'sql': {
       const { values, positionals } = parse(args, CONFIG, true);

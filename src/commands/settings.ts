@@ -52,7 +52,7 @@ async function settingsFile(
   return path === undefined ? undefined : readSettingsFile(path, configPath === undefined);
 }
 
-async function readSettingsFile(path: string, isFromEnvironment: boolean): Promise<SettingsFile> {
+export async function readSettingsFile(path: string, isFromEnvironment: boolean): Promise<SettingsFile> {
   try {
     return { path, content: await readFile(path, 'utf8') };
   } catch (error) {

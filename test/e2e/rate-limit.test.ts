@@ -114,7 +114,7 @@ describe('a daemon', () => {
   it.each([
     [
       { EDGEPROXY_RATE_LIMIT_EXEMPT: '10.0.0.0/8, 10.0.0.1/8' },
-      'EDGEPROXY_RATE_LIMIT_EXEMPT = "10.0.0.1/8": has bits set after its prefix: the network is 10.0.0.0/8',
+      'EDGEPROXY_RATE_LIMIT_EXEMPT, item 2 = "10.0.0.1/8": has bits set after its prefix: the network is 10.0.0.0/8',
     ],
     [
       { EDGEPROXY_RATE_LIMIT_EXEMPT: 'office' },

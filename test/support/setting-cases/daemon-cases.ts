@@ -1,8 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import { expect, onTestFinished, vi } from 'vitest';
 import { Affinity } from '../../../src/proxy/affinity.ts';
 import { anEchoBackend, anEchoClient } from '../edge.ts';
 import { anOwnDaemon } from '../own-daemon.ts';
 import { freePort, once, untilRefused } from '../sockets.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 import { until } from '../until.ts';
 import type { SettingCases } from './cases.ts';
 
@@ -85,5 +87,25 @@ export const DAEMON_CASES: SettingCases = {
     onTestFinished(() => collected.mockRestore());
     await daemon.change({ env: { EDGEPROXY_BINDING_GC_INTERVAL_SECS: '1' } });
     await until(() => collected.mock.calls.length > 0, { what: 'expired bindings to be removed' });
+  },
+
+  async heartbeat_ttl_secs() {
+    const { daemon } = await aBusyDaemon({
+      EDGEPROXY_API_ENABLED: 'true',
+      EDGEPROXY_API_LISTEN_ADDR: '127.0.0.1:0',
+      EDGEPROXY_STATE_DIR: await temporaryFolder(),
+      EDGEPROXY_HEARTBEAT_TTL_SECS: FOR_EVER,
+    });
+    const registered = await fetch(`http://127.0.0.1:${daemon.addresses.api!.port}/api/v1/register`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ id: 'silent', app: 'x', region: 'sa', ip: '127.0.0.1', port: 1 }),
+    });
+    expect(registered.status).toBe(201);
+    await daemon.change({ env: { EDGEPROXY_HEARTBEAT_TTL_SECS: '1' } });
+    const expired = { msg: 'registration changed', change: 'expired', backend: 'silent' };
+    await until(() => daemon.logs.some((line) => isDeepStrictEqual({ ...line, ...expired }, line)), {
+      what: 'a silent backend to be taken out',
+    });
   },
 };

@@ -1,0 +1,70 @@
+import { rehearse } from '../adapters/postgres/rehearse.ts';
+import { readTokenFile } from '../adapters/file/token-file.ts';
+import type { Environment } from '../config/environment.ts';
+import type { PlanCandidate } from '../config/plan.ts';
+import type { Settings } from '../config/schema.ts';
+import { EdgeProxyError, messageOf } from '../errors.ts';
+import { type AdminListener, adminListenerOf, type TokenPlace } from './admin-listener.ts';
+import { inSession } from './postgres-session.ts';
+import { readEffective, readSettingsFile } from './settings.ts';
+
+export interface PlanOptions {
+  /** The file that might take the place of the daemon's. */
+  readonly config: string | undefined;
+  /** A statement that might be run. */
+  readonly statement: string | undefined;
+}
+
+const ANSWER_TIMEOUT_MS = 30_000;
+
+/**
+ * Asks a running daemon what it would do with another file, or after a statement; nothing is done, and the statement
+ * is taken back. Rejects with `ERR_SETTINGS_INVALID` for what would be refused, with `ERR_POSTGRES` for what the
+ * database refuses, and with `ERR_ADMIN` where no daemon answers.
+ */
+export async function plan({ config, statement }: PlanOptions, env: Environment): Promise<string> {
+  // The daemon's own settings say where it is; those of the candidate where nothing else does.
+  const ownPath = env['EDGEPROXY_CONFIG'] ?? config;
+  const { inForce } = (await readEffective(env, ownPath)).configuration;
+  const listener = adminListenerOf(inForce, 'answers what would change');
+  const rows = statement === undefined ? {} : await rowsAfter(statement, inForce);
+  const file = config === undefined ? undefined : await readSettingsFile(config, false);
+  return ask(listener, { ...rows, file });
+}
+
+function rowsAfter(statement: string, { postgres }: Settings) {
+  return inSession(postgres, 'edgeproxy plan', (client) => rehearse(client, statement));
+}
+
+async function ask({ origin, token }: AdminListener, candidate: PlanCandidate): Promise<string> {
+  const answer = await send(`${origin}/admin/v1/plan`, await tokenFrom(token), JSON.stringify(candidate));
+  const text = (await answer.text()).trimEnd();
+  if (answer.status === 200) return text;
+  if (answer.status === 422) throw new EdgeProxyError('ERR_SETTINGS_INVALID', text);
+  throw new EdgeProxyError('ERR_ADMIN', `${origin} answers with ${answer.status}: ${text}`);
+}
+
+async function send(url: string, token: string | undefined, body: string): Promise<Response> {
+  const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  try {
+    return await fetch(url, {
+      method: 'POST',
+      headers: { accept: 'text/plain', 'content-type': 'application/json', ...authorization },
+      body,
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+    });
+  } catch (error) {
+    const reason = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    throw new EdgeProxyError(
+      'ERR_ADMIN',
+      `${new URL(url).origin}: no daemon answers there (${messageOf(reason)}); ` +
+        'give the settings of one that runs with EDGEPROXY_ADMIN_ENABLED=true',
+      { cause: error },
+    );
+  }
+}
+
+async function tokenFrom(place: TokenPlace): Promise<string | undefined> {
+  if (place.in === 'none') return undefined;
+  return place.in === 'settings' ? place.token : readTokenFile(place.setting, place.path);
+}

@@ -1,0 +1,131 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { freePort } from '../support/sockets.ts';
+import { type Env, postgresEnv, runCli } from '../support/daemon.ts';
+import {
+  aDaemon,
+  aDatabase,
+  anEchoBackend,
+  anEchoClient,
+  putBackends,
+  untilApplied,
+} from '../support/edge.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+/** A daemon on a database with two backends, one of them with a client; `plan` is asked with its settings. */
+async function aPlannedEdge(more: Env = {}) {
+  const folder = await temporaryFolder();
+  const config = join(folder, 'edge.toml');
+  await writeFile(config, '[rate_limit]\nburst = 10\n');
+  const database = await aDatabase();
+  const env: Env = {
+    ...postgresEnv(database.url),
+    EDGEPROXY_CONFIG: config,
+    EDGEPROXY_CONFIG_WATCH_ENABLED: 'true',
+    EDGEPROXY_ADMIN_ENABLED: 'true',
+    EDGEPROXY_ADMIN_LISTEN_ADDR: `127.0.0.1:${await freePort()}`,
+    EDGEPROXY_STATE_DIR: folder,
+    ...more,
+  };
+  const daemon = await aDaemon({ env, stateDir: folder });
+  const backend = await anEchoBackend();
+  await putBackends(database, { id: 'a', port: backend.port }, { id: 'b', port: backend.port, weight: 0 });
+  await untilApplied(daemon, 1, 1);
+  await anEchoClient(daemon.port);
+  const planWith = (other: Env, ...args: readonly string[]) =>
+    runCli(['plan', ...args], { ...env, ...other });
+  const plan = (...args: readonly string[]) => planWith({}, ...args);
+  const aFile = async (content: string): Promise<string> => {
+    const path = join(folder, 'candidate.toml');
+    await writeFile(path, content);
+    return path;
+  };
+  return { daemon, database, plan, planWith, aFile, backend };
+}
+
+describe('edgeproxy plan', () => {
+  it('says what a statement would do to backends and their connections, and does nothing', async () => {
+    const { daemon, database, plan, backend } = await aPlannedEdge();
+    const at = `127.0.0.1:${backend.port}`;
+    const logged = daemon.logs.length;
+    expect(
+      await plan('--sql', "UPDATE backends SET hard_limit = 7, deleted = CASE id WHEN 'a' THEN 1 ELSE 0 END"),
+    ).toEqual({
+      code: 0,
+      stderr: '',
+      stdout:
+        'backends\n' +
+        `  - a  ${at}  leaves (it is deleted): 1 connection may go on for 300 s at most\n` +
+        `  ~ b  ${at}  hard_limit 150 → 7; 0 connections stay, no new client comes\n` +
+        'Nothing of it has been applied.\n',
+    });
+    expect(await database.query('SELECT id, hard_limit, deleted FROM backends ORDER BY id')).toEqual([
+      { id: 'a', hard_limit: 150, deleted: 0 },
+      { id: 'b', hard_limit: 150, deleted: 0 },
+    ]);
+    await putBackends(database, { id: 'c', port: backend.port });
+    await untilApplied(daemon, 2, 1);
+    expect(daemon.logs.slice(logged).filter(({ msg }) => msg === 'backends read')).toHaveLength(1);
+  });
+
+  it('says what a file and rows of settings would change, and when', async () => {
+    const { plan, aFile } = await aPlannedEdge();
+    const path = await aFile('threads = 3\n[rate_limit]\nburst = 20\n');
+    const statement = `INSERT INTO edgeproxy.settings (key, value) VALUES ('queue.max', '5'), ('rate_limit.burst', '9')`;
+    expect(await plan('--config', path, '--sql', statement)).toMatchObject({
+      code: 0,
+      stdout:
+        'settings\n' +
+        '  threads           0 → 3    after a restart\n' +
+        '  queue.max         0 → 5    at once\n' +
+        '  rate_limit.burst  10 → 20  at once\n' +
+        'Nothing of it has been applied.\n',
+    });
+  });
+
+  it('names what would be refused, exit 2', async () => {
+    const { plan, aFile } = await aPlannedEdge();
+    const path = await aFile('[rate_limit]\nburst = "many"\n');
+    expect(await plan('--config', path)).toEqual({
+      code: 2,
+      stdout: '',
+      stderr:
+        'edgeproxy: It would be refused, and nothing would change:\n' +
+        `edgeproxy:   ${path}:2: rate_limit.burst = "many": expected a whole number from 1 to 2147483\n`,
+    });
+  });
+
+  it('takes one statement, so that none can commit', async () => {
+    const { database, plan } = await aPlannedEdge();
+    const { code, stderr } = await plan('--sql', 'DELETE FROM backends; COMMIT');
+    expect([code, stderr]).toEqual([1, expect.stringContaining('cannot insert multiple commands')]);
+    expect(await database.query('SELECT count(*)::int AS rows FROM backends')).toEqual([{ rows: 2 }]);
+  });
+
+  it('sends the token, and says so when it is the wrong one', async () => {
+    const token = { EDGEPROXY_ADMIN_TOKEN: 'right-0123456789-0123456789' };
+    const { plan, planWith } = await aPlannedEdge(token);
+    const wrong = { EDGEPROXY_ADMIN_TOKEN: 'wrong-0123456789-0123456789' };
+    expect(await planWith(wrong, '--sql', 'SELECT 1')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/ answers with 401: send the admin token/),
+    });
+    expect(await plan('--sql', 'SELECT 1')).toMatchObject({ code: 0, stdout: 'Nothing would change.\n' });
+  });
+
+  it('says that no daemon is there, exit 1', async () => {
+    const env = {
+      EDGEPROXY_ADMIN_ENABLED: 'true',
+      EDGEPROXY_ADMIN_LISTEN_ADDR: `127.0.0.1:${await freePort()}`,
+    };
+    const path = join(await temporaryFolder(), 'empty.toml');
+    await writeFile(path, '');
+    const { code, stderr } = await runCli(['plan', '--config', path], env);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/: no daemon answers there \(.*ECONNREFUSED/)]);
+    expect(await runCli(['plan'], env)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('plan takes'),
+    });
+  });
+});
