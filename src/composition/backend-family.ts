@@ -4,7 +4,7 @@ import { type Backend, incarnationOf } from '../domain/backend.ts';
 import type { Member } from '../domain/eligibility.ts';
 import type { HealthCheckSettings, HealthStatus, HealthVerdict } from '../domain/health.ts';
 import type { Outcome } from '../domain/outcome.ts';
-import type { MonotonicClock, Random } from '../domain/ports.ts';
+import type { Random } from '../domain/ports.ts';
 import { backendMachine, type BackendPhase, type DownPolicy } from '../machines/backend.ts';
 import type {
   circuitBreakerMachine,
@@ -13,7 +13,7 @@ import type {
   TransitionCause,
 } from '../machines/circuit-breaker.ts';
 import { type healthCheckerMachine, healthStatusOf } from '../machines/health-checker.ts';
-import { type Clock, FamilyBreaker } from './family-breaker.ts';
+import { type BreakerOwner, type Clock, FamilyBreaker, type FamilyBreakerOptions } from './family-breaker.ts';
 
 /** What settings say about every family, and may say otherwise later; machines are the provided ones, shared by all. */
 export interface FamilyPolicy {
@@ -27,11 +27,8 @@ export interface FamilyPolicy {
 }
 
 /** What a family needs to live. */
-export interface FamilyOptions {
-  readonly now: MonotonicClock;
+export interface FamilyOptions extends FamilyBreakerOptions {
   readonly random: Random;
-  /** Runs the timers of the machines; default: the real one. */
-  readonly clock?: Clock | undefined;
 }
 
 /** What a family tells its fleet. */
@@ -58,7 +55,7 @@ export interface FamilyEvents {
  *
  * Each is a root actor; none overrules another.
  */
-export class BackendFamily {
+export class BackendFamily implements BreakerOwner {
   readonly incarnation: string;
   readonly #options: FamilyOptions;
   readonly #events: FamilyEvents;
@@ -82,13 +79,7 @@ export class BackendFamily {
     this.#policy = policy;
     this.#options = options;
     this.#events = events;
-    this.#breaker = new FamilyBreaker(policy.circuit, firstEpoch, {
-      now: options.now,
-      clock: options.clock,
-      onTransition: (to, cause) => events.onTransition(this, to, cause),
-      onChanged: () => this.#changed(),
-      onActorChanged: () => events.onActorsChanged(),
-    });
+    this.#breaker = new FamilyBreaker(policy.circuit, firstEpoch, options, this);
     this.#checker = this.#createChecker();
   }
 
@@ -215,6 +206,18 @@ export class BackendFamily {
     this.#life?.stop();
     this.#breaker.stop();
     this.#checker?.stop();
+  }
+
+  breakerTransitioned(to: CircuitState, cause: TransitionCause): void {
+    this.#events.onTransition(this, to, cause);
+  }
+
+  gateChanged(): void {
+    this.#changed();
+  }
+
+  breakerReplaced(): void {
+    this.#events.onActorsChanged();
   }
 
   get #clock(): { readonly clock?: Clock } {

@@ -14,17 +14,23 @@ export type Clock = NonNullable<ActorOptions<AnyActorLogic>['clock']>;
 
 export interface FamilyBreakerOptions {
   readonly now: MonotonicClock;
-  readonly clock: Clock | undefined;
-  readonly onTransition: (to: CircuitState, cause: TransitionCause) => void;
+  /** Runs the timers of the machine; default: the real one. */
+  readonly clock?: Clock | undefined;
+}
+
+/** Whose breaker it is: told by calls, as there are as many as backends, and closures would weigh. */
+export interface BreakerOwner {
+  breakerTransitioned(to: CircuitState, cause: TransitionCause): void;
   /** The gate is another one than before. */
-  readonly onChanged: () => void;
-  /** It has another actor than before, or none. */
-  readonly onActorChanged: () => void;
+  gateChanged(): void;
+  /** The breaker has another actor than before, or none. */
+  breakerReplaced(): void;
 }
 
 /** The breaker of a family, while breakers are on. */
 export class FamilyBreaker {
   readonly #options: FamilyBreakerOptions;
+  readonly #owner: BreakerOwner;
   #actor: ActorRefFrom<typeof circuitBreakerMachine> | undefined;
   /** Of the next actor: above every epoch and grant that an earlier one has given out. */
   #firstEpoch: number;
@@ -36,9 +42,11 @@ export class FamilyBreaker {
     settings: CircuitBreakerSettings | undefined,
     firstEpoch: number,
     options: FamilyBreakerOptions,
+    owner: BreakerOwner,
   ) {
     this.#firstEpoch = firstEpoch;
     this.#options = options;
+    this.#owner = owner;
     this.#actor = settings && this.#create(settings);
   }
 
@@ -87,7 +95,7 @@ export class FamilyBreaker {
     this.#actor = settings && this.#create(settings);
     this.#actor?.start();
     this.#forgetTrials();
-    this.#options.onActorChanged();
+    this.#owner.breakerReplaced();
   }
 
   report({ epoch, result }: Outcome): void {
@@ -103,16 +111,16 @@ export class FamilyBreaker {
   }
 
   #create(settings: CircuitBreakerSettings): ActorRefFrom<typeof circuitBreakerMachine> {
-    const { now, clock, onTransition, onChanged } = this.#options;
+    const { now, clock } = this.#options;
     const actor = createActor(circuitBreakerMachine, {
       ...(clock === undefined ? {} : { clock }),
       input: { settings, now, firstEpoch: this.#firstEpoch },
     });
     actor.on('*', (event) => {
-      if (event.type === 'TRANSITIONED') onTransition(event.to, event.cause);
+      if (event.type === 'TRANSITIONED') this.#owner.breakerTransitioned(event.to, event.cause);
       else if (!this.#hasTrials) return;
       this.#forgetTrials();
-      onChanged();
+      this.#owner.gateChanged();
     });
     return actor;
   }

@@ -87,11 +87,12 @@ describe.runIf(process.platform === 'linux').each(ENGINES)(
     it('gives a connect that is under way up by another timeout, and by how many may be tried', async () => {
       const silent = await startSilentPort();
       onTestFinished(() => silent.close());
-      const { apply, connect, reconfigure, refused, outcomes } = await anEngine(kind, {
+      const { apply, inForce, connect, reconfigure, refused, outcomes } = await anEngine(kind, {
         connectTimeoutMs: FOR_EVER,
         connectAttempts: 2,
       });
       apply([aBackend({ id: 'silent', port: silent.port })]);
+      await until(() => inForce() === 2, { what: 'the set to be in force' });
       const clients = await Promise.all([connect(), connect(), connect()]);
       await reconfigure({ connectTimeoutMs: 150, connectAttempts: 1 });
       await Promise.all(clients.map(closing));
