@@ -1,5 +1,6 @@
 import type { Metrics } from '../adapters/prometheus/metrics.ts';
 import { SETTINGS } from '../config/catalogue.ts';
+import { pendingOf } from '../config/configuration.ts';
 import type { SettingChange } from '../config/diff.ts';
 import { shownValue } from '../config/render.ts';
 import type { Logger } from '../domain/ports.ts';
@@ -33,8 +34,11 @@ export class ConfigLog {
         break;
       case 'CHANGED': {
         const { changes, needsRestart } = outcome.change;
-        this.#metrics.configReloaded('applied', Date.now() / 1000);
-        this.#logger.info({ source, changes: changes.map(shown) }, 'configuration changed');
+        // What was refused is pending beside what needs a restart.
+        const isAllInForce = pendingOf(after).length === needsRestart.length;
+        this.#metrics.configReloaded(isAllInForce ? 'applied' : 'refused', Date.now() / 1000);
+        if (changes.length > 0 || isAllInForce)
+          this.#logger.info({ source, changes: changes.map(shown) }, 'configuration changed');
         this.#restart(needsRestart);
         break;
       }

@@ -51,6 +51,7 @@ export function createConfigReloads(options: ConfigReloadsOptions): ConfigReload
   let current = start;
   let running: Subscription | undefined;
   let isAsked = false;
+  let isStopped = false;
 
   function looks$(path: string, content: string): Observable<FileLook> {
     const { enabled, interval_secs: intervalSecs } = start.inForce.config_watch;
@@ -88,6 +89,7 @@ export function createConfigReloads(options: ConfigReloadsOptions): ConfigReload
 
   return {
     start() {
+      if (isStopped) return;
       const inputs$ = merge(
         file === undefined ? EMPTY : fileInputs$(file.path, file.content),
         (rows?.rows$ ?? EMPTY).pipe(map((all): ConfigInput => ({ source: 'sql', rows: all }))),
@@ -116,6 +118,7 @@ export function createConfigReloads(options: ConfigReloadsOptions): ConfigReload
     describe: () => describeConfiguration(current),
     plan: (candidate, live) => planChange(current, live, candidate),
     async stop() {
+      isStopped = true;
       running?.unsubscribe();
       await rows?.flush();
     },

@@ -34,12 +34,25 @@ export interface ConfigChange {
   readonly needsRestart: readonly SettingChange[];
 }
 
-/** Separates what takes effect now from what needs a restart. */
+/**
+ * Separates what takes effect now from what needs a restart.
+ *
+ * Who may use the admin listener is settled at the start. Where that is to change, the listener neither comes nor
+ * moves before the restart: it would let in whom the new configuration keeps out.
+ */
 export function changeBetween(running: Settings, next: Settings): ConfigChange {
-  const all = diffSettings(running, next);
+  const changed = diffSettings(running, next);
+  const isGuardedAnew = changed.some(({ key, reload }) => !reload && isOfAdmin(key));
+  const all = changed.map((change) =>
+    isGuardedAnew && isOfAdmin(change.key) ? { ...change, reload: false } : change,
+  );
   const needsRestart = all.filter(({ reload }) => !reload);
   const settings = needsRestart.reduce((mixed, { key, old }) => withSetting(mixed, key, old), next);
   return { settings, changes: all.filter(({ reload }) => reload), needsRestart };
+}
+
+function isOfAdmin(key: string): boolean {
+  return key.startsWith('admin.');
 }
 
 /** The settings with another value for a key. */

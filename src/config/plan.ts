@@ -2,7 +2,7 @@ import { parseBackendRows, type SkippedRow } from '../domain/backend.ts';
 import { type BackendStep, type LiveBackend, planBackends } from '../domain/backend-plan.ts';
 import { type ConfigInput, type Configuration, takeIn } from './configuration.ts';
 import { SETTINGS } from './catalogue.ts';
-import { diffSettings, type SettingChange } from './diff.ts';
+import { changeBetween, type SettingChange } from './diff.ts';
 import { shownValue } from './render.ts';
 import type { Settings } from './schema.ts';
 import type { SqlSettingRow } from './sql-settings.ts';
@@ -49,12 +49,18 @@ export function planChange(
   candidate: PlanCandidate,
 ): Plan {
   let planned = running;
+  let problems: readonly string[] = [];
   for (const input of inputsOf(candidate)) {
     const { after, outcome } = takeIn(planned, input);
-    if (outcome.type === 'REFUSED') return { isValid: false, problems: outcome.error.message.split('\n') };
+    // The one that comes next may be what it waits for.
+    problems = outcome.type === 'REFUSED' ? [...problems, ...outcome.error.message.split('\n')] : [];
     planned = after;
   }
-  const settings = diffSettings(running.inForce, planned.wanted.settings).map(plannedSetting);
+  if (!isAccepted(planned, candidate)) return { isValid: false, problems };
+  const { changes, needsRestart } = changeBetween(running.inForce, planned.wanted.settings);
+  const settings = SETTINGS.flatMap(({ key }) =>
+    [...changes, ...needsRestart].filter((one) => one.key === key),
+  ).map(plannedSetting);
   const rows = backendRowsOf(running.inForce, planned.inForce, candidate);
   if (typeof rows === 'string') return { isValid: false, problems: [rows] };
   const { backends, skipped } = parseBackendRows(rows ?? []);
@@ -65,6 +71,12 @@ export function planChange(
     skipped,
     drainTimeoutSecs: planned.inForce.drain_timeout_secs,
   };
+}
+
+function isAccepted({ good }: Configuration, { file, settingRows }: PlanCandidate): boolean {
+  return (
+    (file === undefined || good.file === file) && (settingRows === undefined || good.rows === settingRows)
+  );
 }
 
 function plannedSetting({ key, old, new: next, reload }: SettingChange): PlannedSetting {

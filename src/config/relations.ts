@@ -1,4 +1,5 @@
 import { type Origin, nameOf } from './origin.ts';
+import { overlap } from '../domain/listen-address.ts';
 import type { Settings } from './schema.ts';
 import { parseListenAddress } from './setting-types.ts';
 
@@ -71,7 +72,9 @@ function sharedAddresses(settings: Settings, origins: Origins): string[] {
     .map((name) => ({ key: `${name}.listen_addr`, text: settings[name].listen_addr }));
   const all = [{ key: 'listen_addr', text: settings.listen_addr }, ...listeners];
   return all.flatMap((one, index) => {
-    const other = all.slice(0, index).find(({ text }) => overlap(one.text, text));
+    const other = all
+      .slice(0, index)
+      .find(({ text }) => overlap(parseListenAddress(one.text)!, parseListenAddress(text)!));
     if (other === undefined) return [];
     const name = nameOf(one.key, origins);
     return [
@@ -93,17 +96,4 @@ function tokensGivenTwice({ admin, api }: Settings, origins: Origins): string[] 
       const name = nameOf(fileKey, origins);
       return `${name} = ${JSON.stringify(file)}: expected nothing, ${nameOf(key, origins)} gives the token`;
     });
-}
-
-/** `0.0.0.0` is every IPv4 address; `[::]` is every address. */
-function overlap(one: string, other: string): boolean {
-  const [a, b] = [parseListenAddress(one)!, parseListenAddress(other)!];
-  if (a.port !== b.port || a.port === 0) return false;
-  if (a.host === b.host || isEvery(a.host) || isEvery(b.host)) return true;
-  const isSameFamily = a.host.includes(':') === b.host.includes(':');
-  return isSameFamily && (a.host === '0.0.0.0' || b.host === '0.0.0.0');
-}
-
-function isEvery(host: string): boolean {
-  return host.includes(':') && /^[0:]+$/.test(host);
 }

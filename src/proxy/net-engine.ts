@@ -1,5 +1,4 @@
 import type { AddressInfo, Server } from 'node:net';
-import { setImmediate as turn } from 'node:timers/promises';
 import { type LimitedLog, limitedWarning } from '../domain/limited-log.ts';
 import type { EligibleSet } from '../domain/eligibility.ts';
 import type { RefusalReason } from '../domain/outcome.ts';
@@ -19,6 +18,7 @@ import { type ConnectionLimits, limitRefusalOf } from './connection-limits.ts';
 import type { Counters } from './counters.ts';
 import type { Directory } from './directory.ts';
 import { IpAddress } from './ip-address.ts';
+import { acceptRest } from './net/accept-rest.ts';
 import { abortAll } from './net/abort-all.ts';
 import { chooseTransport } from './net/choose-transport.ts';
 import { DialClock } from './net/dial-clock.ts';
@@ -86,6 +86,7 @@ export class NetEngine implements ProxyEngine {
   readonly #outcomes: OutcomeBatch;
   #checks: NodeJS.Timeout | undefined;
   #isDraining = false;
+  #received = 0;
   readonly #drained = Promise.withResolvers<void>();
 
   constructor(options: NetEngineOptions) {
@@ -105,15 +106,13 @@ export class NetEngine implements ProxyEngine {
   }
 
   async listen(address: ListenAddress): Promise<ListenAddress> {
-    const server = await listenOn(address, this.#options.addressSetting);
+    const server = await listenOn(address, this.#options.addressSetting, () => this.#isDraining);
     const { address: host, port } = server.address() as AddressInfo;
     const before = this.#server;
     this.#server = server;
     this.#acceptFrom(server);
     if (before !== undefined) {
-      // A turn of the event loop accepts everybody who has come so far.
-      await turn();
-      await turn();
+      await acceptRest(() => this.#received);
       before.close();
     }
     return { host, port };
@@ -235,6 +234,7 @@ export class NetEngine implements ProxyEngine {
   #receive(client: Wire, reception: Reception): void {
     const { counters } = this.#options;
     const { remoteAddress } = client;
+    this.#received++;
     counters.clientAccepted();
     if (remoteAddress === undefined) {
       // It has gone already, and is counted all the same.

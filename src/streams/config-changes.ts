@@ -6,7 +6,7 @@ import {
   takeIn,
   withRefusals,
 } from '../config/configuration.ts';
-import type { ConfigChange } from '../config/diff.ts';
+import { type ConfigChange, diffSettings } from '../config/diff.ts';
 import type { Settings } from '../config/schema.ts';
 
 /** What an input came to, for logs, metrics, and whoever shows the configuration. */
@@ -48,7 +48,7 @@ export function configChanges$(options: ConfigChangesOptions): Observable<Config
         try {
           const inForce = await apply(outcome.change);
           after = withRefusals(before, after, inForce);
-          outcome = { type: 'CHANGED', change: { ...outcome.change, settings: inForce } };
+          outcome = { type: 'CHANGED', change: changeInForce(outcome.change, inForce) };
         } catch (thrown) {
           const error = thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
           after = withRefusals(before, after, before.inForce);
@@ -65,4 +65,10 @@ export function configChanges$(options: ConfigChangesOptions): Observable<Config
       concatMap((change) => (change === undefined ? EMPTY : of(change))),
     );
   });
+}
+
+/** What of a change has come into force. */
+function changeInForce(change: ConfigChange, inForce: Settings): ConfigChange {
+  const refused = new Set(diffSettings(inForce, change.settings).map(({ key }) => key));
+  return { ...change, settings: inForce, changes: change.changes.filter(({ key }) => !refused.has(key)) };
 }

@@ -31,6 +31,14 @@ describe('diffSettings', () => {
 });
 
 describe('changeBetween', () => {
+  it('has the admin listener wait for the restart that its new token needs', () => {
+    const next = load('[admin]\nenabled = true\ntoken = "abcdefghijklmnopqrstuvwxyz"\n');
+    const { settings, changes, needsRestart } = changeBetween(load(''), next);
+    expect(settings.admin).toEqual(load('').admin);
+    expect(changes).toEqual([]);
+    expect(needsRestart.map(({ key }) => key)).toEqual(['admin.enabled', 'admin.token']);
+  });
+
   it('takes over what is reloadable, and keeps the running value of what needs a restart', () => {
     const running = load('[metrics]\npath = "/old"\n');
     const next = load('connect_attempts = 7\nthreads = 3\n[metrics]\npath = "/new"\n');

@@ -122,6 +122,18 @@ describe('a plan', () => {
     });
   });
 
+  it('plans a file and rows that are right only together as one change', () => {
+    const row = { key: 'proxy_protocol.send', value: 'v2', region: null, node: null };
+    const env = { EDGEPROXY_REGION: 'sa', ...WITH_DATABASE };
+    const configuration = startConfiguration(env, { file: file(RUNNING), rows: [row] }, 'node-1');
+    const pooled = file(`${RUNNING}[pool]\nenabled = true\n`);
+    expect(planChange(configuration, [], { file: pooled })).toMatchObject({ isValid: false });
+    expect(planChange(configuration, [], { file: pooled, settingRows: [] })).toMatchObject({
+      isValid: true,
+      settings: [{ key: 'proxy_protocol.send' }, { key: 'pool.enabled' }],
+    });
+  });
+
   it('takes rows of settings, for every daemon or for this one', () => {
     const row = (key: string, value: unknown, node: string | null = null) => ({
       key,

@@ -22,6 +22,7 @@ const HARMLESS: Readonly<Record<string, readonly string[]>> = {
   'queue.timeout_secs': ['5', '60'],
   shutdown_timeout_secs: ['1', '30'],
   drain_timeout_secs: ['30', '300'],
+  heartbeat_ttl_secs: ['5', '60'],
   panic_threshold_percent: ['0', '50'],
   log_level: ['info', 'debug'],
   'binding.ttl_secs': ['0', '600'],

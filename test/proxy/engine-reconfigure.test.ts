@@ -67,8 +67,10 @@ describe.runIf(process.platform === 'linux').each(ENGINES)(
       const startedMs = performance.now();
       while (performance.now() - startedMs < 600) expect(await isServed(late)).toBe(true);
       await reconfigure({ idleTimeoutMs: 700 });
-      await closing(old);
-      expect(await isServed(late)).toBe(true);
+      let isOldClosed = false;
+      const closed = closing(old).then(() => (isOldClosed = true));
+      while (!isOldClosed) expect(await isServed(late)).toBe(true);
+      await closed;
       await closing(late);
       expect(traffic.report().timedOut.idle).toBe(2);
     });

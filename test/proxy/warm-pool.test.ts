@@ -193,7 +193,7 @@ describe('WarmPool', () => {
         for (let at = 0; at < SLOTS; at++) expect(world.pooled(at)).toEqual([]);
         for (const pool of world.pools) expect(pool.nextMs()).toBe(-1);
       }),
-      { numRuns: 300 },
+      { numRuns: 900 },
     );
     expect(Math.min(hits, returned)).toBeGreaterThan(100);
   });

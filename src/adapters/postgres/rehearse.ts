@@ -7,6 +7,9 @@ import type { Query } from './pool.ts';
 import { readBackendRows } from './read-backends.ts';
 import { readSettingRows } from './settings-table.ts';
 
+const LIMITS = `SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '10s';
+  SET LOCAL idle_in_transaction_session_timeout = '10s'`;
+
 /** What the tables would hold. */
 export interface RehearsedRows {
   readonly backendRows: readonly unknown[];
@@ -34,7 +37,10 @@ export interface RehearsalSession {
 export async function rehearse(session: RehearsalSession, statement: string): Promise<RehearsedRows> {
   const query: Query = async (text, values = []) => (await session.query(text, [...values])).rows;
   await session.query('BEGIN');
+  let isTakenBack = false;
   try {
+    // The server stops by itself: a statement that waits for a lock keeps everybody waiting who comes after it.
+    await session.query(LIMITS);
     const single: ExtendedQuery = { text: statement, queryMode: 'extended' };
     await session.query(single);
     const schema = await inspectSchema(query);
@@ -44,11 +50,15 @@ export async function rehearse(session: RehearsalSession, statement: string): Pr
         'there is no table backends, or not in the search path',
       );
     }
-    return {
+    const rows = {
       backendRows: await readBackendRows(query, optionalColumnsOf(schema)),
       settingRows: await readSettingRows(query, undefined),
     };
-  } finally {
     await session.query('ROLLBACK');
+    isTakenBack = true;
+    return rows;
+  } finally {
+    // What has failed is told, not that it cannot be taken back as well: the session ends, and with it all it did.
+    if (!isTakenBack) await session.query('ROLLBACK').catch(() => undefined);
   }
 }

@@ -1,3 +1,4 @@
+import { overlap } from '../../domain/listen-address.ts';
 import type { EligibleSet } from '../../domain/eligibility.ts';
 import type { ListenAddress, Logger, MonotonicClock, ProxyEngine, ThreadReport } from '../../domain/ports.ts';
 import { messageOf } from '../../errors.ts';
@@ -97,7 +98,7 @@ export class EpollEngine implements ProxyEngine {
 
   async listen(address: ListenAddress): Promise<ListenAddress> {
     const { sys, addressSetting, threads, settings } = this.#options;
-    const isOwnPort = address.port === this.#address?.port;
+    const isOwnPort = this.#address !== undefined && overlap(address, this.#address);
     const bind = { sys, address, addressSetting, tuning: settings.tuning, isOwnPort };
     const listeners = bindListeners(threads, bind);
     this.#desk.open(listeners.map(({ fd }) => fd));
