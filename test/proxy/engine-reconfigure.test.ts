@@ -67,9 +67,8 @@ describe.runIf(process.platform === 'linux').each(ENGINES)(
       const startedMs = performance.now();
       while (performance.now() - startedMs < 600) expect(await isServed(late)).toBe(true);
       await reconfigure({ idleTimeoutMs: 700 });
-      let isOldClosed = false;
-      const closed = closing(old).then(() => (isOldClosed = true));
-      while (!isOldClosed) expect(await isServed(late)).toBe(true);
+      const closed = closing(old);
+      while (!old.destroyed) expect(await isServed(late)).toBe(true);
       await closed;
       await closing(late);
       expect(traffic.report().timedOut.idle).toBe(2);
