@@ -71,6 +71,7 @@ export async function createDaemon({ settings, logger, version }: DaemonOptions)
   const metrics = createMetrics({
     traffic: proxy.traffic,
     limiter: proxy.limiter,
+    pool: proxy.pool,
     fleet: { report: () => fleet.statuses() },
     engine: { report: () => ({ ...proxy.choice, ...(engine?.threads() ?? NO_THREADS) }) },
     version,

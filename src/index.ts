@@ -54,7 +54,11 @@ export {
 } from './domain/geo.ts';
 export { BackendPicker, candidatesOf, loadScore } from './domain/load-balancing.ts';
 export type { ListenAddress, Logger, MonotonicClock, Random } from './domain/ports.ts';
+export type { BackendPoolReport, DiscardReason, PoolReport } from './domain/pool.ts';
 export type { RateLimit } from './domain/token-bucket.ts';
+
+// The pool of warm connections.
+export { ConnectionPool, type PoolConfig, type PooledConnection } from './proxy/connection-pool.ts';
 
 // The rate limiter.
 export {
@@ -116,6 +120,20 @@ export {
   type EligibleBackendsOptions,
   type MemberChange,
 } from './streams/eligible-backends.ts';
+
+// Metrics.
+export { createMetrics, type Metrics, type MetricsOptions } from './adapters/prometheus/metrics.ts';
+export type {
+  BackendTraffic,
+  EngineReport,
+  EngineSource,
+  FleetReport,
+  FleetSource,
+  RateLimitSource,
+  TrafficReport,
+  TrafficSource,
+} from './domain/ports.ts';
+export { REFUSAL_REASONS, TIMEOUT_KINDS, type RefusalReason, type TimeoutKind } from './domain/outcome.ts';
 
 // PostgreSQL.
 export { createBackendReader } from './adapters/postgres/backend-reader.ts';

@@ -9,6 +9,7 @@ import { ENVIRONMENT_NAMES } from '../src/config/environment.ts';
 import { loadSettings } from '../src/config/load.ts';
 import { EdgeProxyError, ERROR_CODES, type ErrorCode } from '../src/errors.ts';
 import { RTT_BUCKETS_SECONDS } from '../src/proxy/counters.ts';
+import { createPoolSource } from '../src/proxy/pool-report.ts';
 import { aBackend, aSet } from './support/backends.ts';
 import {
   allDocuments,
@@ -33,10 +34,11 @@ interface Series {
 
 /** Every series of our own that a daemon with one backend exposes, with its type and labels. */
 async function exposedSeries(): Promise<ReadonlyMap<string, Series>> {
-  const { traffic, applySet } = aRouter();
+  const { traffic, applySet, state, slots } = aRouter();
   const metrics = createMetrics({
     traffic,
     limiter: { report: () => ({ evictedEarly: 0 }) },
+    pool: createPoolSource(state.poolCounters, slots),
     fleet: { report: () => [{ backendId: 'a', circuit: 'closed', verdict: 'healthy' }] },
     engine: { report: () => ({ engine: 'epoll', syscalls: 'addon', alive: 2, deaths: 0 }) },
     version: '1.2.3',

@@ -7,10 +7,12 @@ import type {
   Logger,
   MonotonicClock,
   OutcomeSink,
+  PoolSource,
   ProxyEngine,
   RateLimitSource,
   TrafficSource,
 } from '../domain/ports.ts';
+import type { PoolSettings } from '../domain/pool.ts';
 import { EdgeProxyError, messageOf } from '../errors.ts';
 import { Affinity } from '../proxy/affinity.ts';
 import { ConnectionLimits, newConnectionLimitsMemory } from '../proxy/connection-limits.ts';
@@ -21,6 +23,7 @@ import { clientCeiling, descriptorLimit } from '../proxy/epoll/descriptor-limit.
 import { EpollEngine } from '../proxy/epoll/epoll-engine.ts';
 import { NetEngine } from '../proxy/net-engine.ts';
 import { RateLimiter } from '../proxy/rate-limiter.ts';
+import { createPoolSource } from '../proxy/pool-report.ts';
 import { Router } from '../proxy/router.ts';
 import { newSharedState, newsOf, type SharedState } from '../proxy/shared-state.ts';
 import { findSys, type FoundSys, SYS_WAYS } from '../proxy/sys/load-sys.ts';
@@ -50,6 +53,8 @@ export interface Proxy {
   readonly traffic: TrafficSource;
   /** Absent while there is no limit. */
   readonly limiter: RateLimitSource | undefined;
+  /** Absent while connections are not kept warm. */
+  readonly pool: PoolSource | undefined;
   readonly activeOf: (incarnation: string) => number;
   /** Forgets bindings that have expired. */
   readonly collectGarbage: () => void;
@@ -100,6 +105,7 @@ function commonOf({ settings, logger, now }: ProxyOptions, state: SharedState) {
     limits: limitsOf(settings, counters.length + 1),
     queue,
     traffic: createTrafficSource({ counters, occupancy, slots: directory.slots, queue }),
+    pool: settings.pool.enabled ? createPoolSource(state.poolCounters, directory.slots) : undefined,
     activeOf: (incarnation: string) => directory.activeOf(incarnation),
     collectGarbage: () => void affinity.collectGarbage(),
   };
@@ -135,6 +141,16 @@ function queueOf({ queue }: Settings, threads: number): WaitQueueMemory | undefi
   return newWaitQueueMemory({ maxWaiting: queue.max, timeoutMs: queue.timeout_secs * 1000 }, threads);
 }
 
+function poolOf({ pool }: Settings): PoolSettings | undefined {
+  if (!pool.enabled) return undefined;
+  return {
+    maxPerBackend: pool.max_per_backend,
+    idleTimeoutMs: pool.idle_timeout_secs * 1000,
+    maxLifetimeMs: pool.max_lifetime_secs * 1000,
+    connectTimeoutMs: pool.connect_timeout_secs * 1000,
+  };
+}
+
 function timeoutsOf(settings: Settings): Timeouts {
   return {
     connectTimeoutMs: settings.connect_timeout_secs * 1000,
@@ -157,6 +173,7 @@ function portableProxy(options: ProxyOptions): Proxy {
     async startEngine() {
       const geo = await createGeoResolver(geoOptionsOf(settings));
       const ownRegion = settings.region;
+      const pool = poolOf(settings);
       const [news, random] = [newsOf(memory, 0), Math.random];
       return new NetEngine({
         address: parseListenAddress(settings.listen_addr)!,
@@ -173,6 +190,7 @@ function portableProxy(options: ProxyOptions): Proxy {
         onInForce,
         timeouts: timeoutsOf(settings),
         proxyHeaders: proxyHeadersOf(settings),
+        pool: pool && { settings: pool, shares: state.poolShares, counters: state.poolCounters[0]! },
       });
     },
   };
@@ -210,6 +228,7 @@ function epollProxy(options: ProxyOptions, { sys, way }: FoundSys): Proxy {
             rateLimit: common.limiter?.memory,
             limits: common.limits?.memory,
             queue: common.queue,
+            pool: poolOf(settings),
             timeouts: timeoutsOf(settings),
             pipeBytes: pipeKib * BYTES_PER_KIB,
             clientCeiling: clientCeiling(mostDescriptors, probes),

@@ -178,15 +178,13 @@ export const healthCheck = z
 
 export const pool = z
   .strictObject({
-    enabled: switchOff('EDGEPROXY_POOL_ENABLED', 'Keep unused connections to backends warm.', {
-      unavailable: true,
-    }),
+    enabled: switchOff('EDGEPROXY_POOL_ENABLED', 'Keep unused connections to backends warm.'),
     max_per_backend: amount(
       'EDGEPROXY_POOL_MAX_PER_BACKEND',
       RELOADABLE,
       10,
       1,
-      'Warm connections per backend.',
+      'Warm connections per backend at most, of all threads together.',
     ),
     idle_timeout_secs: seconds(
       'EDGEPROXY_POOL_IDLE_TIMEOUT_SECS',

@@ -6,12 +6,22 @@ type Origins = ReadonlyMap<string, Origin>;
 
 /** What the schema cannot say because it concerns more than one setting: a line for each that is wrong. */
 export function relations(settings: Settings, origins: Origins): readonly string[] {
-  const { postgres } = settings;
+  const {
+    postgres,
+    pool,
+    proxy_protocol: { send },
+  } = settings;
   const problems = [...sharedAddresses(settings, origins)];
   if (postgres.enabled && postgres.url === undefined) {
     problems.push(
       'EDGEPROXY_POSTGRES_URL = nothing: expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, because ' +
         `${nameOf('postgres.enabled', origins)} is true`,
+    );
+  }
+  if (pool.enabled && send !== 'off') {
+    problems.push(
+      `${nameOf('pool.enabled', origins)} = true: expected false, because ` +
+        `${nameOf('proxy_protocol.send', origins)} is ${send}, and a PROXY header says for whom a connection is made`,
     );
   }
   if (postgres.min_connections > postgres.max_connections) {

@@ -2,6 +2,7 @@ import type { EligibleSet } from './eligibility.ts';
 import type { ClientGeo } from './geo.ts';
 import type { HealthVerdict } from './health.ts';
 import type { Outcome, RefusalReason, TimeoutKind } from './outcome.ts';
+import type { PoolReport } from './pool.ts';
 
 /** What the middle layers need of the world; `daemon.ts` hands in the adapters. */
 
@@ -122,6 +123,11 @@ export interface TrafficSource {
 export interface RateLimitSource {
   /** `evictedEarly`: clients that were forgotten, for want of room, before their buckets were full. */
   report(): { readonly evictedEarly: number };
+}
+
+/** How the pool of warm connections fares. */
+export interface PoolSource {
+  report(): PoolReport;
 }
 
 /** What the machines of the live backends say; `undefined` where a backend has no such machine. */

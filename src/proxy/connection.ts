@@ -1,36 +1,17 @@
 import type { RefusalReason } from '../domain/outcome.ts';
-import type { Logger, MonotonicClock } from '../domain/ports.ts';
-import { HEADER_MODES, type HeaderMode, relayedHeader } from '../domain/proxy-protocol/relayed-header.ts';
+import { HEADER_MODES, type HeaderMode } from '../domain/proxy-protocol/relayed-header.ts';
+import { ABANDONED, Attempts } from './attempts.ts';
 import type { Introduction } from './awaited-header.ts';
-import { classifyConnectError } from './connect-error.ts';
-import { IpAddress } from './ip-address.ts';
-import type { DialClock } from './net/dial-clock.ts';
-import type { Waiter, WaitingLine } from './net/waiting-line.ts';
-import type { Transport, Wire, WireHolder } from './net/wire.ts';
-import { Place, type PlaceOptions } from './place.ts';
+import type { ConnectionOptions } from './connection-options.ts';
+import type { IpAddress } from './ip-address.ts';
+import type { WarmWire } from './net/warm-wires.ts';
+import type { Waiter } from './net/waiting-line.ts';
+import type { Wire, WireHolder } from './net/wire.ts';
+import { openingHeader } from './opening-header.ts';
+import { Place } from './place.ts';
 import { Relay, type RelayHooks } from './relay.ts';
 import { ALL_FULL, refusalOf } from './router.ts';
-import { timeoutOver, type Timeouts } from './timeouts.ts';
-import type { SlotTable } from './slot-table.ts';
-
-export interface ConnectionOptions extends PlaceOptions {
-  readonly transport: Transport;
-  readonly dialClock: DialClock;
-  readonly slots: SlotTable;
-  readonly logger: Logger;
-  readonly now: MonotonicClock;
-  readonly timeouts: Timeouts;
-  /** Absent when clients are refused rather than have to wait. */
-  readonly line: WaitingLine | undefined;
-  /** A connect failed for a reason that lies with this machine; called once an attempt. */
-  readonly onLocalTrouble: (backendId: string, detail: string) => void;
-  readonly onRefused: (reason: RefusalReason, client: string) => void;
-  /** Everything that the connection held is released; called once. */
-  readonly onEnded: (connection: Connection) => void;
-}
-
-/** The backend is to be left; it has done nothing wrong. */
-const ABANDONED = 'ABANDONED';
+import { timeoutOver } from './timeouts.ts';
 
 const NOTHING = new Uint8Array();
 
@@ -40,7 +21,7 @@ const KEEP_ALIVE_DELAY_MS = 60_000;
 /**
  * One client and the backend that serves it.
  *
- *     accepted ─► enter ─► dialling ─► relaying ─► both wires closed ─► ended
+ *     accepted ─► enter ─► from the pool or dialling ─► relaying ─► both wires closed ─► ended
  *                   ▲         │ refused, unreachable, timed out, abandoned
  *                   └─────────┘ (next distinct backend, within attempts and deadline)
  *
@@ -53,17 +34,16 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   /** Until the backend has been told. */
   #introduction: Introduction | undefined;
   readonly #options: ConnectionOptions;
-  /** Slots of the backends that have failed this client. */
-  readonly #tried: number[] = [];
-  #deadlineMs: number;
+  readonly #attempts: Attempts;
   #backend: Wire | undefined;
   #place: Place | undefined;
   #relay: Relay | undefined;
+  /** Its backend's wire, while that is one from the pool. */
+  #warm: WarmWire | undefined;
+  /** It was one, and is being closed. */
+  #isStale = false;
   /** What the backend that is dialled is to be sent first. */
   #headerMode: HeaderMode = 'off';
-  #dialStartedMs = 0;
-  /** Why the dial under way has failed. */
-  #dialError: string | undefined;
   /** `ending`: nothing new is begun, and what the backend does now says nothing about it. */
   #phase: 'dialling' | 'waiting' | 'relaying' | 'ending' = 'dialling';
   #isClientClosed = false;
@@ -80,7 +60,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
     this.address = address;
     this.#introduction = introduction;
     this.#options = options;
-    this.#deadlineMs = this.#newDeadlineMs();
+    this.#attempts = new Attempts(options);
     client.hold(this);
   }
 
@@ -90,7 +70,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   }
 
   get dialDeadlineMs(): number {
-    return Math.min(this.#dialStartedMs + this.#options.timeouts.connectTimeoutMs, this.#deadlineMs);
+    return this.#attempts.deadlineMs;
   }
 
   /** Finds a place at a backend and dials it, or has to wait for one. */
@@ -109,34 +89,29 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
     counters.clientQueued();
   }
 
-  #newDeadlineMs(): number {
-    const { timeouts, now } = this.#options;
-    return now() + timeouts.connectTimeoutMs * timeouts.connectAttempts;
-  }
-
-  /** Finds a place and dials it; false when every backend is full, and the client may wait. */
+  /** Finds a place and a connection there; false when every backend is full, and the client may wait. */
   takeTurn(): boolean {
-    const slot = this.#options.router.enter(this.address, this.#tried);
-    if (slot === ALL_FULL && this.#tried.length === 0) return false;
+    const slot = this.#options.router.enter(this.address, this.#attempts.tried);
+    if (slot === ALL_FULL && this.#attempts.tried.length === 0) return false;
     if (this.#phase === 'waiting') {
       this.#options.line!.remove(this);
       this.#phase = 'dialling';
-      this.#deadlineMs = this.#newDeadlineMs();
+      this.#attempts.renew();
     }
     if (slot < 0) this.#refuse(refusalOf(slot));
-    else this.#dial(slot);
+    else this.#serveAt(slot);
     return true;
   }
 
-  #dial(slot: number): void {
-    const { router, slots, now, transport, dialClock } = this.#options;
+  #serveAt(slot: number): void {
+    const { router, slots, warm } = this.#options;
     this.#place = new Place(slots.at(slot)!, this.#options);
     this.#headerMode = HEADER_MODES[router.table.headers[router.row]!]!;
-    this.#dialStartedMs = now();
-    this.#dialError = undefined;
-    const { host, port } = this.#place.occupant.backend;
-    this.#backend = transport.dial(host, port, this);
-    dialClock.add(this);
+    this.#warm = warm?.take(this.#place.occupant.tenancy);
+    if (this.#warm === undefined) return this.#dial();
+    this.#backend = this.#warm.wire;
+    this.#backend.hold(this);
+    this.#relayTo(this.#backend, this.#warm.tookMs);
   }
 
   /** Ends both sides at once, with a reset where bytes may have gone through. */
@@ -175,37 +150,40 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   }
 
   connected(backend: Wire): void {
-    const { counters, router, logger, now, dialClock } = this.#options;
+    this.#options.dialClock.delete(this);
+    this.#relayTo(backend, this.#attempts.tookMs);
+  }
+
+  #dial(): void {
+    const { transport, dialClock } = this.#options;
+    this.#attempts.start();
+    const { host, port } = this.#place!.occupant.backend;
+    this.#backend = transport.dial(host, port, this);
+    dialClock.add(this);
+  }
+
+  #relayTo(backend: Wire, tookMs: number): void {
+    const { counters, router, logger, now } = this.#options;
     const { slot, tenancy, backend: row } = this.#place!.occupant;
-    const nowMs = now();
-    const rttSeconds = (nowMs - this.#dialStartedMs) / 1000;
-    dialClock.delete(this);
+    const rttSeconds = tookMs / 1000;
+    const isFromPool = this.#warm !== undefined;
     this.#phase = 'relaying';
     router.connected(this.address, tenancy);
     counters.connected(slot, rttSeconds);
     logger.debug({ client: this.address.text, backend: row.id, rttSeconds }, 'client connected to backend');
-    this.#relay = new Relay(this.#client, backend, this, now);
-    if (this.#introduction === undefined && this.#headerMode === 'off') return;
-    const { surplus = NOTHING, hasEnded = false } = this.#introduction ?? {};
-    this.#relay.open({ header: this.#header(), surplus, hasEnded });
-    this.#introduction = undefined;
-  }
-
-  #header(): Uint8Array {
-    const ends = this.#headerMode === 'off' ? undefined : this.#client.ends();
-    // A client that has gone has no addresses any more, and no use for a backend.
-    if (this.#headerMode === 'off' || ends === undefined) return NOTHING;
-    return relayedHeader(this.#headerMode, this.#introduction?.announcement, () => ({
-      source: this.address.words,
-      sourcePort: ends.remotePort,
-      destination: IpAddress.of(ends.localAddress).words,
-      destinationPort: ends.localPort,
-    }));
+    this.#relay = new Relay(this.#client, backend, this, now, isFromPool);
+    const introduction = this.#introduction;
+    if (introduction === undefined && this.#headerMode === 'off') return;
+    const { surplus = NOTHING, hasEnded = false } = introduction ?? {};
+    const header = openingHeader(this.#headerMode, this.#client, this.address, introduction?.announcement);
+    // Should this connection turn out dead, the next backend may want to know.
+    this.#introduction = isFromPool ? introduction : undefined;
+    this.#relay.open({ header, surplus, hasEnded });
   }
 
   dialFailed(wire: Wire, errorCode: string): void {
     if (wire === this.#client) this.clientBroke(errorCode);
-    else this.#dialError ??= errorCode;
+    else this.#attempts.error ??= errorCode;
   }
 
   closed(wire: Wire): void {
@@ -240,18 +218,53 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
     this.#options.logger.debug({ client: this.address.text, error: errorCode }, 'client connection broke');
   }
 
+  leftUnused(): void {
+    const place = this.#place!;
+    this.#phase = 'ending';
+    this.#backend = undefined;
+    this.#place = undefined;
+    this.#options.warm!.giveBack(this.#warm!);
+    place.leave();
+    this.#client.close();
+  }
+
+  wasStale(unsent: Uint8Array, hasEnded: boolean): void {
+    this.#options.warm!.wasStale();
+    const announcement = this.#introduction?.announcement;
+    this.#introduction = { announcement, surplus: unsent, hasEnded };
+    this.#relay = undefined;
+    this.#phase = 'dialling';
+    this.#isStale = true;
+    this.#attempts.renew();
+    this.#backend!.close();
+  }
+
+  /** Its connection from the pool was dead, which is nobody's fault: there will be a new one to the same backend. */
+  #replaceStale(): void {
+    const place = this.#place!;
+    this.#isStale = false;
+    this.#warm = undefined;
+    this.#backend = undefined;
+    if (!this.#isClientClosed && place.mayBeRedialled) return this.#dial();
+    this.#place = undefined;
+    place.leave();
+    if (this.#isClientClosed) this.#options.onEnded(this);
+    else if (!this.takeTurn()) this.#refuse('all_full');
+  }
+
   #failDial(errorCode: string): void {
-    this.#dialError = errorCode;
+    this.#attempts.error = errorCode;
     this.#backend?.close();
   }
 
   #backendClosed(): void {
+    if (this.#isStale) return this.#replaceStale();
     const place = this.#place!;
     this.#options.dialClock.delete(this);
     this.#backend = undefined;
     this.#place = undefined;
     const isDialFailure = this.#phase === 'dialling' && !this.#isClientClosed;
-    const refusal = isDialFailure ? this.#judgeDial(place) : undefined;
+    const refusal = isDialFailure ? this.#attempts.failedAt(place) : undefined;
     place.leave();
     if (this.#isClientClosed) this.#options.onEnded(this);
     else if (refusal !== undefined) this.#refuse(refusal);
@@ -266,22 +279,6 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
     if (this.#backend === undefined) this.#options.onEnded(this);
     else if (this.#relay === undefined) this.#backend.close();
     else this.#relay.lost();
-  }
-
-  /** Charges a failed dial to whom it belongs; returns why the client is refused, or nothing when it may try again. */
-  #judgeDial(place: Place): RefusalReason | undefined {
-    const { onLocalTrouble, timeouts, now } = this.#options;
-    const { slot, backend } = place.occupant;
-    const cause = this.#dialError === ABANDONED ? 'abandoned' : classifyConnectError(this.#dialError);
-    const detail = `connect ${this.#dialError ?? 'ended'} ${backend.host}:${backend.port}`;
-    const isLocal = cause === 'exhausted' || cause === 'local';
-    if (isLocal) onLocalTrouble(backend.id, detail);
-    else if (cause !== 'abandoned') place.failed(cause, detail);
-    this.#tried.push(slot);
-    const mayTryAgain =
-      cause !== 'exhausted' && this.#tried.length < timeouts.connectAttempts && now() < this.#deadlineMs;
-    if (mayTryAgain) return undefined;
-    return isLocal ? 'local_error' : 'connect_failed';
   }
 
   #refuse(reason: RefusalReason): void {

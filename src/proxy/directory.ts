@@ -41,6 +41,7 @@ export class Directory {
 
   #clear(slot: number): void {
     for (const counters of this.#state.counters) counters.clear(slot);
+    for (const counters of this.#state.poolCounters) counters.clear(slot);
     this.#state.gates.clear(slot);
     this.#state.attention.clear(slot);
   }

@@ -60,6 +60,11 @@ export class Gates {
     return Atomics.load(this.#epochs, slot);
   }
 
+  /** Whether permits are needed. */
+  isLimited(slot: number): boolean {
+    return Atomics.load(this.#permits, slot) !== UNLIMITED;
+  }
+
   isShut(slot: number): boolean {
     const permits = Atomics.load(this.#permits, slot);
     return permits !== UNLIMITED && (Atomics.load(this.#grants, slot) & MOST_TAKEN) >= permits - 1;
@@ -67,8 +72,7 @@ export class Gates {
 
   /** Whether permits are needed, and some are out. */
   hasTaken(slot: number): boolean {
-    const isLimited = Atomics.load(this.#permits, slot) !== UNLIMITED;
-    return isLimited && (Atomics.load(this.#grants, slot) & MOST_TAKEN) > 0;
+    return this.isLimited(slot) && (Atomics.load(this.#grants, slot) & MOST_TAKEN) > 0;
   }
 
   /** Takes a permit where one is needed: `NO_PERMIT` where none is, `SHUT` where none is left. */

@@ -13,7 +13,8 @@ import type {
   ThreadReport,
 } from '../domain/ports.ts';
 import type { Introduction } from './awaited-header.ts';
-import { Connection, type ConnectionOptions } from './connection.ts';
+import { Connection } from './connection.ts';
+import type { ConnectionOptions } from './connection-options.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
 import type { Counters } from './counters.ts';
 import type { Directory } from './directory.ts';
@@ -21,6 +22,7 @@ import { IpAddress } from './ip-address.ts';
 import { chooseTransport } from './net/choose-transport.ts';
 import { DialClock } from './net/dial-clock.ts';
 import { StreamTransport } from './net/stream-wire.ts';
+import { WarmWires, type WarmWiresOptions } from './net/warm-wires.ts';
 import type { Wire } from './net/wire.ts';
 import type { ProxyHeaderSettings } from './proxy-header-settings.ts';
 import type { RateLimiter } from './rate-limiter.ts';
@@ -48,6 +50,8 @@ export interface NetEngineOptions {
   readonly onInForce: (setVersion: number) => void;
   readonly timeouts: Timeouts;
   readonly proxyHeaders: ProxyHeaderSettings;
+  /** What the pool of warm connections is made of, where there is one. */
+  readonly pool: Pick<WarmWiresOptions, 'settings' | 'shares' | 'counters'> | undefined;
   /** Uses sockets by their public API alone, even where there is a faster way. */
   readonly usesStreams?: boolean;
 }
@@ -68,6 +72,7 @@ export class NetEngine implements ProxyEngine {
   readonly #live = new Set<Connection>();
   readonly #line: WaitingLine | undefined;
   #reception: Reception | undefined;
+  #warm: WarmWires | undefined;
   readonly #warnRefused: Readonly<Record<RefusalReason, LimitedLog>>;
   #outcomes: Outcome[] = [];
   #checks: NodeJS.Timeout | undefined;
@@ -106,6 +111,7 @@ export class NetEngine implements ProxyEngine {
   apply(set: EligibleSet): void {
     const { directory, router, onInForce } = this.#options;
     router.apply(directory.publish(set));
+    this.#warm?.routed();
     directory.slots.inForce();
     this.#line?.stir();
     queueMicrotask(() => onInForce(set.version));
@@ -128,6 +134,7 @@ export class NetEngine implements ProxyEngine {
 
   drain(): Promise<void> {
     this.#isDraining = true;
+    this.#warm?.shut();
     this.#server.close();
     this.#resolveWhenDrained();
     return this.#drained.promise;
@@ -152,17 +159,21 @@ export class NetEngine implements ProxyEngine {
 
   /** Takes clients from now on. */
   #accept(): void {
-    const { logger, now, counters, usesStreams } = this.#options;
+    const { logger, now, counters, usesStreams, pool } = this.#options;
     const warnExhausted = limitedWarning(logger, 'clients cannot be accepted', now);
     this.#server.on('error', (error) => {
       counters.acceptPaused();
       warnExhausted.warn({ error: error.message });
+      this.#warm?.yieldDescriptors();
     });
     const transport = usesStreams ? new StreamTransport() : chooseTransport(this.#server, logger);
+    const { slots } = this.#options.directory;
+    this.#warm = pool && new WarmWires({ ...this.#options, ...pool, transport, slots });
     const connectionOptions: ConnectionOptions = {
       ...this.#options,
-      slots: this.#options.directory.slots,
+      slots,
       transport,
+      warm: this.#warm,
       dialClock: this.#dialClock,
       line: this.#line,
       report: (outcome) => this.#report(outcome),

@@ -29,6 +29,11 @@ export class Place {
     if (this.#permit !== NO_PERMIT) options.report({ ...this.#about(), result: 'trial' });
   }
 
+  /** Whether another connection may be opened for it: nobody asks for a permit that it does not have. */
+  get mayBeRedialled(): boolean {
+    return this.#options.router.mayRedial(this.occupant.tenancy, this.#epoch);
+  }
+
   succeeded(): void {
     if (this.#isReported) return;
     this.#isReported = true;

@@ -15,6 +15,16 @@ export interface RelayHooks {
   /** The backend's connection is gone without a byte. @param wasAsked the client had said something */
   brokeSilently(wasAsked: boolean): void;
   clientBroke(errorCode: string): void;
+  /** The client has gone before a byte went through a connection from the pool; its wire and the other are open. */
+  leftUnused(): void;
+  /**
+   * A connection from the pool has turned out dead before it took or gave a byte; its wire and the client's are open,
+   * and the client is not read from.
+   *
+   * @param unsent what the client has said
+   * @param hasEnded the client's FIN has been read
+   */
+  wasStale(unsent: Uint8Array, hasEnded: boolean): void;
 }
 
 /** How a connection begins that does not begin with what is read from its client. */
@@ -58,9 +68,12 @@ export class Relay implements WireReader {
   /** When the client said its first byte. */
   #askedMs = Infinity;
   readonly #now: MonotonicClock;
+  /** What the client has said over a connection from the pool, until the first byte has gone either way. */
+  #unsent: Uint8Array[] | undefined;
 
-  /** Begins at once. */
-  constructor(client: Wire, backend: Wire, hooks: RelayHooks, now: MonotonicClock) {
+  /** Begins at once. @param isFromPool the backend's wire has been waiting for a client */
+  constructor(client: Wire, backend: Wire, hooks: RelayHooks, now: MonotonicClock, isFromPool = false) {
+    this.#unsent = isFromPool ? [] : undefined;
     this.#client = { wire: client, hasEnded: false, isHeld: false };
     this.#backend = { wire: backend, hasEnded: false, isHeld: false };
     this.#hooks = hooks;
@@ -127,6 +140,7 @@ export class Relay implements WireReader {
   took(wire: Wire, bytes: Uint8Array): void {
     const source = this.#sideOf(wire);
     const sink = this.#otherThan(source);
+    if (source === this.#backend) this.#unsent = undefined;
     if (source === this.#client) this.#asked();
     else if (!this.#hasAnswered) {
       this.#hasAnswered = true;
@@ -154,7 +168,7 @@ export class Relay implements WireReader {
     const source = this.#sideOf(wire);
     const sink = this.#otherThan(source);
     sink.wire.flush();
-    if (this.#isOver) return;
+    if (this.#isOver || this.#endedUnused(source)) return;
     if (source === this.#backend && this.#isBackendDeaf) return this.broke(wire, 'EPIPE');
     source.hasEnded = true;
     this.#hasMoved = true;
@@ -165,7 +179,7 @@ export class Relay implements WireReader {
 
   broke(wire: Wire, errorCode: string): void {
     this.#otherThan(this.#sideOf(wire)).wire.flush();
-    if (this.#isOver) return;
+    if (this.#isOver || this.#endedUnused(this.#sideOf(wire))) return;
     if (wire === this.#client.wire) this.#hooks.clientBroke(errorCode);
     else if (!this.#hasAnswered) this.#hooks.brokeSilently(this.#hasAsked);
     this.abort();
@@ -176,6 +190,7 @@ export class Relay implements WireReader {
   }
 
   #pass(bytes: Uint8Array, source: Side, sink: Side): void {
+    this.#unsent?.push(Uint8Array.from(bytes));
     const taken = sink.wire.write(bytes);
     if (taken < 0) return this.#sinkBroke(sink, getSystemErrorName(taken));
     if (taken > 0) this.#count(sink, taken);
@@ -192,6 +207,7 @@ export class Relay implements WireReader {
 
   #count(sink: Side, bytes: number): void {
     this.#hasMoved = true;
+    this.#unsent = undefined;
     if (sink === this.#backend) this.#hooks.sent(bytes);
     else this.#hooks.received(bytes);
   }
@@ -208,9 +224,23 @@ export class Relay implements WireReader {
   /** A write that fails says nothing: the answer that explains it may be unread. */
   #sinkBroke(sink: Side, errorCode: string): void {
     if (sink === this.#client) this.#hooks.clientBroke(errorCode);
+    if (sink === this.#backend && this.#endedUnused(sink)) return;
     if (sink === this.#client || sink.hasEnded) return this.abort();
     this.#isBackendDeaf = true;
     hold(this.#client);
+  }
+
+  /** One side of a connection from the pool has ended or broken; false when bytes have gone through it. */
+  #endedUnused(side: Side): boolean {
+    const unsent = this.#unsent;
+    if (unsent === undefined || (side === this.#client && unsent.length > 0)) return false;
+    this.#isOver = true;
+    if (side === this.#client) this.#hooks.leftUnused();
+    else {
+      this.#client.wire.pause();
+      this.#hooks.wasStale(Buffer.concat(unsent), this.#client.hasEnded);
+    }
+    return true;
   }
 
   /** Whether nobody would notice that a side has gone, and nothing that it has said waits for the other one. */

@@ -132,6 +132,35 @@ export class Router {
     return this.#rowOf(slot) !== NOWHERE;
   }
 
+  /** The row of a backend in the table in force; below zero when new clients are not to be sent there. */
+  rowOfTenancy(tenancy: number): number {
+    const row = this.#rowOf(slotOfTenancy(tenancy));
+    return row >= 0 && this.table.tenancies[row] === tenancy ? row : NOWHERE;
+  }
+
+  /**
+   * Whether another connection may be opened for a place that was taken without a permit: the backend is still routed
+   * to, and its breaker has not moved on.
+   */
+  mayRedial(tenancy: number, epoch: number): boolean {
+    const { gates } = this.#options;
+    const slot = slotOfTenancy(tenancy);
+    return this.rowOfTenancy(tenancy) >= 0 && gates.epochOf(slot) === epoch && !gates.isLimited(slot);
+  }
+
+  /**
+   * Whether a connection that no client waits for may be opened to a backend: it is sound, takes no header, and has room
+   * for those that are warm already.
+   */
+  mayWarm(tenancy: number, warm: number): boolean {
+    const { gates, occupancy } = this.#options;
+    const slot = slotOfTenancy(tenancy);
+    const row = this.rowOfTenancy(tenancy);
+    if (row < 0 || this.table.headers[row] !== 0 || gates.isLimited(slot)) return false;
+    const hardLimit = this.table.hardLimits[row]!;
+    return hardLimit === 0 || occupancy.of(slot) + warm < hardLimit;
+  }
+
   /** Binds the client to the backend that it has been connected to. */
   connected(client: IpAddress, tenancy: number): void {
     this.#options.affinity.bind(client, tenancy);
@@ -163,9 +192,8 @@ export class Router {
   #boundRow(client: IpAddress, triedRows: readonly number[]): number {
     const tenancy = this.#options.affinity.boundTo(client);
     if (tenancy < 0) return NOWHERE;
-    const row = this.#rowOf(slotOfTenancy(tenancy));
-    const isSame = row >= 0 && this.#routes.table.tenancies[row] === tenancy;
-    const mayEnter = isSame && !this.#options.gates.isShut(slotOfTenancy(tenancy));
+    const row = this.rowOfTenancy(tenancy);
+    const mayEnter = row >= 0 && !this.#options.gates.isShut(slotOfTenancy(tenancy));
     return mayEnter && !triedRows.includes(row) ? row : NOWHERE;
   }
 

@@ -3,6 +3,7 @@ import { Attention } from './attention.ts';
 import { Counters, type CountersMemory, newCountersMemory } from './counters.ts';
 import { Gates, type GatesMemory, newGatesMemory } from './gates.ts';
 import { Occupancy } from './occupancy.ts';
+import { newPoolCountersMemory, PoolCounters, type PoolCountersMemory } from './pool-counters.ts';
 import { newNewsMemory, type NewsMemory, ScoreNews } from './score-news.ts';
 import { MAX_SLOTS, sharedInts } from './shared-columns.ts';
 
@@ -16,6 +17,10 @@ export interface SharedMemory {
   readonly news: readonly NewsMemory[];
   /** By thread. */
   readonly counters: readonly CountersMemory[];
+  /** Warm connections that all threads together keep, by slot. */
+  readonly poolShares: Int32Array<SharedArrayBuffer>;
+  /** By thread. */
+  readonly poolCounters: readonly PoolCountersMemory[];
 }
 
 /** The same with its meaning, for one side of it. */
@@ -26,6 +31,10 @@ export interface SharedState {
   readonly attention: Attention;
   /** By thread. */
   readonly counters: readonly Counters[];
+  /** The warm connections of each backend, bounded as places are. */
+  readonly poolShares: Occupancy;
+  /** By thread. */
+  readonly poolCounters: readonly PoolCounters[];
 }
 
 export interface SharedSizes {
@@ -47,6 +56,8 @@ export function newSharedState(
     affinity: newAffinityMemory(maxBindings),
     news: [...list(newNewsMemory), newNewsMemory()],
     counters: list(() => newCountersMemory(maxSlots)),
+    poolShares: sharedInts(maxSlots),
+    poolCounters: list(() => newPoolCountersMemory(maxSlots)),
   });
 }
 
@@ -57,6 +68,8 @@ export function openSharedState(memory: SharedMemory): SharedState {
     gates: new Gates(memory.gates),
     attention: new Attention(memory.attention),
     counters: memory.counters.map((own) => new Counters(own)),
+    poolShares: new Occupancy(memory.poolShares),
+    poolCounters: memory.poolCounters.map((own) => new PoolCounters(own)),
   };
 }
 

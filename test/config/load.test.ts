@@ -189,12 +189,22 @@ weigth = 3
     },
   );
 
+  it('refuses a pool of connections that begin with a PROXY header', () => {
+    expect(failure({ EDGEPROXY_POOL_ENABLED: 'true' }, '[proxy_protocol]\nsend = "v2"\n')).toEqual({
+      code: 'ERR_SETTINGS_INVALID',
+      lines: [
+        'EDGEPROXY_POOL_ENABLED = true: expected false, because edge.toml:2: proxy_protocol.send is v2, ' +
+          'and a PROXY header says for whom a connection is made',
+      ],
+    });
+  });
+
   it('refuses features that are not there, by the name that switched them on', () => {
-    expect(failure({ EDGEPROXY_TLS_ENABLED: '1' }, '[pool]\nenabled = true\n')).toEqual({
+    expect(failure({ EDGEPROXY_TLS_ENABLED: '1' }, '[config_watch]\nenabled = true\n')).toEqual({
       code: 'ERR_FEATURE_UNAVAILABLE',
       lines: [
         'EDGEPROXY_TLS_ENABLED = true: not available yet, set it to false',
-        'edge.toml:2: pool.enabled = true: not available yet, set it to false',
+        'edge.toml:2: config_watch.enabled = true: not available yet, set it to false',
       ],
     });
   });

@@ -57,10 +57,10 @@ describe('edgeproxy run', () => {
   });
 
   it('refuses a feature that does not exist yet, exit 2', async () => {
-    const { code, stderr } = await runCli(['run'], { EDGEPROXY_POOL_ENABLED: 'true' });
+    const { code, stderr } = await runCli(['run'], { EDGEPROXY_CONFIG_WATCH_ENABLED: 'true' });
     expect([code, stderr]).toEqual([
       2,
-      'edgeproxy: EDGEPROXY_POOL_ENABLED = true: not available yet, set it to false\n',
+      'edgeproxy: EDGEPROXY_CONFIG_WATCH_ENABLED = true: not available yet, set it to false\n',
     ]);
   });
 

@@ -71,6 +71,15 @@ class Round {
       connectTimeoutMs: random.int(200, 800),
       connectAttempts: random.int(1, 3),
       bindingTtlMs: random.pick([0, 0, 5_000]),
+      pool: random.pick([
+        undefined,
+        {
+          maxPerBackend: random.int(1, 6),
+          idleTimeoutMs: random.int(50, 2_000),
+          maxLifetimeMs: random.int(50, 3_000),
+          connectTimeoutMs: random.int(50, 500),
+        },
+      ]),
     };
     this.#settings = JSON.stringify(settings);
     const running = await this.#options.kind.start(fleet.rows, { ...settings, logger: this.#logger() });

@@ -1,7 +1,14 @@
 import type { Backend } from '../../src/domain/backend.ts';
 import type { EligibleSet } from '../../src/domain/eligibility.ts';
+import type { PoolSettings } from '../../src/domain/pool.ts';
 import type { Outcome } from '../../src/domain/outcome.ts';
-import type { ListenAddress, Logger, ProxyEngine, TrafficSource } from '../../src/domain/ports.ts';
+import type {
+  ListenAddress,
+  Logger,
+  PoolSource,
+  ProxyEngine,
+  TrafficSource,
+} from '../../src/domain/ports.ts';
 import { systemNow } from '../../src/composition/system-clock.ts';
 import { Affinity } from '../../src/proxy/affinity.ts';
 import {
@@ -16,6 +23,7 @@ import { descriptorLimit } from '../../src/proxy/epoll/descriptor-limit.ts';
 import { NetEngine } from '../../src/proxy/net-engine.ts';
 import type { ProxyHeaderSettings } from '../../src/proxy/proxy-header-settings.ts';
 import { type RateLimitConfig, RateLimiter } from '../../src/proxy/rate-limiter.ts';
+import { createPoolSource } from '../../src/proxy/pool-report.ts';
 import { Router } from '../../src/proxy/router.ts';
 import { newSharedState, newsOf } from '../../src/proxy/shared-state.ts';
 import { loadSys, type SysWay } from '../../src/proxy/sys/load-sys.ts';
@@ -33,6 +41,7 @@ export interface EngineOptions extends Timeouts {
   readonly limits: ConnectionLimitsConfig | undefined;
   /** Absent: nobody may wait. */
   readonly waits: WaitQueueConfig | undefined;
+  readonly pool: PoolSettings | undefined;
   readonly threads: number;
   readonly logger: Logger;
   /** The module that a data thread runs. */
@@ -49,6 +58,7 @@ export interface RunningEngine {
   readonly engine: ProxyEngine & { readonly liveConnections: number };
   readonly port: number;
   readonly traffic: TrafficSource;
+  readonly pool: PoolSource;
   readonly outcomes: readonly Outcome[];
   readonly apply: (backends: readonly Backend[]) => void;
   /** The same with gates; the version is given by the engine's owner. */
@@ -74,6 +84,7 @@ const DEFAULTS: EngineOptions = {
   rateLimit: undefined,
   limits: undefined,
   waits: undefined,
+  pool: undefined,
   threads: 2,
   logger: silentLogger,
   module: new URL('../../src/composition/data-thread.ts', import.meta.url),
@@ -139,7 +150,8 @@ function aBase(threads: number, options: EngineOptions) {
       try {
         const { port } = await engine.listen();
         const traffic = createTrafficSource({ counters, occupancy, slots: directory.slots, queue });
-        return { engine, port, traffic, outcomes, apply, applyGated, inForce: () => inForce };
+        const pool = createPoolSource(state.poolCounters, directory.slots);
+        return { engine, port, traffic, pool, outcomes, apply, applyGated, inForce: () => inForce };
       } catch (error) {
         await engine.close(0);
         throw error;
@@ -159,6 +171,7 @@ function portableEngine(name: string, usesStreams: boolean): EngineKind {
       );
       const { occupancy, gates, memory } = state;
       const counters = state.counters[0]!;
+      const { pool } = options;
       const router = new Router({
         ownRegion: 'sa',
         geo: { isEmpty: true, locate: () => undefined },
@@ -171,6 +184,7 @@ function portableEngine(name: string, usesStreams: boolean): EngineKind {
       });
       const engine = new NetEngine({
         ...options,
+        pool: pool && { settings: pool, shares: state.poolShares, counters: state.poolCounters[0]! },
         timeouts: timeoutsOf(options),
         addressSetting: ADDRESS_SETTING,
         directory,
@@ -219,6 +233,7 @@ function epollEngine(name: string, sysWay: SysWay): EngineKind {
           rateLimit: base.limiter?.memory,
           limits: base.limits?.memory,
           queue: base.queue,
+          pool: options.pool,
           pipeBytes: 1_048_576,
           clientCeiling: options.clientCeiling,
           splices: true,

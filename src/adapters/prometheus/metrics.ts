@@ -6,11 +6,13 @@ import type {
   EngineSource,
   FleetReport,
   FleetSource,
+  PoolSource,
   RateLimitSource,
   TrafficReport,
   TrafficSource,
 } from '../../domain/ports.ts';
 import { externalHistogram } from './external-histogram.ts';
+import { poolMetrics } from './pool-metrics.ts';
 
 export interface Metrics {
   readonly contentType: string;
@@ -30,6 +32,8 @@ export interface MetricsOptions {
   readonly traffic: TrafficSource;
   /** Absent while there is no limit. */
   readonly limiter: RateLimitSource | undefined;
+  /** Absent while connections are not kept warm. */
+  readonly pool: PoolSource | undefined;
   readonly fleet: FleetSource;
   readonly engine: EngineSource;
   readonly version: string;
@@ -47,7 +51,7 @@ const VERDICT_VALUES = { healthy: 1, unhealthy: 0, unknown: -1 } as const;
  * beside them. Labels are backend ids and bounded words, never a client address. `docs/metrics.md` lists them all.
  */
 export function createMetrics(options: MetricsOptions): Metrics {
-  const { traffic, limiter, fleet, engine, version, bucketsSeconds } = options;
+  const { traffic, limiter, pool, fleet, engine, version, bucketsSeconds } = options;
   const registry = new Registry();
   const registers = [registry];
   const counter = (name: string, help: string, labelNames: string[] = []) =>
@@ -110,6 +114,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: EVENT_LOOP_PRECISION_MS });
 
   const setLimiter = limiter && limiterMetrics(limiter, counter);
+  const setPool = pool && poolMetrics(pool, { counter, gauge });
 
   const setTraffic = (report: TrafficReport): void => {
     for (const metric of [
@@ -167,6 +172,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
   return {
     contentType: registry.contentType,
     scrape() {
+      // Before the traffic is read: after that, what is gone is in no report.
+      setPool?.();
       setTraffic(traffic.report());
       setLimiter?.();
       setFleet(fleet.report());

@@ -3,6 +3,7 @@ import type { ConnectionLimits } from '../connection-limits.ts';
 import type { Counters } from '../counters.ts';
 import { IpAddress } from '../ip-address.ts';
 import type { RateLimiter } from '../rate-limiter.ts';
+import type { Announcements } from './announcements.ts';
 import type { Dialer } from './dialer.ts';
 import type { HeaderReader } from './header-reader.ts';
 import type { SocketAddress } from './socket-address.ts';
@@ -15,6 +16,7 @@ export interface AdmissionOptions {
   readonly sockets: Sockets;
   readonly dialer: Dialer;
   readonly counters: Counters;
+  readonly announcements: Announcements;
   /** Absent when nobody is trusted to announce clients. */
   readonly headers: HeaderReader | undefined;
   readonly limiter: RateLimiter | undefined;
@@ -51,8 +53,8 @@ export class Admission {
 
   /** Takes a client over that a trusted proxy has announced; its address is in its row. */
   announced(client: number, announcement: Announcement | undefined): void {
-    const { table, dialer } = this.#options;
-    if (announcement !== undefined) dialer.announce(client, announcement);
+    const { table, announcements } = this.#options;
+    if (announcement !== undefined) announcements.note(client, announcement);
     table.readAddress(client, this.#address);
     this.#admit(client);
   }

@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { GeoResolver, MonotonicClock, Random } from '../../domain/ports.ts';
+import type { PoolSettings } from '../../domain/pool.ts';
 import { limitedWarning } from '../../domain/limited-log.ts';
 import { Affinity } from '../affinity.ts';
 import type { ProxyHeaderSettings } from '../proxy-header-settings.ts';
@@ -15,22 +16,27 @@ import type { Timeouts } from '../timeouts.ts';
 import type { Sys } from '../sys/sys.ts';
 import { LoopClock } from './clock.ts';
 import { Admission } from './admission.ts';
+import { Announcements } from './announcements.ts';
+import { Commands } from './commands.ts';
+import { Connector } from './connector.ts';
 import { Dialer } from './dialer.ts';
 import { must } from './errno.ts';
 import { BACKLOG } from './bind-listener.ts';
 import { HeaderReader } from './header-reader.ts';
 import { HeaderWriter } from './header-writer.ts';
+import { Joiner } from './joiner.ts';
 import { Listeners } from './listeners.ts';
 import { Loop } from './loop.ts';
-import { type Command, Outbox } from './messages.ts';
+import { Outbox } from './messages.ts';
 import { Parking } from './parking.ts';
 import { Pipes } from './pipes.ts';
 import { READ_BYTES, Relay } from './relay.ts';
-import { CELL, FLAG, SocketTable, type SocketTableMemory } from './socket-table.ts';
+import { FLAG, SocketTable, type SocketTableMemory } from './socket-table.ts';
 import { Sockets } from './sockets.ts';
 import { Spare } from './spare.ts';
 import { Timers } from './timers.ts';
 import { Tuning, type TuningSettings } from './tuning.ts';
+import { WarmSockets } from './warm-sockets.ts';
 
 /** Time between two warnings of small pipes. */
 const PIPES_GAP_MS = 60_000;
@@ -50,6 +56,8 @@ export interface DataThreadSettings {
   readonly queue: WaitQueueMemory | undefined;
   /** Of the rate limiter, where there is one. */
   readonly rateLimit: RateLimiterMemory | undefined;
+  /** Of the pool, where there is one. */
+  readonly pool: PoolSettings | undefined;
   readonly pipeBytes: number;
   /** Descriptors from this number on are not for clients. */
   readonly clientCeiling: number;
@@ -117,6 +125,7 @@ export function runDataThread(
   });
   const parking = new Parking(sys, READ_BYTES);
   const spare = new Spare(sys, table);
+  const announcements = new Announcements(table);
   const sockets = new Sockets({
     sys,
     epoll,
@@ -128,8 +137,28 @@ export function runDataThread(
     limits,
     attention: state.attention,
     outbox,
-    onIdle: () => tellWhenDrained(),
+    announcements,
+    onIdle: () => commands.tellWhenDrained(),
   });
+  const connector = new Connector({ sys, table, spare, tuning });
+  const warm =
+    settings.pool &&
+    new WarmSockets({
+      sys,
+      table,
+      sockets,
+      announcements,
+      connector,
+      parking,
+      router,
+      clock,
+      random,
+      settings: settings.pool,
+      shares: state.poolShares,
+      counters: state.poolCounters[thread]!,
+      clientCeiling: settings.clientCeiling,
+      onStale: (backend) => dialer.redial(backend),
+    });
   const relay = new Relay({
     sys,
     table,
@@ -139,6 +168,7 @@ export function runDataThread(
     counters,
     clock,
     tuning,
+    warm,
     splices: settings.splices,
     corksEnds: settings.corksEnds,
   });
@@ -173,18 +203,17 @@ export function runDataThread(
         });
   router.onFreed = () => waiters?.stir();
   const headerWriter = new HeaderWriter({ sys, table, sockets, parking, relay, counters });
+  const joiner = new Joiner({ table, relay, headerWriter, announcements, router, counters, clock, tuning });
   const dialer: Dialer = new Dialer({
     sys,
     table,
     sockets,
-    relay,
-    spare,
-    headerWriter,
+    joiner,
+    connector,
+    warm,
     router,
-    counters,
     clock,
     outbox,
-    tuning,
     timeouts: settings.timeouts,
     logsConnections: settings.logsConnections,
     onLocalTrouble: (tenancy, error) => warnLocal.warn({ tenancy, error }),
@@ -194,7 +223,17 @@ export function runDataThread(
       warnRefused[reason].warn({ reason });
     },
   });
-  const admission = new Admission({ table, sockets, dialer, counters, headers, limiter, limits, waiters });
+  const admission = new Admission({
+    table,
+    sockets,
+    dialer,
+    counters,
+    announcements,
+    headers,
+    limiter,
+    limits,
+    waiters,
+  });
   const listeners = new Listeners({
     sys,
     epoll,
@@ -208,11 +247,9 @@ export function runDataThread(
       counters.acceptPaused();
       warnExhausted.warn({ error });
       pipes.closeSpare();
+      warm?.yieldDescriptors();
     },
-    onClosed() {
-      hasClosed = true;
-      tellWhenDrained();
-    },
+    onClosed: () => commands.listenersClosed(),
   });
   const timers = new Timers({
     clock,
@@ -223,59 +260,20 @@ export function runDataThread(
     waiters,
     listeners,
     tuning,
+    warm,
     counters,
     timeouts: settings.timeouts,
   });
-  let isDraining = false;
-  /** Nobody comes any more. */
-  let hasClosed = false;
-
-  function tellWhenDrained(): void {
-    if (hasClosed && sockets.clients === 0) outbox.tell({ type: 'drained' });
-  }
-
-  function drain(): void {
-    isDraining = true;
-    // Said first: of two who close one number, the second may close another's.
-    outbox.tell({ type: 'closed' });
-    listeners.close();
-  }
-
-  function cut(tenancy: number): void {
-    for (const client of table.having(FLAG.OPEN | FLAG.CLIENT)) {
-      if (table.get(client, CELL.TENANCY) !== tenancy) continue;
-      const backend = table.peerOf(client);
-      if (table.has(backend, FLAG.CONNECTING)) dialer.abandon(backend);
-      else sockets.closeBoth(client, true);
-    }
-  }
-
-  function onCommand(command: Command): void {
-    switch (command.type) {
-      case 'route':
-        router.apply(command.table);
-        return outbox.tell({ type: 'inForce', version: command.table.version });
-      case 'cut':
-        return cut(command.tenancy);
-      case 'adopt':
-        return listeners.adopt(command.listener);
-      case 'release':
-        if (listeners.release(command.listener))
-          outbox.tell({ type: 'released', listener: command.listener });
-        return;
-      case 'drain':
-        return drain();
-      case 'close':
-        if (!isDraining) drain();
-        listeners.abandon();
-        headers?.abandon();
-        waiters?.abandon();
-        return timers.closeAll(command.spreadMs);
-      default:
-        command satisfies never;
-    }
-  }
-
+  const commands: Commands = new Commands({
+    router,
+    sockets,
+    listeners,
+    headers,
+    waiters,
+    warm,
+    timers,
+    outbox,
+  });
   const loop = new Loop({
     sys,
     epoll,
@@ -289,9 +287,10 @@ export function runDataThread(
     headers,
     waiters,
     relay,
+    warm,
     timers,
     outbox,
-    onCommand,
+    onCommand: (command) => commands.obey(command),
   });
   outbox.tell({ type: 'ready' });
   loop.run();

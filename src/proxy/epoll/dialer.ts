@@ -1,7 +1,5 @@
 import type { FailureCause, RefusalReason } from '../../domain/outcome.ts';
-import type { Announcement } from '../../domain/proxy-protocol/relayed-header.ts';
 import { classifyConnectError } from '../connect-error.ts';
-import type { Counters } from '../counters.ts';
 import { NO_PERMIT } from '../gates.ts';
 import { IpAddress } from '../ip-address.ts';
 import { ALL_FULL, refusalOf, type Router } from '../router.ts';
@@ -10,29 +8,26 @@ import { SO, SOL } from '../sys/constants.ts';
 import type { Sys } from '../sys/sys.ts';
 import type { Timeouts } from '../timeouts.ts';
 import type { LoopClock } from './clock.ts';
+import type { Connector } from './connector.ts';
 import { DialList } from './dial-list.ts';
-import { errorNameOf, NO_DESCRIPTORS, TIMED_OUT } from './errno.ts';
-import type { HeaderWriter } from './header-writer.ts';
+import { errorNameOf, TIMED_OUT } from './errno.ts';
+import type { Joiner } from './joiner.ts';
 import type { Outbox } from './messages.ts';
-import type { Relay } from './relay.ts';
-import { SocketAddress } from './socket-address.ts';
-import { CELL, FLAG, type SocketTable } from './socket-table.ts';
+import { CELL, type SocketTable } from './socket-table.ts';
 import type { Sockets } from './sockets.ts';
-import type { Spare } from './spare.ts';
-import type { Tuning } from './tuning.ts';
+import type { WarmSockets } from './warm-sockets.ts';
 
 export interface DialerOptions {
   readonly sys: Sys;
   readonly table: SocketTable;
   readonly sockets: Sockets;
-  readonly relay: Relay;
-  readonly spare: Spare;
-  readonly headerWriter: HeaderWriter;
+  readonly connector: Connector;
+  /** Absent when no connections are kept warm. */
+  readonly warm: WarmSockets | undefined;
+  readonly joiner: Joiner;
   readonly router: Router;
-  readonly counters: Counters;
   readonly clock: LoopClock;
   readonly outbox: Outbox;
-  readonly tuning: Tuning;
   readonly timeouts: Timeouts;
   readonly onRefused: (reason: RefusalReason, client: IpAddress, detail?: string) => void;
   /** A connect failed for a reason that lies with this machine. */
@@ -45,16 +40,12 @@ const ABANDONED = 1;
 
 type AttemptCause = ReturnType<typeof classifyConnectError> | 'abandoned';
 
-/** By the number that the table of routes has for a mode of headers. */
-const HEADER_FLAGS = [0, FLAG.TAKES_V1, FLAG.TAKES_V2] as const;
-
-const US_PER_SECOND = 1_000_000;
-
 /**
  * Finds every client its backend.
  *
- *     admitted ─► enter ─► socket, connect ─► connected ─► relay
- *                   ▲            │ refused, unreachable, timed out, abandoned
+ *     admitted ─► enter ─► from the pool ──────────────────► relay
+ *                   ▲  └───► socket, connect ─► connected ─────┘
+ *                   │            │ refused, unreachable, timed out, abandoned
  *                   └────────────┘ next distinct backend, within attempts and deadline
  *
  * A client is neither read nor watched before a backend has answered: nothing of it can be lost, it sees nothing of
@@ -65,22 +56,13 @@ export class Dialer {
   readonly #table: SocketTable;
   readonly #dials: DialList;
   readonly #address = new IpAddress();
-  readonly #endpoint: SocketAddress;
   /** Backends that have failed a client, by its descriptor: only of those whom one has failed. */
   readonly #tried = new Map<number, number[]>();
-  /** What was announced of a client that is not connected yet, by its descriptor. */
-  readonly #announced = new Map<number, Announcement>();
 
   constructor(options: DialerOptions) {
     this.#options = options;
     this.#table = options.table;
     this.#dials = new DialList(options.table, (fd) => this.#timeLeft(fd));
-    this.#endpoint = new SocketAddress(options.sys);
-  }
-
-  /** Takes note of what a proxy has announced of a client that is not connected yet. */
-  announce(client: number, announcement: Announcement): void {
-    this.#announced.set(client, announcement);
   }
 
   /**
@@ -97,7 +79,7 @@ export class Dialer {
     this.#table.set(client, CELL.SINCE, this.#options.clock.tick);
     this.#table.set(client, CELL.PEER, -1);
     if (slot < 0) this.#refuse(client, refusalOf(slot));
-    else this.#dialAt(slot, client);
+    else this.#serveAt(client);
     return true;
   }
 
@@ -110,7 +92,6 @@ export class Dialer {
   /** Ends a client that has no backend. */
   endClient(client: number): void {
     this.#tried.delete(client);
-    this.#announced.delete(client);
     this.#options.sockets.closeClient(client, false);
   }
 
@@ -123,41 +104,45 @@ export class Dialer {
 
   /** A backend has answered: its client is relayed to it from now on. */
   connected(backend: number): void {
-    const { sockets, router, counters, relay, headerWriter, clock, tuning } = this.#options;
+    this.#dials.remove(backend);
+    this.#established(backend, this.#options.clock.microsSince(this.#table.get(backend, CELL.STARTED_US)));
+  }
+
+  /**
+   * A connection from the pool has turned out dead before it was of use, which is nobody's fault: its client gets a
+   * new one to the same backend.
+   */
+  redial(backend: number): void {
+    const { sockets, router, clock } = this.#options;
     const table = this.#table;
     const client = table.peerOf(backend);
     const tenancy = table.get(backend, CELL.TENANCY);
+    const epoch = table.get(backend, CELL.EPOCH);
+    sockets.unwatch(client);
+    sockets.close(backend, false);
+    table.set(client, CELL.SINCE, clock.tick);
+    table.readAddress(client, this.#address);
+    if (router.mayRedial(tenancy, epoch))
+      return this.#connect(client, tenancy, router.rowOfTenancy(tenancy), epoch, NO_PERMIT);
+    sockets.leave(slotOfTenancy(tenancy), NO_PERMIT);
+    this.#dial(client, []);
+  }
+
+  #established(backend: number, tookMicros: number): void {
+    const { sockets, joiner, logsConnections, onLocalTrouble } = this.#options;
+    const table = this.#table;
+    const client = table.peerOf(backend);
+    const tenancy = table.get(backend, CELL.TENANCY);
+    this.#tried.delete(client);
     table.readAddress(client, this.#address);
     const watched = sockets.watchReads(client);
     if (watched < 0) {
-      this.#options.onLocalTrouble(tenancy, errorNameOf(watched));
-      this.#dials.remove(backend);
+      onLocalTrouble(tenancy, errorNameOf(watched));
       sockets.closeBackend(backend, false);
       return this.#refuse(client, 'local_error');
     }
-    this.#dials.remove(backend);
-    this.#tried.delete(client);
-    router.connected(this.#address, tenancy);
-    counters.connected(
-      slotOfTenancy(tenancy),
-      clock.microsSince(table.get(backend, CELL.STARTED_US)) / US_PER_SECOND,
-    );
-    table.set(client, CELL.SINCE, clock.tick);
-    table.unmark(backend, FLAG.CONNECTING);
-    if (this.#options.logsConnections) this.#log(tenancy, 'client connected to backend');
-    // It has had the time of the connect to send something.
-    table.mark(client, FLAG.READABLE);
-    const generation = table.get(backend, CELL.GENERATION);
-    const isIntroduced = table.has(backend, FLAG.TAKES_V1 | FLAG.TAKES_V2);
-    if (isIntroduced) headerWriter.begin(client, backend, this.#announced.get(client));
-    this.#announced.delete(client);
-    if (table.get(backend, CELL.GENERATION) !== generation) return;
-    relay.pump(client);
-    if (table.get(backend, CELL.GENERATION) !== generation) return;
-    if (isIntroduced && !table.has(backend, FLAG.ASKED)) tuning.push(backend);
-    // No data of the client carries the last segment of the handshake: a backend that speaks first waits for it.
-    if (!table.has(backend, FLAG.ASKED)) tuning.acknowledge(backend);
-    if (table.has(backend, FLAG.READABLE)) relay.pump(backend);
+    if (logsConnections) this.#log(tenancy, 'client connected to backend');
+    joiner.join(client, backend, this.#address, tookMicros);
   }
 
   /** Leaves the backend of a client that is not connected yet, for another one. */
@@ -197,49 +182,49 @@ export class Dialer {
 
   #dial(client: number, tried: readonly number[]): void {
     const slot = this.#options.router.enter(this.#address, tried);
-    if (slot >= 0) this.#dialAt(slot, client);
+    if (slot >= 0) this.#serveAt(client);
     else this.#refuse(client, refusalOf(slot));
   }
 
-  /** Dials the backend where the router has just taken a place. */
-  #dialAt(slot: number, client: number): void {
-    const { sys, router, sockets, outbox, tuning, clock } = this.#options;
-    const table = this.#table;
+  /** Gives a client a connection to the backend where the router has just taken a place. */
+  #serveAt(client: number): void {
+    const { router, outbox, warm } = this.#options;
     const { epoch, permit, row } = router;
     const tenancy = router.table.tenancies[row]!;
     if (permit !== NO_PERMIT) outbox.outcome(tenancy, epoch, 'trial');
-    this.#endpoint.writeEndpoint(router.table.endpoints, row);
-    const backend = this.#begin();
-    const mode = HEADER_FLAGS[router.table.headers[row]!]!;
-    if (backend < 0 || !table.open(backend, FLAG.OPEN | FLAG.CONNECTING | mode)) {
-      if (backend >= 0) sys.close(backend);
-      const error = backend < 0 ? backend : NO_DESCRIPTORS;
-      const cause = this.#causeOf(tenancy, error);
-      if (isCharged(cause)) sockets.charge(tenancy, epoch, permit, cause, error);
-      sockets.leave(slot, isCharged(cause) ? NO_PERMIT : permit);
+    const backend = warm?.take(tenancy) ?? -1;
+    if (backend < 0) return this.#connect(client, tenancy, row, epoch, permit);
+    this.#pair(client, backend, tenancy, epoch, permit);
+    this.#established(backend, this.#table.get(backend, CELL.STARTED_US));
+  }
+
+  /** Opens a connection for a client that has a place. */
+  #connect(client: number, tenancy: number, row: number, epoch: number, permit: number): void {
+    const { connector, router, sockets, clock } = this.#options;
+    const table = this.#table;
+    const backend = connector.open(router.table, row);
+    if (backend < 0) {
+      const cause = this.#causeOf(tenancy, backend);
+      if (isCharged(cause)) sockets.charge(tenancy, epoch, permit, cause, backend);
+      sockets.leave(slotOfTenancy(tenancy), isCharged(cause) ? NO_PERMIT : permit);
       return this.#tryNext(client, tenancy, cause);
     }
+    this.#pair(client, backend, tenancy, epoch, permit);
+    table.set(backend, CELL.STARTED_US, clock.micros());
+    this.#dials.insert(backend);
+    const watched = sockets.watchAll(backend);
+    if (watched < 0) this.#failed(backend, watched);
+  }
+
+  #pair(client: number, backend: number, tenancy: number, epoch: number, permit: number): void {
+    const table = this.#table;
     table.set(client, CELL.PEER, backend);
     table.set(backend, CELL.PEER, client);
     table.set(client, CELL.TENANCY, tenancy);
     table.set(backend, CELL.TENANCY, tenancy);
     table.set(backend, CELL.EPOCH, epoch);
     table.set(backend, CELL.PERMIT, permit);
-    table.set(backend, CELL.SINCE, clock.tick);
-    table.set(backend, CELL.STARTED_US, clock.micros());
-    tuning.ofBackend(backend);
-    this.#dials.insert(backend);
-    const watched = sockets.watchAll(backend);
-    if (watched < 0) this.#failed(backend, watched);
-  }
-
-  /** Begins a connect to `#endpoint`. */
-  #begin(): number {
-    const { sys, spare, tuning } = this.#options;
-    const { pointer, length, family } = this.#endpoint;
-    const fd = sys.dial(family, pointer, length, tuning.delaysAcks);
-    const hasRoom = fd === NO_DESCRIPTORS && spare.spend();
-    return hasRoom ? sys.dial(family, pointer, length, tuning.delaysAcks) : fd;
+    table.set(backend, CELL.SINCE, this.#options.clock.tick);
   }
 
   #failed(backend: number, error: number): void {

@@ -11,6 +11,7 @@ import type { Relay } from './relay.ts';
 import { CELL, FLAG, type SocketTable } from './socket-table.ts';
 import type { Timers } from './timers.ts';
 import type { Waiters } from './waiters.ts';
+import type { WarmSockets } from './warm-sockets.ts';
 
 const MOST_EVENTS = 512;
 const WAKE_BYTES = 8;
@@ -35,6 +36,7 @@ export interface LoopOptions {
   readonly headers: HeaderReader | undefined;
   readonly waiters: Waiters | undefined;
   readonly relay: Relay;
+  readonly warm: WarmSockets | undefined;
   readonly timers: Timers;
   readonly outbox: Outbox;
   readonly onCommand: (command: Command) => void;
@@ -73,7 +75,7 @@ export class Loop {
   }
 
   #run(): void {
-    const { sys, epoll, clock, relay, timers, waiters, outbox, stopFlag } = this.#options;
+    const { sys, epoll, clock, relay, timers, waiters, warm, outbox, stopFlag } = this.#options;
     while (Atomics.load(stopFlag, 0) === 0) {
       const timeoutMs = relay.isBusy ? 0 : timers.nextMs();
       const count = sys.epollWait(epoll, this.#eventsAt, MOST_EVENTS, timeoutMs);
@@ -84,6 +86,7 @@ export class Loop {
       timers.run();
       if (this.#isWoken) this.#readCommands();
       waiters?.serve();
+      warm?.run();
       outbox.flush();
     }
   }
@@ -103,7 +106,8 @@ export class Loop {
   }
 
   #connection(fd: number, events: number): void {
-    const { table, dialer, headers, relay } = this.#options;
+    const { table, dialer, headers, relay, warm } = this.#options;
+    if (table.has(fd, FLAG.WARM)) return warm!.happened(fd, events);
     if ((events & (EPOLL.IN | EPOLL.READ_HANG_UP | EPOLL.HANG_UP)) !== 0) table.mark(fd, FLAG.READABLE);
     if ((events & EPOLL.URGENT) !== 0) table.mark(fd, FLAG.URGENT);
     // A reset hangs up as well, and is no FIN.

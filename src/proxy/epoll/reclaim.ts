@@ -37,6 +37,12 @@ export function reclaim(
   const { directory, state, affinity, limiter, limits, queue, news, onOutcomes } = options;
   const { gates, occupancy } = state;
   const counters = state.counters[thread]!;
+  const { warm } = state.poolCounters[thread]!;
+  for (const [slot, connections] of warm.entries()) {
+    if (connections === 0) continue;
+    warm[slot] = 0;
+    state.poolShares.leave(slot, connections);
+  }
   for (const [slot, places] of counters.active.entries()) {
     if (places === 0) continue;
     counters.active[slot] = 0;

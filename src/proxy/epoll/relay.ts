@@ -8,7 +8,9 @@ import type { Parking } from './parking.ts';
 import type { Pipes } from './pipes.ts';
 import { CELL, FLAG, type SocketTable } from './socket-table.ts';
 import type { Sockets } from './sockets.ts';
+import { PipeUse } from './pipe-use.ts';
 import type { Tuning } from './tuning.ts';
+import type { WarmSockets } from './warm-sockets.ts';
 
 /** What is read in one go. A read that fills it says that there is more. */
 export const READ_BYTES = 65_536;
@@ -18,11 +20,6 @@ const SENT_BYTES = 4;
 /** Reads of one source before the others get their turn, and how many of them a pipe's full is worth. */
 const READS_PER_TURN = 8;
 const READS_PER_SPLICE = 4;
-
-/** Full reads in a row after which bytes go through a pipe, and small ones after which they do not any more. */
-const FULL_READS = 2;
-const SMALL_READS = 4;
-const SMALL_BYTES = 16_384;
 
 /** A source that may be read now. */
 const MAY_READ = FLAG.OPEN | FLAG.READABLE;
@@ -37,6 +34,7 @@ export interface RelayOptions {
   readonly counters: Counters;
   readonly clock: LoopClock;
   readonly tuning: Tuning;
+  readonly warm: WarmSockets | undefined;
   /** Whether bulk goes through pipes, never seen by this process. */
   readonly splices: boolean;
   /** Whether the last bytes before a FIN that has come already wait for it, to leave as one segment. */
@@ -56,6 +54,7 @@ export class Relay {
   readonly #options: RelayOptions;
   readonly #table: SocketTable;
   readonly #sys: Sys;
+  readonly #pipeUse: PipeUse;
   readonly #memory = new ArrayBuffer(READ_BYTES + SENT_BYTES);
   readonly #bytes = new Uint8Array(this.#memory, 0, READ_BYTES);
   /** What the last write of a transfer has returned. */
@@ -67,6 +66,7 @@ export class Relay {
     this.#options = options;
     this.#table = options.table;
     this.#sys = options.sys;
+    this.#pipeUse = new PipeUse(options);
     this.#buffer = options.sys.addressOf(this.#memory);
   }
 
@@ -110,9 +110,17 @@ export class Relay {
     if (this.#flush(source)) this.pump(source);
   }
 
+  /** A new backend is there for a client whose bytes another one did not take. */
+  resend(client: number): void {
+    this.#asked(this.#table.peerOf(client));
+    this.resume(client);
+  }
+
   /** One of the sides is in error: reads what it has still said, or gives up when nobody would take that. */
   errored(fd: number): void {
     const table = this.#table;
+    // Its backend is being dialled once more: it is looked at when that is there.
+    if (table.has(table.peerOf(fd), FLAG.CONNECTING)) return;
     const isClientBlocked = table.has(fd, FLAG.CLIENT) && table.has(fd, FLAG.BLOCKED);
     // Of two that are broken, neither would be read: the other one's sink is no more.
     const isNobodyLeft = table.has(table.peerOf(fd), FLAG.BROKEN);
@@ -124,12 +132,16 @@ export class Relay {
   /** One read and one write; false when there is no more to do for now. */
   #copy(source: number, sink: number): boolean {
     const table = this.#table;
+    const { warm } = this.#options;
+    const isUnused = table.has(source, FLAG.UNUSED);
+    if (isUnused && warm!.isGone(source)) return false;
     const hasHungUp = this.#table.has(source, FLAG.HUNG_UP);
     const more = hasHungUp && this.#options.corksEnds ? MSG_MORE : 0;
     const read = this.#sys.transfer(source, sink, this.#buffer, READ_BYTES, more);
     if (read <= 0) return this.#notRead(source, sink, read);
-    this.#hasRead(source, sink);
     const sent = this.#sent[0]!;
+    if (isUnused && !warm!.begins(source, sink, sent, this.#bytes.subarray(0, read))) return false;
+    this.#hasRead(source, sink);
     if (sent > 0) this.#count(source, sent);
     if (sent < read) {
       if (sent < 0 && sent !== AGAIN) return this.#sinkBroke(source, sink);
@@ -138,9 +150,7 @@ export class Relay {
       return this.#block(source, sink);
     }
     if (read === READ_BYTES) {
-      const reads = table.get(source, CELL.READS) + 1;
-      table.set(source, CELL.READS, reads);
-      if (this.#options.splices && reads >= FULL_READS) this.#considerSplicing(source);
+      this.#pipeUse.readFull(source);
       return true;
     }
     table.set(source, CELL.READS, 0);
@@ -165,7 +175,7 @@ export class Relay {
       if (sent < 0 && sent !== AGAIN) return this.#sinkBroke(source, sink);
       return this.#block(source, sink);
     }
-    this.#considerCopying(source, read);
+    this.#pipeUse.spliced(source, read);
     return true;
   }
 
@@ -178,25 +188,6 @@ export class Relay {
     this.#table.mark(source, FLAG.BLOCKED);
     this.#options.sockets.awaitRoom(sink);
     return false;
-  }
-
-  #considerSplicing(source: number): void {
-    if (this.#table.has(source, FLAG.URGENT) || this.#table.get(source, CELL.PIPE) > 0) return;
-    const pipe = this.#options.pipes.take();
-    this.#table.set(source, CELL.PIPE, pipe + 1);
-    this.#table.set(source, CELL.READS, pipe < 0 ? 0 : SMALL_READS);
-    // The sender of bulk waits for acknowledgements.
-    this.#options.tuning.acknowledge(source);
-  }
-
-  /** Gives the pipe back after a few small reads in a row. */
-  #considerCopying(source: number, read: number): void {
-    const table = this.#table;
-    const left = read >= SMALL_BYTES ? SMALL_READS : table.get(source, CELL.READS) - 1;
-    table.set(source, CELL.READS, left);
-    if (left > 0) return;
-    this.#options.pipes.giveBack(table.get(source, CELL.PIPE) - 1);
-    table.set(source, CELL.PIPE, 0);
   }
 
   /** True when nothing waits for the sink any more. */
@@ -260,6 +251,7 @@ export class Relay {
   }
 
   #readEnded(source: number, sink: number): void {
+    if (this.#table.has(source, FLAG.UNUSED)) return this.#options.warm!.ended(source, false);
     this.#table.unmark(source, FLAG.READABLE);
     this.#table.mark(source, FLAG.READ_ENDED);
     this.#touch(source);
@@ -279,7 +271,8 @@ export class Relay {
 
   /** Its connection is gone, and all that it had said has been read. @param error below zero; 0 after a write that failed */
   #broke(source: number, error: number): void {
-    const { sockets } = this.#options;
+    const { sockets, warm } = this.#options;
+    if (this.#table.has(source, FLAG.UNUSED)) return warm!.ended(source, true);
     if ((this.#table.flagsOf(source) & (FLAG.CLIENT | FLAG.SETTLED)) === 0) {
       if (this.#table.has(source, FLAG.ASKED)) sockets.failed(source, 'reset', error);
       else sockets.succeeded(source);

@@ -43,6 +43,12 @@ export const FLAG = {
   WAITS: 0x8_0000,
   /** Client's side: it is counted by the limits of connections. */
   COUNTED: 0x10_0000,
+  /** Backend's side: in the pool, or on the way there; nobody's. */
+  WARM: 0x20_0000,
+  /** Both sides: the connection is from the pool, and nothing has gone through it. */
+  UNUSED: 0x40_0000,
+  /** Client's side: `Announcements` has something of it. */
+  ANNOUNCED: 0x80_0000,
 } as const;
 
 /** What a row holds. */
@@ -66,7 +72,10 @@ export const CELL = {
    * or a FIN went through last. Backend's side: when the connect began, then when the client's first byte went there.
    */
   SINCE: 6,
-  /** Backend's side: when the connect began, in microseconds, wrapping around: for how long it took. */
+  /**
+   * Backend's side: when the connect began, in microseconds, wrapping around: for how long it took. From the pool: how
+   * long it took.
+   */
   STARTED_US: 7,
   /** While a header, or a place, is awaited: the other neighbour. */
   PREVIOUS_AWAITED: 7,
@@ -79,6 +88,8 @@ export const CELL = {
   /** Backend's side: the neighbours in the list of connects under way, plus one. Client's side: its address. */
   NEXT: 11,
   PREVIOUS: 12,
+  /** Backend's side, from the pool: when it was connected, in milliseconds on the loop's clock, wrapping around. */
+  BORN: 11,
   ADDRESS: 11,
 } as const;
 

@@ -7,6 +7,7 @@ import type { Router } from '../router.ts';
 import { slotOfTenancy } from '../slot-table.ts';
 import { EPOLL } from '../sys/constants.ts';
 import type { Sys } from '../sys/sys.ts';
+import type { Announcements } from './announcements.ts';
 import type { Outbox, OutcomeCode } from './messages.ts';
 import type { Parking } from './parking.ts';
 import type { Pipes } from './pipes.ts';
@@ -26,6 +27,7 @@ export interface SocketsOptions {
   readonly router: Router;
   readonly counters: Counters;
   readonly limits: ConnectionLimits | undefined;
+  readonly announcements: Announcements;
   readonly attention: Attention;
   readonly outbox: Outbox;
   /** The last connection of a client has ended. */
@@ -85,11 +87,16 @@ export class Sockets {
 
   /** Ends the client's side, and the connection with it. */
   closeClient(fd: number, isReset: boolean): void {
-    if (this.#options.table.has(fd, FLAG.COUNTED)) this.#countOut(fd);
+    if (this.#options.table.has(fd, FLAG.COUNTED | FLAG.ANNOUNCED)) this.#forgetClient(fd);
     this.close(fd, isReset);
     this.#options.counters.clientEnded();
     this.clients--;
     if (this.clients === 0) this.#options.onIdle();
+  }
+
+  #forgetClient(client: number): void {
+    this.#options.announcements.forget(client);
+    if (this.#options.table.has(client, FLAG.COUNTED)) this.#countOut(client);
   }
 
   #countOut(client: number): void {

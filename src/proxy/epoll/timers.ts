@@ -8,6 +8,7 @@ import { CELL, FLAG, type SocketTable } from './socket-table.ts';
 import type { Sockets } from './sockets.ts';
 import type { Tuning } from './tuning.ts';
 import type { Waiters } from './waiters.ts';
+import type { WarmSockets } from './warm-sockets.ts';
 
 const CLOSE_STEPS = 10;
 
@@ -20,6 +21,7 @@ export interface TimersOptions {
   readonly waiters: Waiters | undefined;
   readonly listeners: Listeners;
   readonly tuning: Tuning;
+  readonly warm: WarmSockets | undefined;
   readonly counters: Counters;
   readonly timeouts: Timeouts;
 }
@@ -42,12 +44,12 @@ export class Timers {
 
   /** Milliseconds until something is due, -1 when nothing is. */
   nextMs(): number {
-    const { dialer, headers, waiters, listeners, sockets } = this.#options;
+    const { dialer, headers, waiters, listeners, sockets, warm } = this.#options;
     const sweep = sockets.clients > 0 ? Math.max(0, this.#sweepMs - this.#sinceSweep()) : -1;
     const own = soonest(sweep, this.#nextCloseMs());
     const dials = soonest(dialer.nextTimeoutMs(), headers?.nextTimeoutMs() ?? -1);
     const waits = soonest(listeners.nextMs(), waiters?.nextTimeoutMs() ?? -1);
-    return soonest(soonest(dials, waits), own);
+    return soonest(soonest(soonest(dials, waits), own), warm?.nextMs() ?? -1);
   }
 
   run(): void {
@@ -66,6 +68,17 @@ export class Timers {
     if (victims.length === 0) return;
     this.#closing = { victims, startedAt: this.#options.clock.tick, spreadMs };
     this.#closed = 0;
+  }
+
+  /** Ends the connections of a backend; clients that are not connected yet get another one. */
+  cut(tenancy: number): void {
+    const { table, dialer, sockets } = this.#options;
+    for (const client of table.having(FLAG.OPEN | FLAG.CLIENT)) {
+      if (table.get(client, CELL.TENANCY) !== tenancy) continue;
+      const backend = table.peerOf(client);
+      if (table.has(backend, FLAG.CONNECTING)) dialer.abandon(backend);
+      else sockets.closeBoth(client, true);
+    }
   }
 
   #sinceSweep(): number {

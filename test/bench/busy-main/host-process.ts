@@ -34,6 +34,7 @@ const engine = await proxy.startEngine();
 const metrics = createMetrics({
   traffic: proxy.traffic,
   limiter: proxy.limiter,
+  pool: proxy.pool,
   fleet: { report: () => [] },
   engine: { report: () => ({ ...proxy.choice, ...engine.threads() }) },
   version: 'bench',

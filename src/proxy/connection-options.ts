@@ -1,0 +1,28 @@
+import type { RefusalReason } from '../domain/outcome.ts';
+import type { Logger, MonotonicClock } from '../domain/ports.ts';
+import type { Connection } from './connection.ts';
+import type { DialClock } from './net/dial-clock.ts';
+import type { WarmWires } from './net/warm-wires.ts';
+import type { WaitingLine } from './net/waiting-line.ts';
+import type { Transport } from './net/wire.ts';
+import type { PlaceOptions } from './place.ts';
+import type { SlotTable } from './slot-table.ts';
+import type { Timeouts } from './timeouts.ts';
+
+export interface ConnectionOptions extends PlaceOptions {
+  readonly transport: Transport;
+  /** Absent when no connections are kept warm. */
+  readonly warm: WarmWires | undefined;
+  readonly dialClock: DialClock;
+  readonly slots: SlotTable;
+  readonly logger: Logger;
+  readonly now: MonotonicClock;
+  readonly timeouts: Timeouts;
+  /** Absent when clients are refused rather than have to wait. */
+  readonly line: WaitingLine | undefined;
+  /** A connect failed for a reason that lies with this machine; called once an attempt. */
+  readonly onLocalTrouble: (backendId: string, detail: string) => void;
+  readonly onRefused: (reason: RefusalReason, client: string) => void;
+  /** Everything that the connection held is released; called once. */
+  readonly onEnded: (connection: Connection) => void;
+}

@@ -1,0 +1,229 @@
+import { connect, type Socket } from 'node:net';
+import { parseListenAddress } from '../config/setting-types.ts';
+import type { DiscardReason, PoolReport, PoolSettings } from '../domain/pool.ts';
+import type { MonotonicClock } from '../domain/ports.ts';
+import { Occupancy } from './occupancy.ts';
+import { newPoolCountersMemory, PoolCounters } from './pool-counters.ts';
+import { poolTotals } from './pool-report.ts';
+import { MAX_SLOTS, sharedInts } from './shared-columns.ts';
+import { WarmPool } from './warm-pool.ts';
+
+/** Times in milliseconds; all numbers are above 0. */
+export interface PoolConfig {
+  /** Connections that wait, or are being opened to wait, for one backend. */
+  readonly maxConnectionsPerBackend: number;
+  /** One that nobody has had for so long is closed. */
+  readonly idleTimeoutMs: number;
+  /** From when it was connected. */
+  readonly maxLifetimeMs: number;
+  readonly connectTimeoutMs: number;
+  readonly now: MonotonicClock;
+}
+
+/** A connection that is its caller's alone until it is given back or closed. */
+export interface PooledConnection extends Disposable {
+  /** Nothing is read before somebody listens; that includes errors. */
+  readonly socket: Socket;
+  /** It was there before it was asked for. */
+  readonly isWarm: boolean;
+  /** Gives it back; the caller vouches that it is as good as new, such as between two requests. */
+  giveBack(): void;
+  /** Gives it back when nothing was sent or received over it, and closes it otherwise. */
+  [Symbol.dispose](): void;
+}
+
+/**
+ * Connections to backends that are opened before they are needed: as many as the recent rate of `acquire` asks for.
+ *
+ * A connection is given to one caller at a time. While it waits it is watched, and closed when its backend says or
+ * ends something. What waits does not keep the process alive.
+ * Source: the seed's `ConnectionPool`.
+ */
+export class ConnectionPool implements Disposable {
+  readonly #settings: PoolSettings;
+  readonly #now: MonotonicClock;
+  readonly #counters = new PoolCounters(newPoolCountersMemory(MAX_SLOTS));
+  readonly #pool: WarmPool<Socket>;
+  /** Numbers of the backends, by id and endpoint: an id at another address is another backend. */
+  readonly #numbers = new Map<string, number>();
+  readonly #endpoints: { readonly id: string; readonly host: string; readonly port: number }[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #isDue = false;
+  #isClosed = false;
+
+  constructor({ maxConnectionsPerBackend, now, ...times }: PoolConfig) {
+    this.#settings = { maxPerBackend: maxConnectionsPerBackend, ...times };
+    for (const [name, value] of Object.entries({ maxConnectionsPerBackend, ...times }))
+      if (!(value > 0)) throw new RangeError(`${name} = ${value}: expected a number above 0`);
+    this.#now = now;
+    this.#pool = new WarmPool({
+      settings: this.#settings,
+      now,
+      random: Math.random,
+      shares: new Occupancy(sharedInts(MAX_SLOTS)),
+      counters: this.#counters,
+      mayWarm: () => true,
+      connect: (number) => this.#warm(number),
+      isAlive: (socket) => !socket.destroyed && socket.readable,
+      close: (socket) => void socket.destroy(),
+    });
+  }
+
+  /**
+   * A connection to a backend: one that waits, or a new one. Rejects with the error of the system when it cannot be
+   * connected to, `ETIMEDOUT` when that takes too long.
+   *
+   * @param endpoint `ADDRESS:PORT` or `[IPV6]:PORT`
+   */
+  async acquire(backendId: string, endpoint: string): Promise<PooledConnection> {
+    if (this.#isClosed) throw new Error('the pool is closed');
+    const number = this.#numberOf(backendId, endpoint);
+    const socket = this.#pool.take(number);
+    this.#runSoon();
+    if (socket === undefined) return this.#lend(number, await this.#dial(number), this.#now(), 0, false);
+    const { ageMs, tookMs } = this.#pool;
+    forgetListeners(socket).ref();
+    return this.#lend(number, socket, this.#now() - ageMs, tookMs, true);
+  }
+
+  /** What has become of all that was asked for, by backend id; ids at several endpoints have several entries. */
+  report(): PoolReport {
+    const { warm, hits, misses } = this.#counters;
+    return {
+      ...poolTotals([this.#counters]),
+      backends: this.#endpoints.map(({ id: backendId }, number) => ({
+        backendId,
+        hits: hits[number]!,
+        misses: misses[number]!,
+        warm: warm[number]!,
+      })),
+    };
+  }
+
+  /** Closes what waits. Connections that are lent are their callers' to close. */
+  close(): void {
+    this.#isClosed = true;
+    this.#pool.shut();
+    clearTimeout(this.#timer);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #numberOf(id: string, endpoint: string): number {
+    const key = `${endpoint} ${id}`;
+    const known = this.#numbers.get(key);
+    if (known !== undefined) return known;
+    const address = parseListenAddress(endpoint);
+    if (address === undefined)
+      throw new RangeError(`endpoint = "${endpoint}": expected ADDRESS:PORT or [IPV6]:PORT`);
+    if (this.#numbers.size === MAX_SLOTS) throw new RangeError(`more than ${MAX_SLOTS} backends in one pool`);
+    const number = this.#endpoints.push({ id, ...address }) - 1;
+    this.#numbers.set(key, number);
+    return number;
+  }
+
+  #dial(number: number): Promise<Socket> {
+    const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+    const socket = this.#connect(number);
+    const timer = setTimeout(() => {
+      socket.destroy(Object.assign(new Error('connect ETIMEDOUT'), { code: 'ETIMEDOUT' }));
+    }, this.#settings.connectTimeoutMs);
+    const settled = (): void => {
+      clearTimeout(timer);
+      socket.removeAllListeners('connect').removeAllListeners('error');
+    };
+    socket.once('connect', () => {
+      settled();
+      resolve(socket);
+    });
+    socket.once('error', (error) => {
+      settled();
+      reject(error);
+    });
+    return promise;
+  }
+
+  #warm(number: number): Socket {
+    const socket = this.#connect(number).unref();
+    socket.once('connect', () => {
+      this.#pool.connected(socket);
+      this.#watch(socket);
+    });
+    socket.once('error', () => this.#failed(socket));
+    return socket;
+  }
+
+  #connect(number: number): Socket {
+    const { host, port } = this.#endpoints[number]!;
+    return connect({ host, port, noDelay: true });
+  }
+
+  #failed(socket: Socket): void {
+    if (socket.connecting) this.#pool.failed(socket);
+    else this.#pool.lost(socket, 'error');
+    this.#runSoon();
+  }
+
+  /** Whatever happens to one that waits ends its wait. */
+  #watch(socket: Socket): void {
+    const lost = (reason: DiscardReason): void => {
+      this.#pool.lost(socket, reason);
+      this.#runSoon();
+    };
+    forgetListeners(socket).once('error', () => lost('error'));
+    // Bytes, or the end: neither is taken out of the socket.
+    socket.once('readable', () => lost(socket.readableLength > 0 ? 'data' : 'closed'));
+  }
+
+  #lend(number: number, socket: Socket, bornMs: number, tookMs: number, isWarm: boolean): PooledConnection {
+    const bytesOf = (): number => socket.bytesRead + socket.bytesWritten;
+    const before = bytesOf();
+    let isLent = true;
+    const giveBack = (): void => {
+      if (!isLent) return;
+      isLent = false;
+      forgetListeners(socket);
+      const isSound = !socket.destroyed && socket.readable && socket.writable;
+      const isBack = isSound && this.#pool.giveBack(number, socket, this.#now() - bornMs, tookMs);
+      if (!isBack) return void socket.destroy();
+      this.#watch(socket.unref());
+      this.#runSoon();
+    };
+    return {
+      socket,
+      isWarm,
+      giveBack,
+      [Symbol.dispose]() {
+        if (isLent && bytesOf() !== before) {
+          isLent = false;
+          socket.destroy();
+        } else giveBack();
+      },
+    };
+  }
+
+  /** After what is under way. */
+  #runSoon(): void {
+    if (this.#isDue || this.#isClosed) return;
+    this.#isDue = true;
+    setImmediate(() => {
+      this.#isDue = false;
+      if (!this.#isClosed) this.#run();
+    });
+  }
+
+  #run(): void {
+    this.#pool.run();
+    clearTimeout(this.#timer);
+    const nextMs = this.#pool.nextMs();
+    this.#timer = nextMs < 0 ? undefined : setTimeout(() => this.#run(), Math.max(1, nextMs)).unref();
+  }
+}
+
+/** Of those who had the socket before; what Node itself listens to stays. */
+function forgetListeners(socket: Socket): Socket {
+  for (const event of ['connect', 'readable', 'data', 'error', 'close']) socket.removeAllListeners(event);
+  return socket;
+}

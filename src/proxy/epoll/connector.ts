@@ -1,0 +1,65 @@
+import type { RouteTable } from '../routes.ts';
+import type { Sys } from '../sys/sys.ts';
+import { NO_DESCRIPTORS } from './errno.ts';
+import { SocketAddress } from './socket-address.ts';
+import { FLAG, type SocketTable } from './socket-table.ts';
+import type { Spare } from './spare.ts';
+import type { Tuning } from './tuning.ts';
+
+export interface ConnectorOptions {
+  readonly sys: Sys;
+  readonly table: SocketTable;
+  readonly spare: Spare;
+  readonly tuning: Tuning;
+}
+
+/** By the number that the table of routes has for a mode of headers. */
+const HEADER_FLAGS = [0, FLAG.TAKES_V1, FLAG.TAKES_V2] as const;
+
+/** Begins to connect to backends. */
+export class Connector {
+  readonly #options: ConnectorOptions;
+  readonly #endpoint: SocketAddress;
+
+  constructor(options: ConnectorOptions) {
+    this.#options = options;
+    this.#endpoint = new SocketAddress(options.sys);
+  }
+
+  /** A new socket that connects to the backend in this row and is in the table of sockets, or why there is none. */
+  open(routes: RouteTable, row: number): number {
+    const { spare, tuning } = this.#options;
+    const fd = this.#dial(routes, row, tuning.delaysAcks);
+    const hasRoom = fd === NO_DESCRIPTORS && spare.spend();
+    return this.#enlist(
+      hasRoom ? this.#dial(routes, row, tuning.delaysAcks) : fd,
+      HEADER_FLAGS[routes.headers[row]!]!,
+    );
+  }
+
+  /** The same for nobody: below zero when its number is not below `ceiling`, for want of descriptors. */
+  openWarm(routes: RouteTable, row: number, ceiling: number): number {
+    // No data is there to carry the last segment of the handshake: the backend would not know of it.
+    const fd = this.#dial(routes, row, 0);
+    if (fd < ceiling) return this.#enlist(fd, FLAG.WARM);
+    this.#options.sys.close(fd);
+    return NO_DESCRIPTORS;
+  }
+
+  #dial(routes: RouteTable, row: number, delaysAcks: 0 | 1): number {
+    this.#endpoint.writeEndpoint(routes.endpoints, row);
+    const { pointer, length, family } = this.#endpoint;
+    return this.#options.sys.dial(family, pointer, length, delaysAcks);
+  }
+
+  #enlist(fd: number, flags: number): number {
+    const { sys, table, tuning } = this.#options;
+    if (fd < 0) return fd;
+    if (!table.open(fd, FLAG.OPEN | FLAG.CONNECTING | flags)) {
+      sys.close(fd);
+      return NO_DESCRIPTORS;
+    }
+    tuning.ofBackend(fd);
+    return fd;
+  }
+}

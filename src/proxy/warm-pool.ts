@@ -1,0 +1,300 @@
+import type { DiscardReason, PoolSettings } from '../domain/pool.ts';
+import type { MonotonicClock, Random } from '../domain/ports.ts';
+import type { Occupancy } from './occupancy.ts';
+import type { PoolCounters } from './pool-counters.ts';
+import { PoolPolicy, poolSweepMs } from './pool-policy.ts';
+import { slotOfTenancy } from './slot-table.ts';
+
+export interface WarmPoolOptions<Socket> {
+  readonly settings: PoolSettings;
+  readonly now: MonotonicClock;
+  readonly random: Random;
+  /** How many connections all threads together keep for each backend. */
+  readonly shares: Occupancy;
+  /** This thread's own. */
+  readonly counters: PoolCounters;
+  /** Whether a connection that no client waits for may be opened to a backend with so many warm ones. */
+  readonly mayWarm: (tenancy: number, warm: number) => boolean;
+  /**
+   * Begins to connect; `connected` or `failed` is called later, never during the call. Nothing when this machine has
+   * no descriptor for it.
+   */
+  readonly connect: (tenancy: number) => Socket | undefined;
+  readonly isAlive: (socket: Socket) => boolean;
+  readonly close: (socket: Socket) => void;
+}
+
+/** One connection in the pool. */
+interface Warm<Socket> {
+  readonly socket: Socket;
+  readonly backend: BackendPool<Socket>;
+  isConnecting: boolean;
+  /** When its connect began, then when it was connected. */
+  bornMs: number;
+  /** Since when nobody has had it. */
+  sinceMs: number;
+  /** What its connect took. */
+  tookMs: number;
+}
+
+/** What is warm of one backend. */
+interface BackendPool<Socket> {
+  readonly tenancy: number;
+  readonly policy: PoolPolicy;
+  /** The one that was used last is given out next: those that are too many grow old. */
+  readonly idle: Warm<Socket>[];
+  connecting: number;
+}
+
+/** How long nothing is opened after descriptors have run short. */
+const REST_MS = 1_000;
+
+/** Ends that are the backend's doing, after which the pool is careful. */
+const LOSSES: ReadonlySet<DiscardReason> = new Set(['data', 'closed', 'error', 'dead']);
+
+/**
+ * Connections to backends that nobody has used yet: one that is handed out spares its client the handshake.
+ *
+ *     connect ─► connecting ─► idle ─► take: the client's        giveBack, when the client has left without a byte ─┐
+ *                    │          ▲└───────────────────────────────────────────────────────────────────────────────────┘
+ *                    ▼          ▼ data, FIN, error, too old, backend left, shut down
+ *                  failed     discarded
+ *
+ * One for each thread, free of sockets: the engine connects, looks and closes. `run` opens what is missing, after the
+ * clients of a batch have been served. A connection that is kept or being opened holds a share of its backend's cap,
+ * which is exact over all threads, and no place at the backend.
+ */
+export class WarmPool<Socket> {
+  /** Of the last one that was taken: milliseconds since it was connected, and what that took. */
+  ageMs = 0;
+  tookMs = 0;
+
+  readonly #options: WarmPoolOptions<Socket>;
+  readonly #backends = new Map<number, BackendPool<Socket>>();
+  readonly #warm = new Map<Socket, Warm<Socket>>();
+  /** Something may be missing. */
+  readonly #due = new Set<BackendPool<Socket>>();
+  readonly #sweepMs: number;
+  #sweptMs: number;
+  #restsUntilMs = -Infinity;
+  #isShut = false;
+
+  constructor(options: WarmPoolOptions<Socket>) {
+    this.#options = options;
+    this.#sweepMs = poolSweepMs(options.settings);
+    this.#sweptMs = options.now();
+  }
+
+  /** A client has come: a connection that is alive and his own from now on, with `ageMs` and `tookMs`, or nothing. */
+  take(tenancy: number): Socket | undefined {
+    const { now, counters, isAlive } = this.#options;
+    const nowMs = now();
+    const backend = this.#backendOf(tenancy);
+    backend.policy.arrived(nowMs);
+    this.#due.add(backend);
+    for (let warm = backend.idle.at(-1); warm !== undefined; warm = backend.idle.at(-1)) {
+      const reason = this.#reasonByTime(warm, nowMs) ?? (isAlive(warm.socket) ? undefined : 'dead');
+      if (reason !== undefined) {
+        this.#discard(warm, reason);
+        continue;
+      }
+      this.#remove(warm);
+      backend.policy.served();
+      counters.hits[slotOfTenancy(tenancy)]!++;
+      this.ageMs = nowMs - warm.bornMs;
+      this.tookMs = warm.tookMs;
+      return warm.socket;
+    }
+    counters.misses[slotOfTenancy(tenancy)]!++;
+    return undefined;
+  }
+
+  /**
+   * Takes a connection back that has carried nothing; false when it is to be closed by whoever has it.
+   *
+   * @param ageMs milliseconds since it was connected
+   */
+  giveBack(tenancy: number, socket: Socket, ageMs: number, tookMs: number): boolean {
+    const { now, counters, shares, mayWarm } = this.#options;
+    const nowMs = now();
+    // Its client still holds a place.
+    if (this.#isShut || !mayWarm(tenancy, shares.of(slotOfTenancy(tenancy)) - 1)) return false;
+    if (!this.#takeShare(tenancy)) {
+      counters.discarded('surplus');
+      return false;
+    }
+    const backend = this.#backendOf(tenancy);
+    const warm = { socket, backend, isConnecting: false, bornMs: nowMs - ageMs, sinceMs: nowMs, tookMs };
+    this.#warm.set(socket, warm);
+    backend.idle.push(warm);
+    counters.returned();
+    return true;
+  }
+
+  /** A connect has succeeded. */
+  connected(socket: Socket): void {
+    const warm = this.#warm.get(socket);
+    if (warm === undefined) return;
+    const nowMs = this.#options.now();
+    warm.tookMs = nowMs - warm.bornMs;
+    warm.isConnecting = false;
+    warm.bornMs = nowMs;
+    warm.sinceMs = nowMs;
+    warm.backend.connecting--;
+    warm.backend.policy.connected(warm.tookMs);
+    warm.backend.idle.push(warm);
+  }
+
+  /** A connect has failed. It says nothing about the backend: clients and probes judge it. */
+  failed(socket: Socket): void {
+    const warm = this.#warm.get(socket);
+    if (warm !== undefined) this.#fail(warm);
+  }
+
+  /** Something has happened to a connection that nobody uses. */
+  lost(socket: Socket, reason: DiscardReason): void {
+    const warm = this.#warm.get(socket);
+    if (warm !== undefined) this.#discard(warm, reason);
+  }
+
+  /** Closes what belongs to backends that new clients may not get any more. */
+  keepOnly(isRouted: (tenancy: number) => boolean): void {
+    for (const warm of this.#warm.values())
+      if (!isRouted(warm.backend.tenancy)) this.#discard(warm, 'backend_left');
+    for (const backend of this.#backends.values()) {
+      if (isRouted(backend.tenancy)) continue;
+      this.#backends.delete(backend.tenancy);
+      this.#due.delete(backend);
+    }
+  }
+
+  /** Makes room: closes everything, and opens nothing for a while. */
+  yieldDescriptors(): void {
+    this.#restsUntilMs = this.#options.now() + REST_MS;
+    for (const warm of this.#warm.values()) this.#discard(warm, 'descriptors');
+  }
+
+  /** Closes everything for good. */
+  shut(): void {
+    this.#isShut = true;
+    for (const warm of this.#warm.values()) this.#discard(warm, 'shutdown');
+    this.#backends.clear();
+    this.#due.clear();
+  }
+
+  /** Milliseconds until it is to be looked at; -1 when there is nothing. */
+  nextMs(): number {
+    if (this.#backends.size === 0) return -1;
+    if (this.#due.size > 0) return 0;
+    return Math.max(0, this.#sweepMs - (this.#options.now() - this.#sweptMs));
+  }
+
+  /** Opens what is missing, and closes what is too old. */
+  run(): void {
+    if (this.#backends.size === 0) return;
+    const nowMs = this.#options.now();
+    if (nowMs - this.#sweptMs >= this.#sweepMs) this.#sweep(nowMs);
+    for (const backend of this.#due) {
+      this.#trim(backend);
+      this.#fill(backend, nowMs);
+    }
+    this.#due.clear();
+  }
+
+  #sweep(nowMs: number): void {
+    this.#sweptMs = nowMs;
+    for (const warm of this.#warm.values()) {
+      const reason = this.#reasonByTime(warm, nowMs);
+      if (reason !== undefined) this.#discard(warm, reason);
+      else if (warm.isConnecting && nowMs - warm.bornMs >= this.#options.settings.connectTimeoutMs)
+        this.#fail(warm);
+    }
+    for (const backend of this.#backends.values()) {
+      const isUnused = backend.idle.length === 0 && backend.connecting === 0;
+      if (isUnused && backend.policy.wanted(nowMs) === 0) this.#backends.delete(backend.tenancy);
+      else this.#due.add(backend);
+    }
+  }
+
+  /** Closes what clients have taken the room of. */
+  #trim({ tenancy, idle, connecting }: BackendPool<Socket>): void {
+    const { mayWarm, shares } = this.#options;
+    const isTooMuch = (): boolean => !mayWarm(tenancy, shares.of(slotOfTenancy(tenancy)) - 1);
+    if (idle.length + connecting === 0 || !isTooMuch()) return;
+    for (const warm of this.#warm.values())
+      if (warm.backend.tenancy === tenancy && isTooMuch()) this.#discard(warm, 'surplus');
+  }
+
+  #fill(backend: BackendPool<Socket>, nowMs: number): void {
+    const { mayWarm, connect, shares } = this.#options;
+    const { tenancy, policy, idle } = backend;
+    if (this.#isShut || nowMs < this.#restsUntilMs || !policy.mayConnect(nowMs)) return;
+    for (let some = policy.wanted(nowMs) - idle.length - backend.connecting; some > 0; some--) {
+      if (!mayWarm(tenancy, shares.of(slotOfTenancy(tenancy))) || !this.#takeShare(tenancy)) return;
+      const socket = connect(tenancy);
+      if (socket === undefined) {
+        this.#leaveShare(tenancy);
+        this.#restsUntilMs = nowMs + REST_MS;
+        return;
+      }
+      backend.connecting++;
+      const warm = { socket, backend, isConnecting: true, bornMs: nowMs, sinceMs: nowMs, tookMs: 0 };
+      this.#warm.set(socket, warm);
+    }
+  }
+
+  #reasonByTime({ isConnecting, bornMs, sinceMs }: Warm<Socket>, nowMs: number): DiscardReason | undefined {
+    const { idleTimeoutMs, maxLifetimeMs } = this.#options.settings;
+    if (isConnecting) return undefined;
+    if (nowMs - bornMs >= maxLifetimeMs) return 'lifetime';
+    return nowMs - sinceMs >= idleTimeoutMs ? 'idle' : undefined;
+  }
+
+  #backendOf(tenancy: number): BackendPool<Socket> {
+    let backend = this.#backends.get(tenancy);
+    if (backend === undefined) {
+      const { settings, random } = this.#options;
+      backend = { tenancy, policy: new PoolPolicy(settings, random), idle: [], connecting: 0 };
+      this.#backends.set(tenancy, backend);
+    }
+    return backend;
+  }
+
+  #fail(warm: Warm<Socket>): void {
+    this.#options.counters.connectFailed();
+    warm.backend.policy.failed(this.#options.now());
+    this.#remove(warm);
+    this.#options.close(warm.socket);
+  }
+
+  #discard(warm: Warm<Socket>, reason: DiscardReason): void {
+    this.#options.counters.discarded(reason);
+    if (LOSSES.has(reason)) warm.backend.policy.failed(this.#options.now());
+    this.#due.add(warm.backend);
+    this.#remove(warm);
+    this.#options.close(warm.socket);
+  }
+
+  #remove(warm: Warm<Socket>): void {
+    const { backend, socket } = warm;
+    this.#warm.delete(socket);
+    if (warm.isConnecting) backend.connecting--;
+    else backend.idle.splice(backend.idle.lastIndexOf(warm), 1);
+    this.#leaveShare(backend.tenancy);
+  }
+
+  #takeShare(tenancy: number): boolean {
+    const { shares, counters, settings } = this.#options;
+    const slot = slotOfTenancy(tenancy);
+    if (!shares.tryEnter(slot, settings.maxPerBackend)) return false;
+    counters.warm[slot]!++;
+    return true;
+  }
+
+  #leaveShare(tenancy: number): void {
+    const { shares, counters } = this.#options;
+    const slot = slotOfTenancy(tenancy);
+    counters.warm[slot]!--;
+    shares.leave(slot);
+  }
+}

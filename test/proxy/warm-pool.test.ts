@@ -1,0 +1,265 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { DISCARD_REASONS } from '../../src/domain/pool.ts';
+import { Occupancy } from '../../src/proxy/occupancy.ts';
+import { newPoolCountersMemory, PoolCounters } from '../../src/proxy/pool-counters.ts';
+import { sharedInts } from '../../src/proxy/shared-columns.ts';
+import { WarmPool } from '../../src/proxy/warm-pool.ts';
+
+const THREADS = 2;
+const SLOTS = 2;
+const SETTINGS = { maxPerBackend: 3, idleTimeoutMs: 5_000, maxLifetimeMs: 12_000, connectTimeoutMs: 1_000 };
+
+interface Fake {
+  readonly slot: number;
+  readonly thread: number;
+  state: 'connecting' | 'open' | 'dead' | 'closed';
+  holder: 'pool' | 'client';
+}
+
+/** The pools of several threads, and all sockets that there ever were. */
+class World {
+  nowMs = 0;
+  readonly sockets: Fake[] = [];
+  readonly shares = new Occupancy(sharedInts(SLOTS));
+  readonly counters = Array.from({ length: THREADS }, () => new PoolCounters(newPoolCountersMemory(SLOTS)));
+  readonly routed = new Set(Array.from({ length: SLOTS }, (_, slot) => slot));
+  /** Connections that may be there, warm or not, by slot. */
+  readonly room = Array.from({ length: SLOTS }, () => Infinity);
+  hasDescriptors = true;
+  readonly mistakes: string[] = [];
+  readonly pools = Array.from(
+    { length: THREADS },
+    (_, thread) =>
+      new WarmPool<Fake>({
+        settings: SETTINGS,
+        now: () => this.nowMs,
+        random: () => 0.5,
+        shares: this.shares,
+        counters: this.counters[thread]!,
+        mayWarm: (slot, warm) => this.routed.has(slot) && warm + this.clientsAt(slot) < this.room[slot]!,
+        connect: (slot) => {
+          if (!this.hasDescriptors) return undefined;
+          const socket: Fake = { slot, thread, state: 'connecting', holder: 'pool' };
+          this.sockets.push(socket);
+          return socket;
+        },
+        isAlive: ({ state }) => state === 'open',
+        close: (socket) => {
+          if (socket.state === 'closed' || socket.holder !== 'pool')
+            this.mistakes.push('closes what is not its own');
+          socket.state = 'closed';
+        },
+      }),
+  );
+
+  pooled(slot: number, thread?: number): readonly Fake[] {
+    return this.sockets.filter(
+      (socket) =>
+        socket.slot === slot &&
+        socket.holder === 'pool' &&
+        socket.state !== 'closed' &&
+        (thread === undefined || socket.thread === thread),
+    );
+  }
+
+  clientsAt(slot: number): number {
+    return this.sockets.filter((s) => s.slot === slot && s.holder === 'client' && s.state !== 'closed')
+      .length;
+  }
+
+  /** What is wrong: shares that are not those of the sockets that are there, or are beyond the cap. */
+  problems(): readonly string[] {
+    return [
+      ...this.mistakes,
+      ...Array.from({ length: SLOTS }, (_, slot) => slot).flatMap((slot) => {
+        const shares = this.shares.of(slot);
+        const own = this.counters.map(({ warm }, thread) => warm[slot]! - this.pooled(slot, thread).length);
+        if (shares > SETTINGS.maxPerBackend) return [`slot ${slot}: ${shares} shares`];
+        if (shares !== this.pooled(slot).length) return [`slot ${slot}: shares of nothing`];
+        return own.some((difference) => difference !== 0) ? [`slot ${slot}: counted wrongly`] : [];
+      }),
+    ];
+  }
+}
+
+const thread = fc.nat(THREADS - 1);
+const slot = fc.nat(SLOTS - 1);
+const which = fc.nat(1_000);
+const step = fc.oneof(
+  { weight: 8, arbitrary: fc.record({ do: fc.constant('come' as const), thread, slot }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('answer' as const), which, isUp: fc.boolean() }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('run' as const), thread, ms: fc.nat(2_000) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('leave' as const), which, isSilent: fc.boolean() }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('lose' as const),
+      which,
+      reason: fc.constantFrom('data' as const, 'closed' as const, 'error' as const),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('die' as const), which }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('route' as const), slot, isRouted: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('room' as const), slot, room: fc.nat(4) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('descriptors' as const), thread, has: fc.boolean() }) },
+);
+
+describe('WarmPool', () => {
+  it('gives no socket to two clients, keeps the cap over all threads, and loses none, whatever happens', () => {
+    let [hits, returned] = [0, 0];
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 100, maxLength: 200 }), (steps) => {
+        const world = new World();
+        const pick = (of: (socket: Fake) => boolean, number: number): Fake | undefined => {
+          const some = world.sockets.filter(of);
+          return some[number % some.length];
+        };
+        for (const action of steps) {
+          switch (action.do) {
+            case 'come': {
+              if (!world.routed.has(action.slot)) break;
+              const socket = world.pools[action.thread]!.take(action.slot);
+              if (socket === undefined) break;
+              const { slot: at, thread: of } = action;
+              expect(socket).toMatchObject({ holder: 'pool', state: 'open', slot: at, thread: of });
+              socket.holder = 'client';
+              break;
+            }
+            case 'answer': {
+              const socket = pick(
+                ({ state, holder }) => state === 'connecting' && holder === 'pool',
+                action.which,
+              );
+              if (socket === undefined) break;
+              if (action.isUp) socket.state = 'open';
+              if (action.isUp) world.pools[socket.thread]!.connected(socket);
+              else world.pools[socket.thread]!.failed(socket);
+              break;
+            }
+            case 'run':
+              world.nowMs += action.ms;
+              world.pools[action.thread]!.run();
+              break;
+            case 'leave': {
+              const socket = pick(
+                ({ state, holder }) => state === 'open' && holder === 'client',
+                action.which,
+              );
+              if (socket === undefined) break;
+              const isBack =
+                action.isSilent && world.pools[socket.thread]!.giveBack(socket.slot, socket, 100, 20);
+              if (isBack) socket.holder = 'pool';
+              else socket.state = 'closed';
+              if (isBack) returned++;
+              break;
+            }
+            case 'lose': {
+              const socket = pick(({ state, holder }) => state === 'open' && holder === 'pool', action.which);
+              if (socket !== undefined) world.pools[socket.thread]!.lost(socket, action.reason);
+              break;
+            }
+            case 'die': {
+              const socket = pick(({ state, holder }) => state === 'open' && holder === 'pool', action.which);
+              if (socket !== undefined) socket.state = 'dead';
+              break;
+            }
+            case 'route':
+              if (action.isRouted) world.routed.add(action.slot);
+              else world.routed.delete(action.slot);
+              for (const pool of world.pools) pool.keepOnly((tenancy) => world.routed.has(tenancy));
+              if (!action.isRouted) expect(world.pooled(action.slot)).toEqual([]);
+              break;
+            case 'room':
+              world.room[action.slot] = action.room;
+              break;
+            case 'descriptors':
+              world.hasDescriptors = action.has;
+              if (!action.has) world.pools[action.thread]!.yieldDescriptors();
+              break;
+            default:
+              action satisfies never;
+          }
+          expect(world.problems()).toEqual([]);
+        }
+        hits += world.counters.reduce((sum, counters) => sum + counters.hits.reduce((a, b) => a + b, 0), 0);
+        for (const pool of world.pools) pool.shut();
+        expect(world.problems()).toEqual([]);
+        for (let at = 0; at < SLOTS; at++) expect(world.pooled(at)).toEqual([]);
+        for (const pool of world.pools) expect(pool.nextMs()).toBe(-1);
+      }),
+      { numRuns: 300 },
+    );
+    expect(Math.min(hits, returned)).toBeGreaterThan(100);
+  });
+
+  it('counts every socket that it has opened once: hit, given up, or failed', () => {
+    const world = new World();
+    const [pool] = world.pools;
+    const [counters] = world.counters;
+    for (let round = 0; round < 200; round++) {
+      const socket = pool!.take(0);
+      if (socket !== undefined) socket.state = 'closed';
+      pool!.run();
+      for (const [index, each] of world.sockets.entries()) {
+        if (each.state !== 'connecting' || each.holder !== 'pool') continue;
+        if (index % 7 === 0) pool!.failed(each);
+        else {
+          each.state = index % 5 === 0 ? 'dead' : 'open';
+          pool!.connected(each);
+        }
+      }
+      world.nowMs += 300;
+    }
+    pool!.shut();
+    const discarded = DISCARD_REASONS.reduce((sum, reason) => sum + counters!.discards(reason), 0);
+    const all = counters!.hits[0]! + discarded + counters!.total('connectFailures');
+    expect(all).toBe(world.sockets.length);
+    expect(counters!.hits[0]! + counters!.misses[0]!).toBe(200);
+    expect(counters!.hits[0]).toBeGreaterThan(50);
+  });
+
+  it('is to be looked at as long as there is something, and lets go of a backend that nobody comes to', () => {
+    const world = new World();
+    const pool = world.pools[0]!;
+    expect(pool.nextMs()).toBe(-1);
+    pool.take(0);
+    expect(pool.nextMs()).toBe(0);
+    pool.run();
+    expect(pool.nextMs()).toBeGreaterThan(0);
+    for (const socket of world.sockets) {
+      socket.state = 'open';
+      pool.connected(socket);
+    }
+    for (let round = 0; pool.nextMs() >= 0; round++) {
+      expect(round).toBeLessThan(100);
+      world.nowMs += Math.max(1, pool.nextMs());
+      pool.run();
+    }
+    expect(world.nowMs).toBeGreaterThanOrEqual(SETTINGS.idleTimeoutMs);
+    expect(world.nowMs).toBeLessThan(SETTINGS.idleTimeoutMs + SETTINGS.maxLifetimeMs);
+    expect(world.pooled(0)).toEqual([]);
+  });
+
+  it('gives up on a connect that takes too long, and closes what clients have taken the room of', () => {
+    const world = new World();
+    const pool = world.pools[0]!;
+    pool.take(0);
+    pool.run();
+    world.nowMs += SETTINGS.connectTimeoutMs;
+    pool.run();
+    expect(world.sockets[0]).toMatchObject({ state: 'closed' });
+    expect(world.counters[0]!.total('connectFailures')).toBe(1);
+
+    pool.take(1);
+    pool.run();
+    const socket = world.pooled(1)[0]!;
+    socket.state = 'open';
+    pool.connected(socket);
+    world.room[1] = 0;
+    world.nowMs += 500;
+    pool.run();
+    expect(socket.state).toBe('closed');
+    expect(world.counters[0]!.discards('surplus')).toBe(1);
+  });
+});
