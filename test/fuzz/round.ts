@@ -116,8 +116,8 @@ class Round {
   async #connectOver({ port }: RunningEngine, random: Random): Promise<void> {
     while (!this.#isOver && this.streams.findings.length < MOST_FINDINGS) {
       const client = await connectClient(port, this.streams, random.fork());
-      // A backend may have reset it before this process has looked.
-      if (client === 'ECONNRESET') continue;
+      // A backend may have reset it before this process has looked, maybe after its FIN.
+      if (client === 'ECONNRESET' || client === 'EPIPE') continue;
       if (typeof client === 'string') {
         if (!this.#isOver) this.streams.found(`a client could not connect: ${client}`);
         return;
