@@ -51,6 +51,7 @@ export interface DaemonOptions {
 
 export interface DaemonAddresses {
   readonly proxy: ListenAddress;
+  readonly tls: ListenAddress | undefined;
   readonly metrics: ListenAddress | undefined;
   readonly admin: ListenAddress | undefined;
   readonly api: ListenAddress | undefined;
@@ -99,6 +100,7 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     traffic: proxy.traffic,
     limiter: proxy.limiter,
     pool: proxy.pool,
+    handshakes: proxy.handshakes,
     fleet: { report: () => fleet.statuses() },
     engine: { report: () => ({ ...proxy.choice, ...(engine?.threads() ?? NO_THREADS) }) },
     version,
@@ -170,6 +172,7 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     if (!lifecycle.getSnapshot().matches('starting')) return;
     addresses = {
       proxy: await sockets.listen(parseListenAddress(settings.listen_addr)!),
+      tls: await proxy.listenTls(),
       metrics: ops.address,
       admin: admin.address,
       api: api?.address,
@@ -221,7 +224,6 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
   lifecycle.on('FORCING', ({ reason }) =>
     logger.warn({ reason, connections: proxy.traffic.activeClients() }, 'closing connections that are left'),
   );
-
   lifecycle.on('ABANDONED', () =>
     logger.error({ connections: proxy.traffic.activeClients() }, 'not everything could be closed, leaving'),
   );

@@ -62,6 +62,8 @@ const KEYS_OF = {
     'pool.idle_timeout_secs',
     'pool.max_lifetime_secs',
     'pool.connect_timeout_secs',
+    'tls.handshake_timeout_secs',
+    'tls.max_handshakes',
   ],
   // After the engine, as the header that connections begin with is in the set.
   eligibility: ['panic_threshold_percent', 'health_check.initial', 'proxy_protocol.send'],

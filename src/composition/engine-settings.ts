@@ -35,6 +35,10 @@ export function numbersOf(settings: Settings, mostDescriptors: number): EngineNu
       maxLifetimeMs: pool.max_lifetime_secs * 1000,
       connectTimeoutMs: pool.connect_timeout_secs * 1000,
     },
+    handshakes: {
+      timeoutMs: settings.tls.handshake_timeout_secs * 1000,
+      maxUnderWay: settings.tls.max_handshakes,
+    },
     log: { isDetailed: settings.log_level === 'debug' },
     descriptors: { clientCeiling: clientCeiling(mostDescriptors, probes) },
   };

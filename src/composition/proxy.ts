@@ -4,6 +4,7 @@ import { geoResolverOf, openGeoSource } from '../adapters/geo/geo-resolver.ts';
 import type { Settings } from '../config/schema.ts';
 import type {
   EngineReport,
+  ListenAddress,
   Logger,
   MonotonicClock,
   OutcomeSink,
@@ -12,6 +13,7 @@ import type {
   RateLimitSource,
   TrafficSource,
 } from '../domain/ports.ts';
+import type { HandshakeSource } from '../domain/tls.ts';
 import { EdgeProxyError, messageOf } from '../errors.ts';
 import { Directory } from '../proxy/directory.ts';
 import type { EngineLists } from '../proxy/engine-lists.ts';
@@ -21,6 +23,8 @@ import { checkCongestion } from '../proxy/epoll/check-congestion.ts';
 import { checkFastOpen } from '../proxy/epoll/check-fast-open.ts';
 import { descriptorLimit } from '../proxy/epoll/descriptor-limit.ts';
 import { EpollEngine } from '../proxy/epoll/epoll-engine.ts';
+import { type ClientEngine, JointEngine, OldestVersion } from '../proxy/joint-engine.ts';
+import { attend } from '../proxy/epoll/thread-reports.ts';
 import { NetEngine } from '../proxy/net-engine.ts';
 import { createPoolSource } from '../proxy/pool-report.ts';
 import { Router } from '../proxy/router.ts';
@@ -28,6 +32,7 @@ import { newSharedState, newsOf } from '../proxy/shared-state.ts';
 import { findSys, type FoundSys, SYS_WAYS } from '../proxy/sys/load-sys.ts';
 import { createTrafficSource } from '../proxy/traffic.ts';
 import type { DataThreadModuleData } from './data-thread.ts';
+import { TlsListener, tlsThreadsOf } from './tls-listener.ts';
 import { geoOptionsOf, listsOf, numbersOf, rateLimiterOf, rateLimitOf, tuningOf } from './engine-settings.ts';
 
 export interface ProxyOptions {
@@ -63,6 +68,10 @@ export interface Proxy {
   readonly follow: (settings: Settings) => Promise<void>;
   /** Goes by the geography of other settings. Fails with `ERR_GEOIP`, and then all is as before. */
   readonly followGeography: (settings: Settings) => Promise<void>;
+  /** Absent where there is no TLS listener. */
+  readonly handshakes: HandshakeSource | undefined;
+  /** Binds the TLS listener, where there is one. Fails with `ERR_LISTEN`. */
+  readonly listenTls: () => Promise<ListenAddress | undefined>;
   /** Whether there is a GeoIP database. */
   readonly hasGeoFile: boolean;
   /** Reads it again, and what it says counts from then on. Fails with `ERR_GEOIP`, and then all is as before. */
@@ -71,7 +80,7 @@ export interface Proxy {
 
 /** An engine, and what has it go by other lists and by numbers that have changed. */
 interface Started {
-  readonly engine: ProxyEngine;
+  readonly engine: ClientEngine;
   readonly reconfigure: (lists: EngineLists) => Promise<void>;
 }
 
@@ -98,7 +107,7 @@ function waysOf({ syscalls }: Settings): readonly FoundSys['way'][] {
 
 /** What is the same for both engines. */
 function baseOf({ settings, logger, now }: ProxyOptions, threads: number, mostDescriptors: number) {
-  const state = newSharedState(threads);
+  const state = newSharedState(threads + tlsThreadsOf(settings));
   const { counters, occupancy } = state;
   const parts = newEngineParts({
     state,
@@ -112,11 +121,13 @@ function baseOf({ settings, logger, now }: ProxyOptions, threads: number, mostDe
 }
 
 function proxyOf(
-  { settings }: ProxyOptions,
-  { state, directory, parts, mostDescriptors, counters, occupancy }: ReturnType<typeof baseOf>,
+  options: ProxyOptions,
+  base: ReturnType<typeof baseOf>,
   choice: EngineChoice,
-  start: (lists: EngineLists) => Promise<Started>,
+  start: (lists: EngineLists, onInForce: (version: number) => void) => Promise<Started>,
 ): Proxy {
+  const { settings } = options;
+  const { state, directory, parts, mostDescriptors, counters, occupancy } = base;
   const { limiter, affinity, queue, numbersMemory } = parts;
   const { slots } = directory;
   const pool = createPoolSource(state.poolCounters, slots);
@@ -125,6 +136,9 @@ function proxyOf(
   let inForce = settings;
   let lists: EngineLists | undefined;
   let started: Started | undefined;
+  const tls = settings.tls.enabled
+    ? new TlsListener({ ...options, ...base, firstThread: choice.threads })
+    : undefined;
   return {
     choice,
     limiter: { report: () => (hasLimited ? limiter.report() : undefined) },
@@ -134,9 +148,21 @@ function proxyOf(
     collectGarbage: () => void affinity.collectGarbage(),
     async startEngine() {
       lists = { ...listsOf(inForce), geo: await openGeoSource(geoOptionsOf(inForce)) };
-      started = await start(lists);
-      return started.engine;
+      const versions = new OldestVersion(tls === undefined ? 1 : 2, (version) => {
+        directory.inForce(version);
+        options.onInForce(version);
+      });
+      await tls?.start(inForce, lists, (version) => versions.reached(1, version));
+      try {
+        started = await start(lists, (version) => versions.reached(0, version));
+      } catch (error) {
+        await tls?.engine.close(0);
+        throw error;
+      }
+      return new JointEngine(directory, started.engine, tls === undefined ? [] : [tls.engine]);
     },
+    handshakes: tls,
+    listenTls: async () => tls?.listen(),
     async follow(next) {
       const isSameLimit = isDeepStrictEqual(rateLimiterOf(next), rateLimiterOf(inForce));
       inForce = { ...next, geoip: inForce.geoip };
@@ -146,7 +172,7 @@ function proxyOf(
       hasLimited ||= next.rate_limit.enabled;
       directory.header = next.proxy_protocol.send;
       lists = { ...lists!, ...listsOf(next) };
-      await started!.reconfigure(lists);
+      await reconfigure(lists);
     },
     async followGeography({ geoip }) {
       if (!isDeepStrictEqual(geoip, inForce.geoip)) await openGeography({ ...inForce, geoip });
@@ -160,22 +186,26 @@ function proxyOf(
   async function openGeography(next: Settings): Promise<void> {
     lists = { ...lists!, geo: await openGeoSource(geoOptionsOf(next)) };
     inForce = next;
-    await started!.reconfigure(lists);
+    await reconfigure(lists);
+  }
+
+  async function reconfigure(next: EngineLists): Promise<void> {
+    await Promise.all([started!.reconfigure(next), tls?.reconfigure(next)]);
   }
 }
 
 function portableProxy(options: ProxyOptions): Proxy {
-  const { settings, logger, now, onOutcomes, onInForce } = options;
+  const { settings, logger, now, isAtEase } = options;
   // Node keeps count of its descriptors itself.
   const base = baseOf(options, 1, 0);
   const { state, directory, parts } = base;
   const { occupancy, gates, memory, poolShares: shares } = state;
   const counters = state.counters[0]!;
-  return proxyOf(options, base, { engine: 'net', syscalls: 'none', threads: 1 }, (lists) => {
+  return proxyOf(options, base, { engine: 'net', syscalls: 'none', threads: 1 }, (lists, onInForce) => {
     const engine = new NetEngine({
       ...parts,
       addressSetting: LISTEN_SETTING,
-      directory,
+      slots: directory.slots,
       router: new Router({
         ownRegion: settings.region,
         geo: geoResolverOf(lists.geo),
@@ -189,7 +219,15 @@ function portableProxy(options: ProxyOptions): Proxy {
       counters,
       logger,
       now,
-      onOutcomes,
+      onOutcomes(batch) {
+        for (const { incarnation, result } of batch) {
+          const slot = directory.slots.of(incarnation)?.slot;
+          // TLS threads tell of successes while it has attention.
+          if (slot !== undefined && result === 'failure') state.attention.failed(slot);
+        }
+        options.onOutcomes(batch);
+        attend(batch, directory.slots, state.attention, isAtEase);
+      },
       onInForce,
       trusted: lists.trusted,
       pool: { shares, counters: state.poolCounters[0]! },
@@ -200,13 +238,13 @@ function portableProxy(options: ProxyOptions): Proxy {
 }
 
 function epollProxy(options: ProxyOptions, { sys, way }: FoundSys): Proxy {
-  const { settings, logger, now, onOutcomes, onInForce, isAtEase } = options;
+  const { settings, logger, now, onOutcomes, isAtEase } = options;
   const threads = settings.threads === 0 ? availableParallelism() : settings.threads;
   const base = baseOf(options, threads, descriptorLimit());
   const { state, directory, parts, mostDescriptors } = base;
   const { tcp } = settings;
   const moduleData: DataThreadModuleData = { sysWay: way };
-  return proxyOf(options, base, { engine: 'epoll', syscalls: way, threads }, async (lists) => {
+  return proxyOf(options, base, { engine: 'epoll', syscalls: way, threads }, async (lists, onInForce) => {
     checkCongestion(sys, tcp);
     checkFastOpen(tcp.fast_open_queue, logger);
     try {
@@ -233,7 +271,7 @@ function epollProxy(options: ProxyOptions, { sys, way }: FoundSys): Proxy {
         addressSetting: LISTEN_SETTING,
         directory,
         state,
-        news: newsOf(state.memory, threads),
+        news: newsOf(state.memory, state.counters.length),
         logger,
         now,
         onOutcomes,

@@ -25,6 +25,7 @@ export function relations(settings: Settings, origins: Origins): readonly string
         `${nameOf('proxy_protocol.send', origins)} is ${send}, and a PROXY header says for whom a connection is made`,
     );
   }
+  problems.push(...tlsGaps(settings, origins));
   if (postgres.min_connections > postgres.max_connections) {
     problems.push(
       `${nameOf('postgres.min_connections', origins)} = ${postgres.min_connections}: expected at most ` +
@@ -63,6 +64,26 @@ function epollAlone({ tcp }: Settings, origins: Origins): string[] {
   return keys
     .filter((key) => (origins.get(key)?.from ?? 'default') !== 'default')
     .map((key) => `${nameOf(key, origins)} has no effect: ${engine} is net`);
+}
+
+/** What a TLS listener lacks. */
+function tlsGaps({ tls }: Settings, origins: Origins): string[] {
+  if (!tls.enabled) return [];
+  const because = `because ${nameOf('tls.enabled', origins)} is true`;
+  const problems: string[] = [];
+  if (!tls.self_signed)
+    for (const [key, env] of [
+      ['cert', 'EDGEPROXY_TLS_CERT'],
+      ['key', 'EDGEPROXY_TLS_KEY'],
+    ] as const)
+      if (tls[key] === undefined)
+        problems.push(`${env} = nothing: expected the path of a PEM file, ${because}`);
+  if (tls.client_auth !== 'off' && tls.client_ca === undefined)
+    problems.push(
+      'EDGEPROXY_TLS_CLIENT_CA = nothing: expected the path of a PEM file, because ' +
+        `${nameOf('tls.client_auth', origins)} is ${tls.client_auth}`,
+    );
+  return problems;
 }
 
 /** Listeners of which one would find its port taken by the other. */

@@ -34,6 +34,7 @@ export const REFUSAL_REASONS = [
   'max_connections',
   'max_connections_per_client',
   'queue_timeout',
+  'max_handshakes',
 ] as const;
 
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];

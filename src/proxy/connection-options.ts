@@ -6,14 +6,14 @@ import type { WarmWires } from './net/warm-wires.ts';
 import type { WaitingLine } from './net/waiting-line.ts';
 import type { Transport } from './net/wire.ts';
 import type { PlaceOptions } from './place.ts';
-import type { SlotTable } from './slot-table.ts';
+import type { Occupants } from './slot-table.ts';
 import type { Timeouts } from './timeouts.ts';
 
 export interface ConnectionOptions extends PlaceOptions {
   readonly transport: Transport;
   readonly warm: WarmWires;
   readonly dialClock: DialClock;
-  readonly slots: SlotTable;
+  readonly slots: Occupants;
   readonly logger: Logger;
   readonly now: MonotonicClock;
   /** Read anew each time. */

@@ -1,6 +1,5 @@
 import type { AddressInfo, Server } from 'node:net';
 import { type LimitedLog, limitedWarning } from '../domain/limited-log.ts';
-import type { EligibleSet } from '../domain/eligibility.ts';
 import type { RefusalReason } from '../domain/outcome.ts';
 import type {
   GeoResolver,
@@ -8,39 +7,40 @@ import type {
   Logger,
   MonotonicClock,
   OutcomeSink,
-  ProxyEngine,
   ThreadReport,
 } from '../domain/ports.ts';
-import type { Introduction } from './awaited-header.ts';
-import { Connection } from './connection.ts';
 import type { ConnectionOptions } from './connection-options.ts';
-import { type ConnectionLimits, limitRefusalOf } from './connection-limits.ts';
+import type { ConnectionLimits } from './connection-limits.ts';
 import type { Counters } from './counters.ts';
-import type { Directory } from './directory.ts';
 import { IpAddress } from './ip-address.ts';
 import { acceptRest } from './net/accept-rest.ts';
 import { abortAll } from './net/abort-all.ts';
+import { Admission } from './net/admission.ts';
 import { chooseTransport } from './net/choose-transport.ts';
 import { DialClock } from './net/dial-clock.ts';
+import type { Guest, Handshakes } from './net/guest.ts';
+import { Guests } from './net/guests.ts';
 import { listenOn } from './net/listen-on.ts';
 import { OutcomeBatch } from './net/outcome-batch.ts';
-import { StreamTransport } from './net/stream-wire.ts';
 import { WarmWires, type WarmWiresOptions } from './net/warm-wires.ts';
 import type { Transport, Wire } from './net/wire.ts';
 import type { EngineLists } from './engine-lists.ts';
 import type { EngineNumbers } from './engine-numbers.ts';
+import type { ClientEngine } from './joint-engine.ts';
 import type { RateLimiter } from './rate-limiter.ts';
 import { Reception } from './reception.ts';
 import { refusalWarnings } from './refusal-warnings.ts';
 import { WaitingLine } from './net/waiting-line.ts';
 import { WaitQueue, type WaitQueueMemory } from './wait-queue.ts';
 import type { Router } from './router.ts';
+import type { RouteTable } from './routes.ts';
+import type { Occupants } from './slot-table.ts';
 import { sweepIntervalMs } from './timeouts.ts';
 
 export interface NetEngineOptions {
   /** The variable that gives the address, for the error when it cannot be bound. */
   readonly addressSetting: string;
-  readonly directory: Directory;
+  readonly slots: Occupants;
   readonly limiter: RateLimiter;
   readonly limits: ConnectionLimits;
   readonly queue: WaitQueueMemory;
@@ -56,8 +56,14 @@ export interface NetEngineOptions {
   readonly trusted: readonly string[];
   /** What the pool of warm connections is made of. */
   readonly pool: Pick<WarmWiresOptions, 'shares' | 'counters'>;
-  /** Uses sockets by their public API alone, even where there is a faster way. */
-  readonly usesStreams?: boolean;
+  /** The number of the thread that it lives in; default 0. */
+  readonly thread?: number;
+  /** How sockets are reached, given a server that listens; default: by their handles, where that works. */
+  readonly transportOf?: (server: Server) => Transport;
+  /** Others listen at the same address. */
+  readonly sharesPort?: boolean;
+  /** Absent where clients speak as they are. */
+  readonly handshakes?: Handshakes;
 }
 
 /** What takes clients over that have been accepted, whichever listener they came to. */
@@ -72,12 +78,11 @@ interface Intake {
  *
  *     server ─► Reception ─► admit ─► Connection: pick ─► dial ─► relay
  */
-export class NetEngine implements ProxyEngine {
+export class NetEngine implements ClientEngine {
   readonly #options: NetEngineOptions;
   readonly #dialClock: DialClock;
   readonly #warnLocal: LimitedLog;
-  /** With where the limits of connections count each. */
-  readonly #live = new Map<Connection, number>();
+  readonly #guests: Guests;
   readonly #line: WaitingLine;
   #server: Server | undefined;
   /** Since the first listener. */
@@ -96,17 +101,19 @@ export class NetEngine implements ProxyEngine {
     this.#warnLocal = limitedWarning(logger, 'cannot connect, the trouble is local', now);
     this.#outcomes = new OutcomeBatch(options.onOutcomes);
     this.#dialClock = new DialClock(now);
-    const { queue, numbers, router } = options;
-    this.#line = new WaitingLine(new WaitQueue(queue, numbers.queue, 0, () => {}), now);
+    const { queue, numbers, router, limits } = options;
+    this.#guests = new Guests(limits);
+    this.#line = new WaitingLine(new WaitQueue(queue, numbers.queue, options.thread ?? 0, () => {}), now);
     router.onFreed = () => this.#line.stir();
   }
 
   get liveConnections(): number {
-    return this.#live.size + (this.#intake?.reception.size ?? 0);
+    return this.#guests.size + (this.#intake?.reception.size ?? 0);
   }
 
   async listen(address: ListenAddress): Promise<ListenAddress> {
-    const server = await listenOn(address, this.#options.addressSetting, () => this.#isDraining);
+    const { addressSetting, sharesPort = false } = this.#options;
+    const server = await listenOn(address, addressSetting, sharesPort, () => this.#isDraining);
     const { address: host, port } = server.address() as AddressInfo;
     const before = this.#server;
     this.#server = server;
@@ -120,7 +127,7 @@ export class NetEngine implements ProxyEngine {
 
   /** Takes over that the numbers have changed, and other lists; the time that connections have spent counts. */
   reconfigure({ trusted, exempt }: EngineLists, geo: GeoResolver): Promise<void> {
-    const { router, limiter, limits } = this.#options;
+    const { router, limiter } = this.#options;
     router.geo = geo;
     limiter.exempt(exempt);
     this.#intake?.reception.trust(trusted);
@@ -129,23 +136,20 @@ export class NetEngine implements ProxyEngine {
     this.#line.boundsChanged();
     this.#intake?.warm.settingsChanged();
     if (this.#checks !== undefined) this.#checkRepeatedly();
-    for (const [connection, counted] of this.#live)
-      this.#live.set(connection, limits.count(connection.address.words, counted));
+    this.#guests.recount();
     return Promise.resolve();
   }
 
-  apply(set: EligibleSet): void {
-    const { directory, router, onInForce } = this.#options;
-    router.apply(directory.publish(set));
+  route(table: RouteTable): void {
+    const { router, onInForce } = this.#options;
+    router.apply(table);
     this.#intake?.warm.routed();
-    directory.slots.inForce();
     this.#line.stir();
-    queueMicrotask(() => onInForce(set.version));
+    queueMicrotask(() => onInForce(table.version));
   }
 
   cut(incarnation: string): void {
-    for (const connection of this.#live.keys())
-      if (connection.incarnation === incarnation) connection.leaveBackend();
+    this.#guests.leaveBackend(incarnation);
   }
 
   threads(): ThreadReport {
@@ -153,8 +157,8 @@ export class NetEngine implements ProxyEngine {
   }
 
   routesTo(incarnation: string): boolean {
-    const { directory, router } = this.#options;
-    const occupant = directory.slots.of(incarnation);
+    const { slots, router } = this.#options;
+    const occupant = slots.of(incarnation);
     return occupant !== undefined && router.routesTo(occupant.slot);
   }
 
@@ -170,7 +174,7 @@ export class NetEngine implements ProxyEngine {
     const drained = this.drain();
     this.#options.counters.clientEnded(this.#intake?.reception.abandon() ?? 0);
     this.#resolveWhenDrained();
-    await abortAll([...this.#live.keys()], spreadMs);
+    await abortAll(this.#guests.all, spreadMs);
     await drained;
     clearInterval(this.#checks);
     this.#dialClock.close();
@@ -192,21 +196,18 @@ export class NetEngine implements ProxyEngine {
 
   /** What the first listener brings: how sockets are driven, and who takes their clients over. */
   #prepare(server: Server): Intake {
-    const { logger, counters, usesStreams, pool, numbers } = this.#options;
-    const transport = usesStreams ? new StreamTransport() : chooseTransport(server, logger);
-    const { slots } = this.#options.directory;
+    const { logger, counters, pool, numbers } = this.#options;
+    const transport = this.#options.transportOf?.(server) ?? chooseTransport(server, logger);
     const warm = new WarmWires({
       ...this.#options,
       ...pool,
       settings: numbers.pool,
       transport,
-      slots,
       isCrowded: () => this.#line.mustWait,
     });
     const connectionOptions: ConnectionOptions = {
       ...this.#options,
       timeouts: numbers.timeouts,
-      slots,
       transport,
       warm,
       dialClock: this.#dialClock,
@@ -216,11 +217,26 @@ export class NetEngine implements ProxyEngine {
       onRefused: (reason, client) => this.#refused(reason, client),
       onEnded: (connection) => this.#ended(connection),
     };
+    const { limiter, limits, handshakes } = this.#options;
+    const admission = new Admission({
+      limiter,
+      limits,
+      handshakes,
+      guests: this.#guests,
+      connection: connectionOptions,
+      refuse: (client, reason, { text }) => {
+        this.#turnAway(client);
+        this.#refused(reason, text);
+      },
+      onGone: (guest) => {
+        counters.clientEnded();
+        this.#ended(guest);
+      },
+    });
     const reception = new Reception({
       ...this.#options,
       header: numbers.header,
-      onClient: (client, address, introduction) =>
-        this.#admit(client, address, introduction, connectionOptions),
+      onClient: (client, address, introduction) => admission.admit(client, address, introduction),
       onRefused: (peer, problem) => {
         counters.clientEnded();
         this.#refused('bad_proxy_header', peer.text, problem);
@@ -243,36 +259,14 @@ export class NetEngine implements ProxyEngine {
     reception.receive(client, IpAddress.of(remoteAddress));
   }
 
-  /** Who the client is, is known now: whatever goes by that comes here, before a backend is picked. */
-  #admit(
-    client: Wire,
-    address: IpAddress,
-    introduction: Introduction | undefined,
-    connectionOptions: ConnectionOptions,
-  ): void {
-    if (!this.#options.limiter.admit(address.words)) {
-      this.#turnAway(client);
-      return this.#refused('rate_limited', address.text);
-    }
-    const counted = this.#options.limits.enter(address.words);
-    if (counted < 0) {
-      this.#turnAway(client);
-      return this.#refused(limitRefusalOf(counted), address.text);
-    }
-    const connection = new Connection(client, address, introduction, connectionOptions);
-    this.#live.set(connection, counted);
-    connection.begin();
-  }
-
   /** Closes a client that gets no connection. */
   #turnAway(client: Wire): void {
     this.#options.counters.clientEnded();
     client.close();
   }
 
-  #ended(connection: Connection): void {
-    this.#options.limits.leave(connection.address.words, this.#live.get(connection) ?? 0);
-    this.#live.delete(connection);
+  #ended(guest: Guest): void {
+    this.#guests.ended(guest);
     this.#resolveWhenDrained();
   }
 
@@ -286,13 +280,9 @@ export class NetEngine implements ProxyEngine {
     this.#warnRefused[reason].warn({ reason });
   }
 
-  #check(): void {
-    const nowMs = this.#options.now();
-    for (const connection of this.#live.keys()) connection.check(nowMs);
-  }
-
   #checkRepeatedly(): void {
+    const { now, numbers } = this.#options;
     clearInterval(this.#checks);
-    this.#checks = setInterval(() => this.#check(), sweepIntervalMs(this.#options.numbers.timeouts));
+    this.#checks = setInterval(() => this.#guests.check(now()), sweepIntervalMs(numbers.timeouts));
   }
 }

@@ -1,8 +1,8 @@
 import { overlap } from '../../domain/listen-address.ts';
-import type { EligibleSet } from '../../domain/eligibility.ts';
-import type { ListenAddress, Logger, MonotonicClock, ProxyEngine, ThreadReport } from '../../domain/ports.ts';
+import type { ListenAddress, Logger, MonotonicClock, ThreadReport } from '../../domain/ports.ts';
 import { messageOf } from '../../errors.ts';
 import type { EngineLists } from '../engine-lists.ts';
+import type { ClientEngine } from '../joint-engine.ts';
 import type { RouteTable } from '../routes.ts';
 import { Agreement } from './agreement.ts';
 import { type BindOptions, bindListeners } from './bind-listener.ts';
@@ -39,7 +39,7 @@ export interface EpollEngineOptions
  * A thread that dies is replaced; its connections are reset, its places freed, and clients who knock at its listener
  * are served by another one meanwhile.
  */
-export class EpollEngine implements ProxyEngine {
+export class EpollEngine implements ClientEngine {
   readonly #options: EpollEngineOptions;
   readonly #threads: readonly DataThread[];
   /** The tables that some thread may still route by, and the one that is the newest. */
@@ -122,8 +122,7 @@ export class EpollEngine implements ProxyEngine {
     return agreed;
   }
 
-  apply(set: EligibleSet): void {
-    const table = this.#options.directory.publish(set);
+  route(table: RouteTable): void {
     this.#tables.push(table);
     for (const thread of this.#threads) if (thread.isReady) thread.tell({ type: 'route', table });
     this.#considerInForce();
@@ -292,7 +291,6 @@ export class EpollEngine implements ProxyEngine {
     const isAllInForce = left.length === 1 && oldest >= left[0]!.version;
     if (left.length === this.#tables.length && !isAllInForce) return;
     this.#tables = left;
-    if (isAllInForce) this.#options.directory.slots.inForce();
     const version = left[0]!.version;
     queueMicrotask(() => this.#options.onInForce(version));
   }

@@ -10,13 +10,19 @@ export const BACKLOG = 4_096;
  * A server that listens, and leaves its sockets alone. Fails with `ERR_LISTEN`.
  *
  * @param setting that gives the address
+ * @param sharesPort whether others may listen there that want to share it, too
  * @param isTooLate whether nobody is to be accepted any more once it listens
  */
-export function listenOn(address: ListenAddress, setting: string, isTooLate: () => boolean): Promise<Server> {
+export function listenOn(
+  address: ListenAddress,
+  setting: string,
+  sharesPort: boolean,
+  isTooLate: () => boolean,
+): Promise<Server> {
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(listenError(setting, address, error)));
-    server.listen({ ...address, backlog: BACKLOG }, () => {
+    server.listen({ ...address, backlog: BACKLOG, reusePort: sharesPort }, () => {
       server.removeAllListeners('error');
       if (!isTooLate()) return resolve(server);
       server.close();

@@ -8,7 +8,7 @@ import type { PoolCounters } from '../pool-counters.ts';
 import type { Router } from '../router.ts';
 import { sharedInts } from '../shared-columns.ts';
 import { Shortage } from '../shortage.ts';
-import type { SlotTable } from '../slot-table.ts';
+import type { Occupants } from '../slot-table.ts';
 import { WarmPool } from '../warm-pool.ts';
 import type { Transport, Wire, WireHolder, WireReader } from './wire.ts';
 
@@ -17,7 +17,7 @@ export interface WarmWiresOptions {
   readonly settings: PoolSettings & PoolSwitch;
   readonly transport: Transport;
   readonly router: Router;
-  readonly slots: SlotTable;
+  readonly slots: Occupants;
   readonly shares: Occupancy;
   readonly counters: PoolCounters;
   readonly now: MonotonicClock;
