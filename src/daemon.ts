@@ -75,8 +75,8 @@ export interface Daemon {
    */
   applySettings(change: ConfigChange): Promise<AppliedSettings>;
   /**
-   * Reads the configuration file, the settings in SQL and the GeoIP database at once; `false` when there are none to
-   * read.
+   * Reads the configuration file, the settings in SQL, the GeoIP database and certificates at once; `false` when there
+   * are none to read.
    */
   reload(): boolean;
   /** Asks for a stop: the first time to drain, the second time to end at once. */
@@ -100,7 +100,7 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     traffic: proxy.traffic,
     limiter: proxy.limiter,
     pool: proxy.pool,
-    handshakes: proxy.handshakes,
+    tls: proxy.tls,
     fleet: { report: () => fleet.statuses() },
     engine: { report: () => ({ ...proxy.choice, ...(engine?.threads() ?? NO_THREADS) }) },
     version,
@@ -293,7 +293,7 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     reload() {
       if (proxy.hasGeoFile) void changes.run(rereadGeoFile, undefined);
       const hasSources = reloads?.reload() ?? false;
-      return hasSources || proxy.hasGeoFile;
+      return [hasSources, proxy.hasGeoFile, proxy.rereadCertificates()].includes(true);
     },
     stop: () => lifecycle.send({ type: 'STOP_REQUESTED' }),
   };

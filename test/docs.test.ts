@@ -40,7 +40,13 @@ async function exposedSeries(): Promise<ReadonlyMap<string, Series>> {
     traffic,
     limiter: { report: () => ({ evictedEarly: 0 }) },
     pool: createPoolSource(state.poolCounters, slots),
-    handshakes: { report: () => handshakeReportOf(newHandshakeCountersMemory(1)) },
+    tls: {
+      report: () => ({
+        ...handshakeReportOf(newHandshakeCountersMemory(1)),
+        certificates: { applied: 0, refused: 0 },
+        earliestExpiryMs: 0,
+      }),
+    },
     fleet: { report: () => [{ backendId: 'a', circuit: 'closed', verdict: 'healthy' }] },
     engine: { report: () => ({ engine: 'epoll', syscalls: 'addon', alive: 2, deaths: 0 }) },
     version: '1.2.3',

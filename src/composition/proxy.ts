@@ -13,7 +13,7 @@ import type {
   RateLimitSource,
   TrafficSource,
 } from '../domain/ports.ts';
-import type { HandshakeSource } from '../domain/tls.ts';
+import type { TlsSource } from '../domain/tls.ts';
 import { EdgeProxyError, messageOf } from '../errors.ts';
 import { Directory } from '../proxy/directory.ts';
 import type { EngineLists } from '../proxy/engine-lists.ts';
@@ -69,9 +69,11 @@ export interface Proxy {
   /** Goes by the geography of other settings. Fails with `ERR_GEOIP`, and then all is as before. */
   readonly followGeography: (settings: Settings) => Promise<void>;
   /** Absent where there is no TLS listener. */
-  readonly handshakes: HandshakeSource | undefined;
+  readonly tls: TlsSource | undefined;
   /** Binds the TLS listener, where there is one. Fails with `ERR_LISTEN`. */
   readonly listenTls: () => Promise<ListenAddress | undefined>;
+  /** Looks at certificates at once; false where there are none. */
+  readonly rereadCertificates: () => boolean;
   /** Whether there is a GeoIP database. */
   readonly hasGeoFile: boolean;
   /** Reads it again, and what it says counts from then on. Fails with `ERR_GEOIP`, and then all is as before. */
@@ -161,8 +163,12 @@ function proxyOf(
       }
       return new JointEngine(directory, started.engine, tls === undefined ? [] : [tls.engine]);
     },
-    handshakes: tls,
+    tls,
     listenTls: async () => tls?.listen(),
+    rereadCertificates() {
+      tls?.reread();
+      return tls !== undefined;
+    },
     async follow(next) {
       const isSameLimit = isDeepStrictEqual(rateLimiterOf(next), rateLimiterOf(inForce));
       inForce = { ...next, geoip: inForce.geoip };

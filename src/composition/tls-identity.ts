@@ -58,6 +58,12 @@ export async function readIdentity(
   return identity;
 }
 
+/** The files that `readIdentity` reads. */
+export function pathsOf({ tls }: Settings): readonly string[] {
+  const further = tls.certificates.flatMap(({ cert, key }) => [cert, key]);
+  return [tls.cert, tls.key, tls.client_ca, ...further].filter((path) => path !== undefined);
+}
+
 /** Neither file is there, and it has been asked for. */
 async function mustSignItself({ self_signed: mayBe, cert, key }: Settings['tls']): Promise<boolean> {
   if (!mayBe) return false;

@@ -3,7 +3,7 @@ import { selfSignedPair } from '../adapters/tls/self-signed.ts';
 import type { Settings } from '../config/schema.ts';
 import { parseListenAddress } from '../config/setting-types.ts';
 import type { ListenAddress, Logger, MonotonicClock, OutcomeSink } from '../domain/ports.ts';
-import type { CertificatePair, HandshakeReport, HandshakeSource } from '../domain/tls.ts';
+import type { CertificatePair, TlsReport, TlsSource, TlsIdentity } from '../domain/tls.ts';
 import { EdgeProxyError, messageOf } from '../errors.ts';
 import type { Directory } from '../proxy/directory.ts';
 import type { EngineLists } from '../proxy/engine-lists.ts';
@@ -11,7 +11,8 @@ import type { EngineParts } from '../proxy/engine-parts.ts';
 import { newsOf, type SharedState } from '../proxy/shared-state.ts';
 import { handshakeReportOf, newHandshakeCountersMemory } from '../proxy/tls/handshake-counters.ts';
 import { TlsEngine } from '../proxy/tls/tls-engine.ts';
-import { newTicketKeys, readIdentity } from './tls-identity.ts';
+import { CertificateWatch } from './certificate-watch.ts';
+import { newTicketKeys, pathsOf, readIdentity } from './tls-identity.ts';
 
 const MODULE = import.meta.url.endsWith('.ts') ? './tls-thread.ts' : './tls-thread.js';
 const SETTING = 'EDGEPROXY_TLS_LISTEN_ADDR';
@@ -30,10 +31,13 @@ export interface TlsListenerOptions {
 }
 
 /** The TLS listener of a daemon, from its certificates to its threads. */
-export class TlsListener implements HandshakeSource {
+export class TlsListener implements TlsSource {
   readonly #options: TlsListenerOptions;
   readonly #handshakes;
-  readonly #ticketKeys = newTicketKeys();
+  readonly #certificates = { applied: 0, refused: 0 };
+  #ticketKeys = newTicketKeys();
+  #identity: TlsIdentity | undefined;
+  #watch: CertificateWatch | undefined;
   #selfSigned: CertificatePair | undefined;
   #engine: TlsEngine | undefined;
 
@@ -55,6 +59,7 @@ export class TlsListener implements HandshakeSource {
   ): Promise<void> {
     const { state, parts } = this.#options;
     const identity = await this.#readIdentity(settings);
+    this.#identity = identity;
     try {
       this.#engine = await TlsEngine.start({
         ...this.#options,
@@ -75,6 +80,7 @@ export class TlsListener implements HandshakeSource {
         },
         news: newsOf(state.memory, state.counters.length),
         onInForce,
+        onDraining: () => this.#watch?.stop(),
         wake: () => {},
       });
     } catch (error) {
@@ -84,17 +90,46 @@ export class TlsListener implements HandshakeSource {
     }
   }
 
-  /** Fails with `ERR_LISTEN`. */
-  listen(): Promise<ListenAddress> {
-    return this.engine.listen(parseListenAddress(this.#options.settings.tls.listen_addr)!);
+  /** Takes other certificates over from then on. Fails with `ERR_LISTEN`. */
+  async listen(): Promise<ListenAddress> {
+    const { settings, logger, now } = this.#options;
+    const address = await this.engine.listen(parseListenAddress(settings.tls.listen_addr)!);
+    this.#watch = new CertificateWatch({
+      initial: this.#identity!,
+      paths: pathsOf(settings),
+      intervalMs: settings.config_watch.interval_secs * 1000,
+      read: () => this.#readIdentity(settings),
+      present: (identity) => this.#present(identity),
+      onRefused: () => void this.#certificates.refused++,
+      logger,
+      now,
+    });
+    return address;
+  }
+
+  /** Looks at the certificates at once. */
+  reread(): void {
+    this.#watch?.reread();
   }
 
   reconfigure(lists: EngineLists): Promise<void> {
     return this.engine.reconfigure(lists);
   }
 
-  report(): HandshakeReport {
-    return handshakeReportOf(this.#handshakes);
+  report(): TlsReport {
+    return {
+      ...handshakeReportOf(this.#handshakes),
+      certificates: this.#certificates,
+      earliestExpiryMs: Math.min(...(this.#identity?.pairs ?? []).map(({ expiresMs }) => expiresMs)),
+    };
+  }
+
+  async #present(identity: TlsIdentity): Promise<void> {
+    // A session may not outlive those who vouched for its client.
+    if (identity.clientCa !== this.#identity?.clientCa) this.#ticketKeys = newTicketKeys();
+    this.#identity = { ...identity, ticketKeys: this.#ticketKeys };
+    await this.engine.present(this.#identity);
+    this.#certificates.applied++;
   }
 
   #readIdentity(settings: Settings) {

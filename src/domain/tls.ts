@@ -4,6 +4,8 @@ export interface CertificatePair {
   readonly key: string;
   /** Server names that it is for, such as `edge.example` and `*.edge.example`; lower case. */
   readonly names: readonly string[];
+  /** Unix time in milliseconds. */
+  readonly expiresMs: number;
 }
 
 export const TLS_VERSIONS = ['1.2', '1.3'] as const;
@@ -57,6 +59,14 @@ export interface HandshakeReport {
   readonly failed: Readonly<Record<HandshakeFailure, number>>;
 }
 
-export interface HandshakeSource {
-  report(): HandshakeReport;
+/** How the TLS listener fares. */
+export interface TlsReport extends HandshakeReport {
+  /** How often certificates were read while they are in use: good ones, and those that changed nothing. */
+  readonly certificates: { readonly applied: number; readonly refused: number };
+  /** When the first certificate of those in use expires: Unix time in milliseconds. */
+  readonly earliestExpiryMs: number;
+}
+
+export interface TlsSource {
+  report(): TlsReport;
 }

@@ -22,7 +22,12 @@ export function certificatePairOf(cert: PemText, key: PemText, nowMs: number): C
   expectValidAt(leaf!, nowMs, cert.name);
   if (!leaf!.checkPrivateKey(privateKey))
     throw tlsError(`${key.name}: is not the key of the certificate in ${cert.name}`);
-  return { cert: cert.text, key: key.text, names: serverNamesOf(leaf!) };
+  return {
+    cert: cert.text,
+    key: key.text,
+    names: serverNamesOf(leaf!),
+    expiresMs: Date.parse(leaf!.validTo),
+  };
 }
 
 /** The certificates of a file, one at least. Fails with `ERR_TLS`. */

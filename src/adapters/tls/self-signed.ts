@@ -9,6 +9,7 @@ const VALID_HOURS = 24 * 365;
 export function selfSignedPair(nowMs: number): CertificatePair {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const commonName = 'localhost';
+  const expiresMs = nowMs + VALID_HOURS * HOUR_MS;
   const cert = signCertificate({
     commonName,
     names: [commonName, '127.0.0.1'],
@@ -17,7 +18,7 @@ export function selfSignedPair(nowMs: number): CertificatePair {
     issuer: { commonName, privateKey },
     // Clocks differ.
     validFromMs: nowMs - HOUR_MS,
-    validToMs: nowMs + VALID_HOURS * HOUR_MS,
+    validToMs: expiresMs,
   });
-  return { cert, key: privateKey.export({ type: 'pkcs8', format: 'pem' }), names: [commonName] };
+  return { cert, key: privateKey.export({ type: 'pkcs8', format: 'pem' }), names: [commonName], expiresMs };
 }

@@ -28,6 +28,8 @@ export interface TlsEngineOptions extends ReclaimOptions, Pick<TlsWorkerOptions,
   readonly onInForce: (setVersion: number) => void;
   /** Whether a success would tell the breaker of an incarnation nothing. */
   readonly isAtEase: (incarnation: string) => boolean;
+  /** Nobody is accepted any more. */
+  readonly onDraining: () => void;
   /** Has a thread that relays look whether it is its turn to be given a place. */
   readonly wake: (thread: number) => void;
 }
@@ -153,6 +155,7 @@ export class TlsEngine implements RoutingEngine {
 
   #end(command: TlsCommand): Promise<void> {
     this.#isDraining = true;
+    this.#options.onDraining();
     for (const restart of this.#restarts) clearTimeout(restart);
     for (const thread of this.#threads) {
       if (thread.handle === undefined) thread.isDrained = true;

@@ -15,7 +15,11 @@ function made(cert: string, key: string, nowMs = NOW_MS) {
 
 describe('a certificate and its key', () => {
   it('are a pair, for the names of the certificate', () => {
-    expect(made(pair.cert, pair.key)).toEqual({ ...pair, names: ['edge.test', '*.edge.test'] });
+    expect(made(pair.cert, pair.key)).toEqual({
+      ...pair,
+      names: ['edge.test', '*.edge.test'],
+      expiresMs: Date.parse(new X509Certificate(pair.cert).validTo),
+    });
   });
 
   it('may come with a chain behind the certificate', () => {
