@@ -130,7 +130,7 @@ describe('certificates of a running daemon', () => {
     }
     over.abort();
     await Promise.all(talks);
-    expect([...seen.keys()].toSorted()).toEqual(['one.test', 'two.test']);
+    expect(new Set(seen.keys())).toEqual(new Set(['one.test', 'two.test']));
     expect(await edge.shown()).toBe('one.test');
     expect(edge.timesLogged(REFUSED)).toBe(0);
     const failures = ['timeout', 'ended', 'other', 'not_tls', 'version', 'cipher'];
