@@ -9,13 +9,14 @@ import { messageOf } from '../errors.ts';
  *
  * A test holds the schema to it: the keys here are those that are marked as reloadable.
  */
-const KEYS_OF = {
+export const KEYS_OF = {
   listener: ['listen_addr'],
   metricsListener: ['metrics.enabled', 'metrics.listen_addr'],
   adminListener: ['admin.enabled', 'admin.listen_addr'],
   geoFile: ['geoip.path'],
   geoTables: ['geoip.cidrs', 'geoip.regions'],
   log: ['log_level'],
+  fileWatch: ['config_watch.enabled', 'config_watch.interval_secs'],
   lifecycle: ['shutdown_timeout_secs'],
   probes: ['health_check.max_in_flight'],
   fleet: [
