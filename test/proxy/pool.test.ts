@@ -216,7 +216,7 @@ describe.each(ENGINES)('the pool of the $name engine', ({ start }) => {
         const timers = await timersTo(backend.port);
         return timers.length === of().warm && timers.every((timer) => timer === KEEP_ALIVE);
       };
-      await until(isWatched, { what: 'a timer of the kernel for each' });
+      await expect(until(isWatched, { what: 'a timer of the kernel for each' })).resolves.toBe(true);
     },
   );
 
