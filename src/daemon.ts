@@ -235,6 +235,7 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     geoFile: (next) => proxy.followGeography(next),
     geoTables: (next) => proxy.followGeography(next),
     log: ({ log_level: level }) => void (logger.level = level),
+    fileWatch: (next) => reloads?.follow(next),
     lifecycle: ({ shutdown_timeout_secs: seconds }) =>
       lifecycle.send({ type: 'SETTINGS_CHANGED', shutdownTimeoutMs: seconds * 1000 }),
     probes: ({ health_check: health }) => probe.limit(health.max_in_flight),
@@ -292,8 +293,7 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     applySettings: (change) => changes.apply(change),
     reload() {
       if (proxy.hasGeoFile) void changes.run(rereadGeoFile, undefined);
-      const hasSources = reloads?.reload() ?? false;
-      return [hasSources, proxy.hasGeoFile, proxy.rereadCertificates()].includes(true);
+      return [reloads?.reload(), proxy.hasGeoFile, proxy.rereadCertificates()].includes(true);
     },
     stop: () => lifecycle.send({ type: 'STOP_REQUESTED' }),
   };

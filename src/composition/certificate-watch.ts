@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { concatMap, Subject } from 'rxjs';
+import { concatMap, of, Subject } from 'rxjs';
 import { looks$ } from '../adapters/file/looks.ts';
 import type { Logger, MonotonicClock } from '../domain/ports.ts';
 import type { TlsIdentity } from '../domain/tls.ts';
@@ -42,11 +42,11 @@ export class CertificateWatch {
           return { seen: { error }, state: `bad: ${messageOf(error)}`, isWhole: false };
         }
       },
-      watch: {
+      watch$: of({
         intervalMs,
         onDeaf: (folder, error) =>
           logger.warn({ folder, error: error.message }, 'cannot watch the folder, certificates are polled'),
-      },
+      }),
       now,
     })
       .pipe(concatMap((found) => take(found, options)))

@@ -1,4 +1,4 @@
-import type { AddressInfo, Server } from 'node:net';
+import type { Server } from 'node:net';
 import { type LimitedLog, limitedWarning } from '../domain/limited-log.ts';
 import type { RefusalReason } from '../domain/outcome.ts';
 import type {
@@ -13,14 +13,13 @@ import type { ConnectionOptions } from './connection-options.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
 import type { Counters } from './counters.ts';
 import { IpAddress } from './ip-address.ts';
-import { acceptRest } from './net/accept-rest.ts';
 import { abortAll } from './net/abort-all.ts';
 import { Admission } from './net/admission.ts';
 import { chooseTransport } from './net/choose-transport.ts';
 import { DialClock } from './net/dial-clock.ts';
 import type { Guest, Handshakes } from './net/guest.ts';
 import { Guests } from './net/guests.ts';
-import { listenOn } from './net/listen-on.ts';
+import { NetListeners } from './net/net-listeners.ts';
 import { OutcomeBatch } from './net/outcome-batch.ts';
 import { WarmWires, type WarmWiresOptions } from './net/warm-wires.ts';
 import type { Transport, Wire } from './net/wire.ts';
@@ -84,14 +83,13 @@ export class NetEngine implements ClientEngine {
   readonly #warnLocal: LimitedLog;
   readonly #guests: Guests;
   readonly #line: WaitingLine;
-  #server: Server | undefined;
+  readonly #listeners = new NetListeners(() => this.#resolveWhenDrained());
   /** Since the first listener. */
   #intake: Intake | undefined;
   readonly #warnRefused: Readonly<Record<RefusalReason, LimitedLog>>;
   readonly #outcomes: OutcomeBatch;
   #checks: NodeJS.Timeout | undefined;
   #isDraining = false;
-  #received = 0;
   readonly #drained = Promise.withResolvers<void>();
 
   constructor(options: NetEngineOptions) {
@@ -111,18 +109,11 @@ export class NetEngine implements ClientEngine {
     return this.#guests.size + (this.#intake?.reception.size ?? 0);
   }
 
-  async listen(address: ListenAddress): Promise<ListenAddress> {
+  listen(address: ListenAddress): Promise<ListenAddress> {
     const { addressSetting, sharesPort = false } = this.#options;
-    const server = await listenOn(address, addressSetting, sharesPort, () => this.#isDraining);
-    const { address: host, port } = server.address() as AddressInfo;
-    const before = this.#server;
-    this.#server = server;
-    this.#acceptFrom(server);
-    if (before !== undefined) {
-      await acceptRest(() => this.#received);
-      before.close();
-    }
-    return { host, port };
+    return this.#listeners.open({ address, setting: addressSetting, sharesPort }, (server) =>
+      this.#acceptFrom(server),
+    );
   }
 
   /** Takes over that the numbers have changed, and other lists; the time that connections have spent counts. */
@@ -165,13 +156,14 @@ export class NetEngine implements ClientEngine {
   drain(): Promise<void> {
     this.#isDraining = true;
     this.#intake?.warm.shut();
-    this.#server?.close();
+    this.#listeners.close();
     this.#resolveWhenDrained();
     return this.#drained.promise;
   }
 
   async close(spreadMs: number): Promise<void> {
     const drained = this.drain();
+    this.#listeners.abandon();
     this.#options.counters.clientEnded(this.#intake?.reception.abandon() ?? 0);
     this.#resolveWhenDrained();
     await abortAll(this.#guests.all, spreadMs);
@@ -250,7 +242,7 @@ export class NetEngine implements ClientEngine {
   #receive(client: Wire, reception: Reception): void {
     const { counters } = this.#options;
     const { remoteAddress } = client;
-    this.#received++;
+    this.#listeners.received();
     counters.clientAccepted();
     if (remoteAddress === undefined) {
       // It has gone already, and is counted all the same.
@@ -271,7 +263,7 @@ export class NetEngine implements ClientEngine {
   }
 
   #resolveWhenDrained(): void {
-    if (this.#isDraining && this.liveConnections === 0) this.#drained.resolve();
+    if (this.#isDraining && !this.#listeners.isOpen && this.liveConnections === 0) this.#drained.resolve();
   }
 
   #refused(reason: RefusalReason, client: string, detail?: string): void {

@@ -12,7 +12,7 @@ export type FileLook =
 
 export interface FileLooksOptions extends Pick<
   LooksOptions<FileLook>,
-  'asked$' | 'watch' | 'now' | 'patience'
+  'asked$' | 'watch$' | 'now' | 'patience'
 > {
   readonly path: string;
   /** The content that is in use already; only another one is told. */

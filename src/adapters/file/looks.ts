@@ -20,8 +20,8 @@ export interface LooksOptions<Seen> {
   readonly asked$: Observable<unknown>;
   /** @param isAsked somebody asked for this look, so it may tell nothing new */
   readonly look: (isAsked: boolean) => Promise<Look<Seen>>;
-  /** Absent: nobody looks unless asked. */
-  readonly watch?: FileWatchOptions | undefined;
+  /** How they are watched, from each one on; as long as there is none, nobody looks unless asked. */
+  readonly watch$: Observable<FileWatchOptions | undefined>;
   readonly now: MonotonicClock;
   /** Default: `PATIENCE`. */
   readonly patience?: Patience | undefined;
@@ -54,7 +54,7 @@ const MIN_GAP_MS = 10;
  * Source: kubernetes/kubernetes#112677 (ConfigMaps are swapped by a link), nodejs/node fs.watch caveats.
  */
 export function looks$<Seen>(options: LooksOptions<Seen>): Observable<Seen> {
-  const { paths, initial, asked$, watch, now, patience } = options;
+  const { paths, initial, asked$, watch$, now, patience } = options;
   return new Observable((subscriber) => {
     const settling = new Settling(initial, patience);
     let isLooking = false;
@@ -62,12 +62,20 @@ export function looks$<Seen>(options: LooksOptions<Seen>): Observable<Seen> {
     let isAsked = false;
     let lookedAtMs = -Infinity;
     let timer: NodeJS.Timeout | undefined;
-    const places =
-      watch === undefined
-        ? []
-        : paths.map(
-            (path) => new PlaceWatcher({ path, onHint: hint, onDeaf: watch.onDeaf, watch: watch.folders }),
-          );
+    let watch: FileWatchOptions | undefined;
+    let places: readonly PlaceWatcher[] = [];
+
+    function follow(next: FileWatchOptions | undefined): void {
+      for (const one of places) one.close();
+      watch = next;
+      places = next === undefined ? [] : paths.map((path) => watcherOf(path, next));
+      if (next !== undefined) hint();
+      else if (!isAsked) clearTimeout(timer);
+    }
+
+    function watcherOf(path: string, { onDeaf, folders }: FileWatchOptions): PlaceWatcher {
+      return new PlaceWatcher({ path, onHint: hint, onDeaf, watch: folders });
+    }
 
     function hint(): void {
       if (isLooking) isHinted = true;
@@ -111,10 +119,10 @@ export function looks$<Seen>(options: LooksOptions<Seen>): Observable<Seen> {
     }
 
     subscriber.add(asked$.subscribe(ask));
+    subscriber.add(watch$.subscribe(follow));
     subscriber.add(() => {
       clearTimeout(timer);
       for (const one of places) one.close();
     });
-    if (watch !== undefined && !isAsked) lookIn(0);
   });
 }

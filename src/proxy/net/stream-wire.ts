@@ -59,6 +59,8 @@ export class StreamWire implements Wire {
     if (this.#reader === undefined) this.#listen();
     this.#reader = reader;
     this.socket.resume();
+    // Its event has gone to whoever read before.
+    if (this.socket.readableEnded) process.nextTick(() => this.#ended(reader));
   }
 
   pause(): void {
@@ -114,9 +116,11 @@ export class StreamWire implements Wire {
     this.socket.on('data', (bytes: Buffer) => {
       if (!this.#isOver) this.#reader?.took(this, bytes);
     });
-    this.socket.once('end', () => {
-      if (!this.#isOver) this.#reader?.ended(this);
-    });
+    this.socket.once('end', () => this.#ended(this.#reader));
+  }
+
+  #ended(reader: WireReader | undefined): void {
+    if (!this.#isOver && reader === this.#reader) reader?.ended(this);
   }
 
   #failed(error: NodeJS.ErrnoException): void {

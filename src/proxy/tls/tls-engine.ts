@@ -105,7 +105,7 @@ export class TlsEngine implements RoutingEngine {
   async listen(address: ListenAddress): Promise<ListenAddress> {
     const { addressSetting } = this.#options.settings;
     // Alone first: a port that is shared by another daemon would give it half of the clients.
-    const alone = await listenOn(address, addressSetting, false, () => this.#isDraining);
+    const alone = await listenOn({ address, setting: addressSetting, sharesPort: false });
     const { address: host, port } = alone.address() as AddressInfo;
     await new Promise((resolve) => alone.close(resolve));
     this.#address = { host, port };
