@@ -211,6 +211,8 @@ function portableProxy(options: ProxyOptions): Proxy {
     const engine = new NetEngine({
       ...parts,
       addressSetting: LISTEN_SETTING,
+      thread: 0,
+      bells: state.bells,
       slots: directory.slots,
       router: new Router({
         ownRegion: settings.region,
@@ -284,6 +286,9 @@ function epollProxy(options: ProxyOptions, { sys, way }: FoundSys): Proxy {
         onInForce,
         isAtEase,
       });
+      // Whoever runs Node's event loop rings; a data thread hears something else.
+      for (let thread = 0; tlsThreadsOf(settings) > 0 && thread < threads; thread++)
+        state.bells.listen(thread, () => engine.wake(thread));
       return { engine, reconfigure: (next) => engine.reconfigure(next) };
     } catch (error) {
       throw new EdgeProxyError('ERR_ENGINE', `a data thread does not start: ${messageOf(error)}`, {

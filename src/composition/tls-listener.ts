@@ -81,7 +81,6 @@ export class TlsListener implements TlsSource {
         news: newsOf(state.memory, state.counters.length),
         onInForce,
         onDraining: () => this.#watch?.stop(),
-        wake: () => {},
       });
     } catch (error) {
       throw new EdgeProxyError('ERR_ENGINE', `a TLS thread does not start: ${messageOf(error)}`, {

@@ -9,6 +9,7 @@ import type {
   OutcomeSink,
   ThreadReport,
 } from '../domain/ports.ts';
+import type { Bells } from './bells.ts';
 import type { ConnectionOptions } from './connection-options.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
 import type { Counters } from './counters.ts';
@@ -17,6 +18,7 @@ import { abortAll } from './net/abort-all.ts';
 import { Admission } from './net/admission.ts';
 import { chooseTransport } from './net/choose-transport.ts';
 import { DialClock } from './net/dial-clock.ts';
+import type { CountedLedger } from './net/counted-ledger.ts';
 import type { Guest, Handshakes } from './net/guest.ts';
 import { Guests } from './net/guests.ts';
 import { NetListeners } from './net/net-listeners.ts';
@@ -55,12 +57,16 @@ export interface NetEngineOptions {
   readonly trusted: readonly string[];
   /** What the pool of warm connections is made of. */
   readonly pool: Pick<WarmWiresOptions, 'shares' | 'counters'>;
-  /** The number of the thread that it lives in; default 0. */
-  readonly thread?: number;
+  /** The number of the thread that it lives in. */
+  readonly thread: number;
+  /** Of all threads that relay. */
+  readonly bells: Bells;
   /** How sockets are reached, given a server that listens; default: by their handles, where that works. */
   readonly transportOf?: (server: Server) => Transport;
   /** Others listen at the same address. */
   readonly sharesPort?: boolean;
+  /** Absent in the main thread. */
+  readonly ledger?: CountedLedger;
   /** Absent where clients speak as they are. */
   readonly handshakes?: Handshakes;
 }
@@ -83,6 +89,7 @@ export class NetEngine implements ClientEngine {
   readonly #warnLocal: LimitedLog;
   readonly #guests: Guests;
   readonly #line: WaitingLine;
+  readonly #stopListening: () => void;
   readonly #listeners = new NetListeners(() => this.#resolveWhenDrained());
   /** Since the first listener. */
   #intake: Intake | undefined;
@@ -99,10 +106,14 @@ export class NetEngine implements ClientEngine {
     this.#warnLocal = limitedWarning(logger, 'cannot connect, the trouble is local', now);
     this.#outcomes = new OutcomeBatch(options.onOutcomes);
     this.#dialClock = new DialClock(now);
-    const { queue, numbers, router, limits } = options;
-    this.#guests = new Guests(limits);
-    this.#line = new WaitingLine(new WaitQueue(queue, numbers.queue, options.thread ?? 0, () => {}), now);
+    const { queue, numbers, router, limits, thread, bells } = options;
+    this.#guests = new Guests(limits, options.ledger);
+    this.#line = new WaitingLine(
+      new WaitQueue(queue, numbers.queue, thread, (other) => bells.ring(other)),
+      now,
+    );
     router.onFreed = () => this.#line.stir();
+    this.#stopListening = bells.listen(thread, () => this.#line.stir());
   }
 
   get liveConnections(): number {
@@ -171,6 +182,12 @@ export class NetEngine implements ClientEngine {
     clearInterval(this.#checks);
     this.#dialClock.close();
     this.#line.close();
+    this.#stopListening();
+  }
+
+  /** Ends every connection at once, with a reset: nothing else works any more. */
+  abandon(): void {
+    for (const guest of this.#guests.all) guest.abort();
   }
 
   /** Takes clients from now on. */

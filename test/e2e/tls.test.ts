@@ -7,7 +7,7 @@ import type { DaemonAddresses } from '../../src/daemon.ts';
 import { aPair, anAuthority, type Pair, writePair } from '../support/certificates.ts';
 import { runCli } from '../support/daemon.ts';
 import { aBackend, aClient, aDaemon, anEchoBackend, exchange } from '../support/edge.ts';
-import { anOwnDaemon, ENGINE_UNDER_TEST, type Given } from '../support/own-daemon.ts';
+import { anOwnDaemon, ENGINE_UNDER_TEST, type Given, type OwnDaemon } from '../support/own-daemon.ts';
 import { once, readAll } from '../support/sockets.ts';
 import { aFolder, aTlsClient, filesOf, TLS_ON } from '../support/tls.ts';
 import { until } from '../support/until.ts';
@@ -32,6 +32,12 @@ async function anEdgeWithTls(given: Given, shown: Pair = pair) {
 function onEngine(engine: string): void {
   vi.stubEnv(ENGINE_UNDER_TEST, engine);
   onTestFinished(() => void vi.unstubAllEnvs());
+}
+
+async function waiting({ metric }: Pick<OwnDaemon, 'metric'>, clients: number): Promise<void> {
+  await until(async () => (await metric('edgeproxy_connections_waiting')) === clients, {
+    what: `${clients} clients to wait`,
+  });
 }
 
 describe.each(ENGINES)('the TLS listener beside the %s engine', (engine) => {
@@ -69,6 +75,32 @@ describe.each(ENGINES)('the TLS listener beside the %s engine', (engine) => {
     expect(late).toBe('ECONNRESET');
     expect(await edge.metric('edgeproxy_connections_refused_total{reason="max_connections"}')).toBe(1);
   });
+
+  it.each(['plain', 'TLS'])(
+    'has clients wait for a place that a %s client has, in the order in which they came',
+    async (first) => {
+      onEngine(engine);
+      const backend = await anEchoBackend();
+      const edge = await anEdgeWithTls({
+        backends: [{ id: 'a', port: backend.port, more: 'hard_limit = 1' }],
+        env: { EDGEPROXY_QUEUE_MAX: '10', EDGEPROXY_QUEUE_TIMEOUT_SECS: '60' },
+      });
+      const isTls = first === 'TLS';
+      const holder = isTls ? await aTlsClient(edge.tlsPort) : await aClient(edge.port);
+      await exchange(holder, 'hello');
+      const second = isTls ? await aClient(edge.port) : await aTlsClient(edge.tlsPort);
+      await waiting(edge, 1);
+      const third = isTls ? await aTlsClient(edge.tlsPort) : await aClient(edge.port);
+      await waiting(edge, 2);
+      holder.destroy();
+      await exchange(second, 'second');
+      await waiting(edge, 1);
+      second.destroy();
+      await exchange(third, 'third');
+      await waiting(edge, 0);
+      expect(await edge.metric('edgeproxy_connections_queued_total')).toBe(2);
+    },
+  );
 
   it('passes the reset of a backend on', async () => {
     onEngine(engine);
@@ -169,5 +201,34 @@ describe('a daemon with a TLS listener', () => {
     expect(stderr).toMatch(
       /^edgeproxy: EDGEPROXY_TLS_CERT = "\/nowhere\/edge\.crt": cannot be read: ENOENT.*\n$/,
     );
+  });
+});
+
+describe('scripts/tls-scan.ts', () => {
+  const SCAN = new URL('../../scripts/tls-scan.ts', import.meta.url).pathname;
+
+  it('finds nothing weak at the TLS listener', async () => {
+    const backend = await anEchoBackend();
+    const edge = await anEdgeWithTls({ backends: [{ id: 'a', port: backend.port }] });
+    const child = execFile(process.execPath, [SCAN, `127.0.0.1:${edge.tlsPort}`, 'edge.test']);
+    let output = '';
+    child.stdout!.on('data', (text: string) => (output += text));
+    const [code] = await once(child, 'close');
+    expect(output.trim().split('\n')).toEqual([
+      'protocol TLSv1: refused',
+      'protocol TLSv1.1: refused',
+      'protocol TLSv1.2: spoken',
+      ...['AES256-GCM-SHA384', 'CHACHA20-POLY1305', 'AES128-GCM-SHA256'].map(
+        (suite) => `cipher TLSv1.2: ECDHE-ECDSA-${suite}`,
+      ),
+      'protocol TLSv1.3: spoken',
+      ...['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'].map(
+        (suite) => `cipher TLSv1.3: ${suite}`,
+      ),
+      'renegotiation: refused',
+      'resumption TLSv1.2: yes',
+      'resumption TLSv1.3: yes',
+    ]);
+    expect(code).toBe(0);
   });
 });

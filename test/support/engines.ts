@@ -220,6 +220,8 @@ function portableEngine(name: string, usesStreams: boolean): EngineKind {
         trusted: options.proxyHeaders.trusted,
         pool: { shares: state.poolShares, counters: state.poolCounters[0]! },
         addressSetting: ADDRESS_SETTING,
+        thread: 0,
+        bells: state.bells,
         slots: directory.slots,
         router,
         counters,

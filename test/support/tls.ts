@@ -25,8 +25,11 @@ export async function aFolder(): Promise<string> {
 }
 
 /** A client whose handshake has succeeded; rejects with why it has not. It is cut when the running test ends. */
-export async function aTlsClient(port: number, options: ConnectionOptions = {}): Promise<TLSSocket> {
-  const settings: ConnectionOptions & { allowHalfOpen: boolean } = {
+export async function aTlsClient(
+  port: number,
+  options: ConnectionOptions & { readonly localAddress?: string } = {},
+): Promise<TLSSocket> {
+  const settings: ConnectionOptions & { readonly allowHalfOpen: boolean } = {
     port,
     host: '127.0.0.1',
     servername: 'edge.test',

@@ -179,12 +179,16 @@ export function runDataThread(
     onHeader: (client, announcement) => admission.announced(client, announcement),
     onRefused: (client, problem) => dialer.refuse(client, 'bad_proxy_header', problem),
   });
+  const wake = wakerOf(sys, settings.wakeFds);
   const waiters = new Waiters({
     sys,
     table,
     sockets,
     clock,
-    queue: new WaitQueue(settings.queue, queue, thread, wakerOf(sys, settings.wakeFds)),
+    queue: new WaitQueue(settings.queue, queue, thread, (other) => {
+      if (other < settings.wakeFds.length) wake(other);
+      else state.bells.ring(other);
+    }),
     onTurn: (client) => admission.takeTurn(client),
     onTimeout: (client) => dialer.refuse(client, 'queue_timeout'),
     onGone: (client) => dialer.endClient(client),

@@ -58,7 +58,8 @@ export class EpollEngine implements ClientEngine {
   #deaths = 0;
   /** An eventfd for each thread, whichever of that number lives: the number of one that was closed may be another's. */
   readonly #wakeFds: number[];
-  readonly #wake: (thread: number) => void;
+  /** Has a thread look at what others share with it. */
+  readonly wake: (thread: number) => void;
   readonly #haltThreads = (): void => {
     for (const { handle } of this.#threads) handle?.halt();
   };
@@ -68,7 +69,7 @@ export class EpollEngine implements ClientEngine {
     this.#lists = options.settings.lists;
     this.#threads = Array.from({ length: options.threads }, (_, index) => new DataThread(index));
     this.#wakeFds = openWakeFds(options.sys, options.threads);
-    this.#wake = wakerOf(options.sys, this.#wakeFds);
+    this.wake = wakerOf(options.sys, this.#wakeFds);
     this.#desk = new ListenerDesk(this.#threads, (fd) => options.sys.close(fd));
     // A thread in epoll_wait would keep the process from ending.
     process.on('exit', this.#haltThreads);
@@ -184,7 +185,7 @@ export class EpollEngine implements ClientEngine {
         settings: { ...this.#options.settings, lists: this.#lists },
         thread: thread.index,
         wakeFds: this.#wakeFds,
-        wake: this.#wake,
+        wake: this.wake,
         onReport: (report) => this.#reported(thread, report),
         onDied: (error, counted) => this.#died(thread, error, counted),
       });
@@ -251,7 +252,7 @@ export class EpollEngine implements ClientEngine {
       { thread: thread.index, connections, error: messageOf(error) },
       'data thread has died, its connections are reset',
     );
-    reclaim(thread.index, counted, this.#options, this.#wake);
+    reclaim(thread.index, counted, this.#options, this.wake);
     this.#considerInForce();
     this.#considerConfigured();
     this.#desk.left(thread);

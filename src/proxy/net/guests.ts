@@ -1,13 +1,17 @@
 import type { ConnectionLimits } from '../connection-limits.ts';
+import type { CountedLedger } from './counted-ledger.ts';
 import type { Guest } from './guest.ts';
 
 /** The clients that an engine has admitted, with where the limits of connections count each. */
 export class Guests {
   readonly #limits: ConnectionLimits;
+  readonly #ledger: CountedLedger | undefined;
   readonly #counted = new Map<Guest, number>();
 
-  constructor(limits: ConnectionLimits) {
+  /** @param ledger for an engine that may die before the process does */
+  constructor(limits: ConnectionLimits, ledger: CountedLedger | undefined) {
     this.#limits = limits;
+    this.#ledger = ledger;
   }
 
   get size(): number {
@@ -21,23 +25,24 @@ export class Guests {
   /** @param counted as `ConnectionLimits.enter` has said */
   add(guest: Guest, counted: number): void {
     this.#counted.set(guest, counted);
+    this.#ledger?.note(guest, counted);
   }
 
   /** A client goes on as another guest. */
   replace(guest: Guest, next: Guest): void {
-    this.#counted.set(next, this.#counted.get(guest)!);
-    this.#counted.delete(guest);
+    this.add(next, this.#counted.get(guest)!);
+    this.#forget(guest);
   }
 
   ended(guest: Guest): void {
     this.#limits.leave(guest.address.words, this.#counted.get(guest) ?? 0);
-    this.#counted.delete(guest);
+    this.#forget(guest);
   }
 
   /** The limits have changed. */
   recount(): void {
     for (const [guest, counted] of this.#counted)
-      this.#counted.set(guest, this.#limits.count(guest.address.words, counted));
+      this.add(guest, this.#limits.count(guest.address.words, counted));
   }
 
   leaveBackend(incarnation: string): void {
@@ -46,5 +51,10 @@ export class Guests {
 
   check(nowMs: number): void {
     for (const guest of this.#counted.keys()) guest.check(nowMs);
+  }
+
+  #forget(guest: Guest): void {
+    this.#counted.delete(guest);
+    this.#ledger?.note(guest, 0);
   }
 }

@@ -7,6 +7,7 @@ import { Agreement } from '../epoll/agreement.ts';
 import { reclaim, type ReclaimOptions } from '../epoll/reclaim.ts';
 import { attend } from '../epoll/thread-reports.ts';
 import type { RoutingEngine } from '../joint-engine.ts';
+import { type CountedLedgerMemory, newCountedLedgerMemory, takeCounted } from '../net/counted-ledger.ts';
 import { listenOn } from '../net/listen-on.ts';
 import type { RouteTable } from '../routes.ts';
 import { ThreadSlot } from '../thread-slot.ts';
@@ -21,7 +22,7 @@ export interface TlsEngineOptions extends ReclaimOptions, Pick<TlsWorkerOptions,
   readonly threads: number;
   /** The number of its first thread among all that relay. */
   readonly firstThread: number;
-  readonly settings: Omit<TlsThreadSettings, 'thread' | 'tlsThread' | 'sharesPort'>;
+  readonly settings: Omit<TlsThreadSettings, 'thread' | 'tlsThread' | 'sharesPort' | 'ledger'>;
   readonly logger: Logger;
   readonly now: MonotonicClock;
   /** New clients are routed by this set, or a newer one, from now on; by no thread by an older one. */
@@ -30,8 +31,6 @@ export interface TlsEngineOptions extends ReclaimOptions, Pick<TlsWorkerOptions,
   readonly isAtEase: (incarnation: string) => boolean;
   /** Nobody is accepted any more. */
   readonly onDraining: () => void;
-  /** Has a thread that relays look whether it is its turn to be given a place. */
-  readonly wake: (thread: number) => void;
 }
 
 type Slot = ThreadSlot<TlsWorker>;
@@ -48,6 +47,7 @@ type Slot = ThreadSlot<TlsWorker>;
 export class TlsEngine implements RoutingEngine {
   readonly #options: TlsEngineOptions;
   readonly #threads: readonly Slot[];
+  readonly #ledgers: readonly CountedLedgerMemory[];
   readonly #tables: TableFollowers;
   #lists: EngineLists;
   #identity: TlsIdentity;
@@ -68,6 +68,7 @@ export class TlsEngine implements RoutingEngine {
     this.#lists = options.settings.lists;
     this.#identity = options.settings.identity;
     this.#threads = Array.from({ length: options.threads }, (_, index) => new ThreadSlot<TlsWorker>(index));
+    this.#ledgers = this.#threads.map(() => newCountedLedgerMemory());
     this.#tables = new TableFollowers(this.#threads, options.onInForce);
     for (const thread of this.#threads) this.#spawn(thread);
   }
@@ -91,10 +92,8 @@ export class TlsEngine implements RoutingEngine {
 
   get liveConnections(): number {
     const { state, firstThread } = this.#options;
-    return this.#threads.reduce(
-      (sum, { index }) => sum + state.counters[firstThread + index]!.total('active'),
-      0,
-    );
+    const own = state.counters.slice(firstThread, firstThread + this.#threads.length);
+    return own.reduce((sum, counters) => sum + counters.total('active'), 0);
   }
 
   threads(): ThreadReport {
@@ -114,7 +113,7 @@ export class TlsEngine implements RoutingEngine {
     return this.#address;
   }
 
-  /** Takes over that the shared numbers have changed, and other lists; resolves when every thread goes by them. */
+  /** Takes over that numbers and lists have changed; resolves when every thread goes by them. */
   reconfigure(lists: EngineLists): Promise<void> {
     this.#lists = lists;
     return this.#agree((version) => ({ type: 'configure', version, lists }));
@@ -193,6 +192,7 @@ export class TlsEngine implements RoutingEngine {
         thread: firstThread + thread.index,
         tlsThread: thread.index,
         sharesPort: threads > 1,
+        ledger: this.#ledgers[thread.index]!,
       },
       onReport: (report) => this.#reported(thread, report),
       onDied: (error) => this.#died(thread, error),
@@ -260,7 +260,7 @@ export class TlsEngine implements RoutingEngine {
   }
 
   #died(thread: Slot, error: unknown): void {
-    const { logger, state, now, firstThread, wake } = this.#options;
+    const { logger, state, now, firstThread } = this.#options;
     thread.died(now());
     if (!this.#isStarted) return this.#allReady.reject(error);
     this.#deaths++;
@@ -270,7 +270,9 @@ export class TlsEngine implements RoutingEngine {
       { thread: number, connections, error: messageOf(error) },
       'TLS thread has died, its connections are reset',
     );
-    reclaim(number, [], this.#options, wake);
+    reclaim(number, takeCounted(this.#ledgers[thread.index]!), this.#options, (other) =>
+      state.bells.ring(other),
+    );
     new HandshakeCounters(this.#options.settings.handshakes, thread.index).threadDied();
     this.#tables.consider();
     this.#considerAgreed();
@@ -288,7 +290,7 @@ export class TlsEngine implements RoutingEngine {
   }
 
   #resolveWhenDrained(): void {
-    if (this.#threads.every(({ isDrained }) => isDrained)) this.#allDrained.resolve();
+    if (this.#threads.every((thread) => thread.isDrained)) this.#allDrained.resolve();
   }
 
   #considerAgreed(): void {

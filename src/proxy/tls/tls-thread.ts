@@ -10,6 +10,7 @@ import type { Attention } from '../attention.ts';
 import { ConnectionLimits, type ConnectionLimitsMemory } from '../connection-limits.ts';
 import type { EngineLists } from '../engine-lists.ts';
 import { engineNumbersIn, type EngineNumbersMemory } from '../engine-numbers.ts';
+import { CountedLedger, type CountedLedgerMemory } from '../net/counted-ledger.ts';
 import { chooseTransport } from '../net/choose-transport.ts';
 import { StreamTransport } from '../net/stream-wire.ts';
 import type { Transport } from '../net/wire.ts';
@@ -39,6 +40,7 @@ export interface TlsThreadSettings {
   readonly queue: WaitQueueMemory;
   readonly rateLimit: RateLimiterMemory;
   readonly identity: TlsIdentity;
+  readonly ledger: CountedLedgerMemory;
 }
 
 /** What it needs of the world around it. */
@@ -76,6 +78,7 @@ export function runTlsThread(
   });
   const engine = new NetEngine({
     thread,
+    bells: state.bells,
     addressSetting: settings.addressSetting,
     sharesPort: settings.sharesPort,
     slots: roster,
@@ -105,6 +108,7 @@ export function runTlsThread(
     pool: { shares: state.poolShares, counters: state.poolCounters[thread]! },
     transportOf: (server) => acceptingStreams(server, logger),
     handshakes,
+    ledger: new CountedLedger(settings.ledger),
   });
 
   async function listen(address: ListenAddress): Promise<void> {
@@ -143,6 +147,13 @@ export function runTlsThread(
     }
   }
 
+  process.once('uncaughtException', (error) => {
+    // The end of the thread would be an orderly end for peers.
+    engine.abandon();
+    process.nextTick(() => {
+      throw error;
+    });
+  });
   port.on('message', (command: TlsCommand) => void obey(command));
   tell({ type: 'ready' });
 }
