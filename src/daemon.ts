@@ -155,6 +155,7 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
   const adminRoutes = adminApi({
     fleet,
     proxy,
+    connections: (query) => engine?.connections(query) ?? { items: [], next: null },
     current: () => sets.current,
     backendSwitch,
     registrar: registration?.registrar,

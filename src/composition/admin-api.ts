@@ -3,7 +3,10 @@ import { type AdminView, adminReads } from '../adapters/http/admin-reads.ts';
 import { apiRoutes } from '../adapters/http/api-routes.ts';
 import type { GuardedRoute } from '../adapters/http/guarded-app.ts';
 import type { BackendSwitch } from '../domain/backend-switch.ts';
+import { normalizeAddress } from '../domain/address.ts';
+import { partsOf } from '../domain/backend.ts';
 import type { EligibleSet } from '../domain/eligibility.ts';
+import type { ConnectionPage, ConnectionQuery } from '../domain/live-connections.ts';
 import { type ExplainedBackend, TIER_NAMES } from '../domain/pick-explanation.ts';
 import type { Logger } from '../domain/ports.ts';
 import type { Registrar } from '../domain/registration.ts';
@@ -19,6 +22,7 @@ import { systemNow } from './system-clock.ts';
 export interface AdminApiOptions {
   readonly fleet: Pick<Fleet, 'families' | 'live'>;
   readonly proxy: Pick<Proxy, 'activeOf' | 'explain'>;
+  readonly connections: (query: ConnectionQuery) => ConnectionPage;
   /** The set in force. */
   readonly current: () => EligibleSet;
   readonly backendSwitch: BackendSwitch;
@@ -38,7 +42,18 @@ const INFO = {
 
 /** Everything under `/admin/v1`. */
 export function adminApi(options: AdminApiOptions): readonly GuardedRoute[] {
-  const { fleet, proxy, current, backendSwitch, registrar, logLevel, setLogLevel, reloads, logger } = options;
+  const {
+    fleet,
+    proxy,
+    connections,
+    current,
+    backendSwitch,
+    registrar,
+    logLevel,
+    setLogLevel,
+    reloads,
+    logger,
+  } = options;
   const pages = new BackendPages({
     current,
     families: fleet.families,
@@ -51,6 +66,8 @@ export function adminApi(options: AdminApiOptions): readonly GuardedRoute[] {
     ...adminReads({
       eligible: (query) => pages.eligible(query),
       backends: (query) => pages.states(query),
+      connections: ({ client, backend: backendId, ...page }) =>
+        shown(connections({ ...page, backendId, client: client && normalizeAddress(client) })),
       explain: (client, limit) => explained(client, limit, proxy, current()),
       logLevel: () => logLevel.describe(),
     }),
@@ -67,6 +84,16 @@ export function adminApi(options: AdminApiOptions): readonly GuardedRoute[] {
     ...(reloads === undefined ? [] : configRoutes(reloads, () => fleet.live())),
   ];
   return apiRoutes('/admin/v1/openapi.json', INFO, operations);
+}
+
+function shown({ items, next }: ConnectionPage): ReturnType<AdminView['connections']> {
+  const connections = items.map(({ incarnation, sinceUnixSecs, clientPort, ...others }) => ({
+    ...others,
+    clientPort: clientPort ?? null,
+    backend: incarnation === undefined ? null : partsOf(incarnation),
+    since: new Date(sinceUnixSecs * 1000).toISOString(),
+  }));
+  return { connections, next };
 }
 
 function explained(

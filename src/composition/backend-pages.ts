@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { backendPage, BackendState, eligibleSet } from '../adapters/http/admin-answers.ts';
-import { type Backend, endpointOf, incarnationOf } from '../domain/backend.ts';
+import { type Backend, endpointOf, incarnationOf, partsOf } from '../domain/backend.ts';
 import type { BackendSwitch } from '../domain/backend-switch.ts';
 import type { EligibleSet, ExclusionReason } from '../domain/eligibility.ts';
 import type { Page, PageQuery } from '../domain/page.ts';
@@ -118,11 +118,9 @@ export class BackendPages {
   }
 }
 
-const idOf = (incarnation: string): string => incarnation.slice(0, Math.max(0, incarnation.lastIndexOf('@')));
-
 /** By id, then by address, as sets are ordered. */
 function isBehind(incarnation: string, other: string): boolean {
-  const [id, otherId] = [idOf(incarnation), idOf(other)];
+  const [id, otherId] = [partsOf(incarnation).id, partsOf(other).id];
   return id === otherId ? incarnation > other : id > otherId;
 }
 

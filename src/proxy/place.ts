@@ -19,6 +19,9 @@ export class Place {
   /** Held while the breaker is half-open, until it is settled. */
   #permit: number;
   #isReported = false;
+  /** Handed on so far. */
+  bytesSent = 0;
+  bytesReceived = 0;
 
   /** Of the place that `Router.enter` has just reserved. */
   constructor(occupant: Occupant, options: PlaceOptions) {
@@ -34,11 +37,27 @@ export class Place {
     return this.#options.router.mayRedial(this.occupant.tenancy, this.#epoch);
   }
 
+  sent(bytes: number): void {
+    this.bytesSent += bytes;
+    this.#options.counters.sent(this.occupant.slot, bytes);
+  }
+
+  received(bytes: number): void {
+    this.bytesReceived += bytes;
+    this.#options.counters.received(this.occupant.slot, bytes);
+  }
+
   succeeded(): void {
     if (this.#isReported) return;
     this.#isReported = true;
     this.#settle('success');
     this.#options.report({ ...this.#about(), result: 'success' });
+  }
+
+  /** It has ended without a byte in return. @param fault absent where it owed none */
+  endedSilently(fault: FailureCause | undefined): void {
+    if (fault === undefined) this.succeeded();
+    else this.failed(fault, 'no byte in return');
   }
 
   failed(cause: FailureCause, detail: string): void {

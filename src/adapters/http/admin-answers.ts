@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { EXCLUSION_REASONS } from '../../domain/eligibility.ts';
+import { CONNECTION_STATES } from '../../domain/live-connections.ts';
 import { PICK_VERDICTS, TIER_NAMES } from '../../domain/pick-explanation.ts';
 
 const count = z.int().min(0);
@@ -74,6 +75,21 @@ export const backendPage = z.strictObject({
   /** Who goes by a drain: every daemon of the database, or this one. */
   drainScope: z.enum(['database', 'daemon']),
   backends: z.array(backendState),
+  next,
+});
+
+export const connectionPage = z.strictObject({
+  connections: z.array(
+    z.strictObject({
+      client: z.string(),
+      clientPort: z.int().nullable(),
+      state: z.enum(CONNECTION_STATES),
+      backend: z.strictObject({ id: z.string(), address: z.string() }).nullable(),
+      since: z.iso.datetime(),
+      bytesSent: count,
+      bytesReceived: count,
+    }),
+  ),
   next,
 });
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { backendPage, eligibleSet, explanation, levelAnswer } from './admin-answers.ts';
+import { backendPage, connectionPage, eligibleSet, explanation, levelAnswer } from './admin-answers.ts';
 import { type ApiOperation, problem } from './api-operation.ts';
 import { BODY_ANSWERS, bodyOf, QUERY_ANSWERS, queryOf } from './parsed-request.ts';
 
@@ -13,15 +13,19 @@ const limit = z
   .pipe(z.int().min(1, `expected a whole number from 1 to ${MOST}`).max(MOST, `expected ${MOST} at most`))
   .default(100);
 
-export const pageQuery = z.strictObject({
+const pageQuery = z.strictObject({
   limit,
   after: z.string().max(LONGEST_CURSOR, 'expected the `next` of a page before').optional(),
 });
 
 const backendQuery = pageQuery.extend({ id: z.string().optional() });
 
+const address = z.union([z.ipv4(), z.ipv6()], { error: 'expected an IPv4 or IPv6 address, not a name' });
+
+const connectionQuery = pageQuery.extend({ backend: z.string().optional(), client: address.optional() });
+
 const explainBody = z.strictObject({
-  client: z.union([z.ipv4(), z.ipv6()], { error: 'expected an IPv4 or IPv6 address, not a name' }),
+  client: address,
   limit: z.int(`expected a whole number from 1 to ${MOST}`).min(1).max(MOST).default(100),
 });
 
@@ -31,6 +35,7 @@ const EXPLAIN_WHOLE = 'the body: expected a JSON object of the fields client and
 export interface AdminView {
   readonly eligible: (query: z.output<typeof backendQuery>) => z.input<typeof eligibleSet>;
   readonly backends: (query: z.output<typeof backendQuery>) => Promise<z.input<typeof backendPage>>;
+  readonly connections: (query: z.output<typeof connectionQuery>) => z.input<typeof connectionPage>;
   /** `undefined` when it cannot be told at this moment. */
   readonly explain: (client: string, limit: number) => z.input<typeof explanation> | undefined;
   readonly logLevel: () => z.input<typeof levelAnswer>;
@@ -63,6 +68,19 @@ export function adminReads(view: AdminView): readonly ApiOperation[] {
       async handle(context) {
         const query = queryOf(context, backendQuery);
         return query.ok ? context.json(await view.backends(query.value)) : query.answer;
+      },
+    },
+    {
+      method: 'GET',
+      path: '/admin/v1/connections',
+      access: 'read',
+      operationId: 'connections',
+      summary: 'Clients that are served at the moment. In no order; a page may hold fewer than asked for.',
+      query: connectionQuery,
+      answers: { 200: { description: 'A page of them.', schema: connectionPage }, ...QUERY_ANSWERS },
+      handle(context) {
+        const query = queryOf(context, connectionQuery);
+        return query.ok ? context.json(view.connections(query.value)) : query.answer;
       },
     },
     {

@@ -214,6 +214,7 @@ export function runDataThread(
   const admission = new Admission({
     table,
     sockets,
+    clock,
     dialer,
     counters,
     announcements,
