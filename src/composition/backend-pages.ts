@@ -93,15 +93,10 @@ export class BackendPages {
   #all(): readonly Standing[] {
     const set = this.#options.current();
     if (set === this.#set) return this.#standings;
-    const standing = (backend: Backend, reason?: ExclusionReason): Standing => ({
-      backend,
-      incarnation: incarnationOf(backend),
-      reason,
-    });
     this.#set = set;
     this.#standings = [
-      ...set.eligible.map(({ backend }) => standing(backend)),
-      ...set.excluded.map(({ backend, reason }) => standing(backend, reason)),
+      ...set.eligible.map(({ backend }) => standingOf(backend)),
+      ...set.excluded.map(({ backend, reason }) => standingOf(backend, reason)),
     ].toSorted((a, b) => (isBehind(a.incarnation, b.incarnation) ? 1 : -1));
     return this.#standings;
   }
@@ -116,6 +111,10 @@ export class BackendPages {
     clearTimeout(timer);
     return new Map(all.map((one) => [one.backend.id, one]));
   }
+}
+
+function standingOf(backend: Backend, reason?: ExclusionReason): Standing {
+  return { backend, incarnation: incarnationOf(backend), reason };
 }
 
 /** By id, then by address, as sets are ordered. */

@@ -172,9 +172,10 @@ function resultOf(
   return ranked.some(({ exclusion }) => exclusion === undefined) ? 'all_full' : 'no_backend';
 }
 
+const isOut = ({ exclusion }: Standing): number => (exclusion === undefined ? 0 : 1);
+
 /** Whoever is not in the set comes last. */
 function byLikelihood(a: ExplainedBackend, b: ExplainedBackend): number {
-  const isOut = ({ exclusion }: Standing): number => (exclusion === undefined ? 0 : 1);
   if (a.share !== b.share) return b.share - a.share;
   if (isOut(a) !== isOut(b)) return isOut(a) - isOut(b);
   if (a.tier !== b.tier) return a.tier - b.tier;

@@ -28,6 +28,9 @@ export interface AdminControls {
 const NO_BACKEND: ApiAnswer = { description: 'No backend has this id.', schema: problem };
 const NO_BREAKERS: ApiAnswer = { description: 'Circuit breakers are off.', schema: problem };
 
+const unknown = (context: GuardedContext): Response =>
+  context.json({ error: `no backend has the id ${JSON.stringify(context.req.param('id') ?? '')}` }, 404);
+
 /** What the admin API changes; a line in the log for every change, with who made it. */
 export function adminChanges(controls: AdminControls): readonly ApiOperation[] {
   const { backendSwitch, resetBreakers, setLogLevel, logLevel, logger } = controls;
@@ -35,9 +38,6 @@ export function adminChanges(controls: AdminControls): readonly ApiOperation[] {
   function audit(change: string, fields: object, { address, role }: Caller): void {
     logger.info({ change, ...fields, address, role: role ?? 'none' }, 'changed by an operator');
   }
-
-  const unknown = (context: GuardedContext): Response =>
-    context.json({ error: `no backend has the id ${JSON.stringify(context.req.param('id') ?? '')}` }, 404);
 
   async function turn(context: GuardedContext, caller: Caller, isDrained: boolean): Promise<Response> {
     const id = context.req.param('id') ?? '';
@@ -71,7 +71,7 @@ export function adminChanges(controls: AdminControls): readonly ApiOperation[] {
     wanted: z.output<typeof level> | undefined,
   ): Promise<z.input<typeof levelAnswer>> {
     const { level: before, setting } = logLevel();
-    const line = { level: wanted ?? setting, before };
+    const line = { from: before, to: wanted ?? setting };
     // Of two levels, one may hide the line.
     const isHidden = before === 'warn' || before === 'error';
     if (!isHidden) audit('log level', line, caller);

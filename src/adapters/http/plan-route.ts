@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { plan as planAnswer, refusedPlan } from './admin-answers.ts';
-import { type ApiOperation, problem } from './api-operation.ts';
+import { type ApiOperation, problem as problemAnswer } from './api-operation.ts';
 import type { GuardedContext } from './guarded-app.ts';
 
 /** Tables of tens of thousands of rows. */
@@ -50,9 +50,12 @@ export function planRoute<Plan extends object>({
     body: candidate,
     answers: {
       200: { description: 'What would be done; as text for who accepts text/plain.', schema: planAnswer },
-      400: { description: 'The body asks nothing of the kind; the error names the field.', schema: problem },
-      411: { description: 'The length of the body is not announced.', schema: problem },
-      413: { description: 'The body is larger than 16 MiB.', schema: problem },
+      400: {
+        description: 'The body asks nothing of the kind; the error names the field.',
+        schema: problemAnswer,
+      },
+      411: { description: 'The length of the body is not announced.', schema: problemAnswer },
+      413: { description: 'The body is larger than 16 MiB.', schema: problemAnswer },
       422: { description: 'What would be refused, and why.', schema: refusedPlan },
     },
     async handle(context) {

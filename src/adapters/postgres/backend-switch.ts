@@ -26,6 +26,8 @@ export class RowSwitch implements BackendSwitch {
   }
 
   async turn(id: string, isIn: boolean): Promise<'changed' | 'unchanged' | 'unknown'> {
+    // No text of PostgreSQL holds that.
+    if (id.includes('\0')) return 'unknown';
     const [row] = await this.#pool.query(LOOK, [id]);
     if (row === undefined) return 'unknown';
     // An update notifies every daemon, also when it changes nothing.
