@@ -68,8 +68,8 @@ export interface Proxy {
   /** Has all threads log at this level, or not take the trouble to. */
   readonly logAt: (level: Settings['log_level']) => void;
   /**
-   * What a client would get that came now, by the set in force; `undefined` when it cannot be told at this moment. Once
-   * the engine has started.
+   * What a client would get that came now, by the set in force; `undefined` when it cannot be told at this moment, as
+   * before the start of the engine.
    */
   readonly explain: (client: string, set: EligibleSet) => RehearsedPick | undefined;
   /** Whether there is a GeoIP database. */
@@ -163,7 +163,7 @@ function proxyOf(
       inForce = { ...inForce, log_level: level };
       writeEngineNumbers(numbersMemory, numbersOf(inForce, mostDescriptors));
     },
-    explain: (client, set) => rehearsal.explain(client, set, resolver(lists!.geo)),
+    explain: (client, set) => lists && rehearsal.explain(client, set, resolver(lists.geo)),
     async followGeography({ geoip }) {
       if (!isDeepStrictEqual(geoip, inForce.geoip)) await openGeography({ ...inForce, geoip });
     },

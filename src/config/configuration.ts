@@ -1,6 +1,12 @@
 import { EdgeProxyError } from '../errors.ts';
 import { SETTINGS } from './catalogue.ts';
-import { changeBetween, type ConfigChange, diffSettings, type SettingChange } from './diff.ts';
+import {
+  changeBetween,
+  changesOfRunning,
+  type ConfigChange,
+  diffSettings,
+  type SettingChange,
+} from './diff.ts';
 import type { Environment } from './environment.ts';
 import { type LoadedSettings, loadSettings } from './load.ts';
 import type { Origin } from './origin.ts';
@@ -100,9 +106,9 @@ export function withRefusals(before: Configuration, after: Configuration, inForc
   return { ...after, inForce, origins: originsInForce(before.origins, after.origins, refused) };
 }
 
-/** What is wanted and not in force, because it needs a restart or was not possible. */
+/** What is wanted and not in force, because it needs a restart or, with `reload`, was not possible. */
 export function pendingOf({ inForce, wanted }: Configuration): readonly SettingChange[] {
-  return diffSettings(inForce, wanted.settings);
+  return changesOfRunning(inForce, wanted.settings);
 }
 
 /** Whether a file may be what its writer wants: it is good, and it says something. */

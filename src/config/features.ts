@@ -226,10 +226,12 @@ export const pool = z
 
 export const configWatch = z
   .strictObject({
-    enabled: switchOff('EDGEPROXY_CONFIG_WATCH_ENABLED', 'Apply changes of the file while running.'),
+    enabled: switchOff('EDGEPROXY_CONFIG_WATCH_ENABLED', 'Apply changes of the file while running.', {
+      reload: RELOADABLE,
+    }),
     interval_secs: seconds(
       'EDGEPROXY_CONFIG_WATCH_INTERVAL_SECS',
-      STATIC,
+      RELOADABLE,
       5,
       1,
       'How often the file is looked at where the system does not tell of changes.',

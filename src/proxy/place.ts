@@ -19,6 +19,7 @@ export class Place {
   /** Held while the breaker is half-open, until it is settled. */
   #permit: number;
   #isReported = false;
+  #isConnected = false;
   /** Handed on so far. */
   bytesSent = 0;
   bytesReceived = 0;
@@ -35,6 +36,13 @@ export class Place {
   /** Whether another connection may be opened for it: nobody asks for a permit that it does not have. */
   get mayBeRedialled(): boolean {
     return this.#options.router.mayRedial(this.occupant.tenancy, this.#epoch);
+  }
+
+  /** There is a connection for it. Another one in its stead is none more. */
+  connected(rttSeconds: number): void {
+    if (this.#isConnected) return;
+    this.#isConnected = true;
+    this.#options.counters.connected(this.occupant.slot, rttSeconds);
   }
 
   sent(bytes: number): void {

@@ -10,7 +10,9 @@ import {
   takeIn,
   withRefusals,
 } from '../../src/config/configuration.ts';
+import { describeConfiguration } from '../../src/config/describe.ts';
 import { loadSettings } from '../../src/config/load.ts';
+import { planChange } from '../../src/config/plan.ts';
 import { readSqlSettings, type SqlSettingRow } from '../../src/config/sql-settings.ts';
 import { EdgeProxyError } from '../../src/errors.ts';
 import { BAD_FILES } from '../support/bad-configurations.ts';
@@ -90,6 +92,29 @@ describe('a good input', () => {
     const back = takeAll(again.after, fileOf('region = "eu"\nconnect_attempts = 5\n'));
     expect(back.outcome).toMatchObject({ type: 'CHANGED', change: { changes: [], needsRestart: [] } });
     expect(pendingOf(back.after)).toEqual([]);
+  });
+
+  it('that exchanges addresses of listeners needs a restart, which the plan and the description say as well', () => {
+    const listeners = (metrics: number, admin: number) =>
+      `[metrics]\nenabled = true\nlisten_addr = "127.0.0.1:${metrics}"\n` +
+      `[admin]\nenabled = true\nlisten_addr = "127.0.0.1:${admin}"\n`;
+    const before = start(listeners(7001, 7002));
+    const exchanged = fileOf(listeners(7002, 7001));
+    const { after, outcome } = takeAll(before, exchanged);
+    const keys = ['metrics.listen_addr', 'admin.listen_addr'];
+    expect(outcome).toMatchObject({ change: { changes: [], needsRestart: keys.map((key) => ({ key })) } });
+    expect(after.inForce).toEqual(before.inForce);
+    expect(describeConfiguration(after).pending).toMatchObject(
+      keys.map((key) => ({ key, reason: 'restart' })),
+    );
+    expect(planChange(before, [], exchanged.source === 'file' ? { file: exchanged.file } : {})).toMatchObject(
+      {
+        settings: keys.map((key) => ({ key, takesEffect: 'after a restart' })),
+      },
+    );
+    const later = takeAll(after, fileOf(`connect_attempts = 9\n${listeners(7002, 7003)}`));
+    expect(later.outcome).toMatchObject({ change: { needsRestart: [] } });
+    expect(later.after.inForce.metrics.listen_addr).toBe('127.0.0.1:7002');
   });
 
   it('is tried again when some of it was not possible', () => {

@@ -94,14 +94,14 @@ export function adminReads(view: AdminView): readonly ApiOperation[] {
       answers: {
         200: { description: 'The backends, those first that the client may get.', schema: explanation },
         ...BODY_ANSWERS,
-        503: { description: 'A thread is at the table of bindings; ask again.', schema: problem },
+        503: { description: 'It cannot be told at this moment; ask again.', schema: problem },
       },
       async handle(context) {
         const body = await bodyOf(context, explainBody, EXPLAIN_WHOLE);
         if (!body.ok) return body.answer;
         const explained = view.explain(body.value.client, body.value.limit);
         if (explained !== undefined) return context.json(explained);
-        return context.json({ error: 'a thread is at the table of bindings, ask again' }, 503, {
+        return context.json({ error: 'it cannot be told at this moment, ask again' }, 503, {
           'retry-after': '1',
         });
       },

@@ -60,6 +60,12 @@ export class Admission {
     this.#admit(client);
   }
 
+  /** A client that has been let in looks for a place, or waits for one behind those who do. */
+  enter(client: number): void {
+    const { dialer, waiters } = this.#options;
+    if (waiters.mustWait || !dialer.find(client)) this.#wait(client);
+  }
+
   /** It is the turn of a client that waits; false when there is no place after all. */
   takeTurn(client: number): boolean {
     const { dialer, waiters } = this.#options;
@@ -68,13 +74,13 @@ export class Admission {
 
   /** Who the client is, is known now, and is in `#address`. */
   #admit(client: number): void {
-    const { table, dialer, limiter, limits, waiters } = this.#options;
+    const { table, dialer, limiter, limits } = this.#options;
     const { words } = this.#address;
     if (!limiter.admit(words)) return dialer.refuse(client, 'rate_limited');
     const counted = limits.enter(words);
     if (counted < 0) return dialer.refuse(client, limitRefusalOf(counted));
     table.setCounted(client, counted);
-    if (waiters.mustWait || !dialer.find(client)) this.#wait(client);
+    this.enter(client);
   }
 
   /** Has clients counted that came when they did not have to be: the limits have changed. */

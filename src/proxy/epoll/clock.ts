@@ -32,3 +32,9 @@ export class LoopClock {
     return (this.micros() - micros) | 0;
   }
 }
+
+/** The smaller of two times, where -1 is never. */
+export function soonest(a: number, b: number): number {
+  if (a < 0) return b;
+  return b < 0 ? a : Math.min(a, b);
+}

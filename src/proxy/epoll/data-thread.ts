@@ -147,7 +147,7 @@ export function runDataThread(
     random,
     settings: pool,
     shares: state.poolShares,
-    shortage: new Shortage(memory.shortages),
+    shortage: new Shortage(memory.shortages, now),
     isCrowded: () => waiters.mustWait,
     counters: state.poolCounters[thread]!,
     descriptors,
@@ -204,6 +204,7 @@ export function runDataThread(
     outbox,
     timeouts,
     log,
+    onPlaceLost: (client) => admission.enter(client),
     onLocalTrouble: (tenancy, error) => warnLocal.warn({ tenancy, error }),
     onRefused(reason, client, detail) {
       counters.clientRefused(reason);

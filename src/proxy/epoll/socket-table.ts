@@ -47,6 +47,8 @@ export const FLAG = {
   WARM: 0x20_0000,
   /** Both sides: the connection is from the pool, and nothing has gone through it. */
   UNUSED: 0x40_0000,
+  /** Backend's side: dialled in the stead of one from the pool, which has been counted. */
+  REDIALLED: 0x200_0000,
   /** Client's side, two bits: where the limits of connections count it, as `COUNTED` has it. */
   COUNTED: 0x180_0000,
 } as const;

@@ -1,7 +1,9 @@
+import { link, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { expect, onTestFinished, vi } from 'vitest';
 import { Affinity } from '../../../src/proxy/affinity.ts';
-import { anEchoBackend, anEchoClient } from '../edge.ts';
+import { aDaemon, anEchoBackend, anEchoClient } from '../edge.ts';
 import { anOwnDaemon } from '../own-daemon.ts';
 import { freePort, once, untilRefused } from '../sockets.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
@@ -14,6 +16,24 @@ async function aBusyDaemon(env: Readonly<Record<string, string>>) {
   const backend = await anEchoBackend();
   const daemon = await anOwnDaemon({ env, backends: [{ id: 'a', port: backend.port }] });
   return { daemon, client: await anEchoClient(daemon.port) };
+}
+
+/** A daemon process on a file, which may change it; `changed` awaits that it tells of another value of a key. */
+async function aDaemonWithFile(content: string) {
+  const path = join(await temporaryFolder(), 'edgeproxy.toml');
+  await writeFile(path, content);
+  const daemon = await aDaemon({ env: { EDGEPROXY_CONFIG: path } });
+  const changed = (key: string, value: string) =>
+    until(
+      () =>
+        daemon.logs.some(
+          ({ changes }) =>
+            Array.isArray(changes) &&
+            changes.some((one: { key: string; new: string }) => one.key === key && one.new === value),
+        ),
+      { what: `${key} to become ${value}` },
+    );
+  return { path, daemon, changed };
 }
 
 export const DAEMON_CASES: SettingCases = {
@@ -79,6 +99,31 @@ export const DAEMON_CASES: SettingCases = {
     await daemon.change({ env: { EDGEPROXY_ADMIN_LISTEN_ADDR: `127.0.0.1:${port}` } });
     expect((await fetch(`http://127.0.0.1:${port}/inspect`)).status).toBe(200);
     await untilRefused(daemon.addresses.admin!.port);
+  },
+
+  async 'config_watch.enabled'() {
+    const { path, daemon, changed } = await aDaemonWithFile('');
+    const watched = '[config_watch]\nenabled = true\n';
+    await writeFile(path, watched);
+    daemon.child.kill('SIGHUP');
+    await changed('config_watch.enabled', 'true');
+    await writeFile(path, `connect_attempts = 7\n${watched}`);
+    await changed('connect_attempts', '7');
+    await writeFile(path, 'connect_attempts = 7\n');
+    await changed('config_watch.enabled', 'false');
+  },
+
+  async 'config_watch.interval_secs'() {
+    const polled = (seconds: string): string =>
+      `[config_watch]\nenabled = true\ninterval_secs = ${seconds}\n`;
+    const { path, changed } = await aDaemonWithFile(polled(FOR_EVER));
+    // What is written by this name gives no hint in the folder that is watched.
+    const elsewhere = join(await temporaryFolder(), 'same.toml');
+    await link(path, elsewhere);
+    await writeFile(path, polled('1'));
+    await changed('config_watch.interval_secs', '1');
+    await writeFile(elsewhere, `connect_attempts = 7\n${polled('1')}`);
+    await changed('connect_attempts', '7');
   },
 
   async 'binding.gc_interval_secs'() {
