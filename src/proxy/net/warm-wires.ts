@@ -68,6 +68,11 @@ export class WarmWires implements WireHolder, WireReader {
     return { wire, tenancy, bornMs: now() - this.#pool.ageMs, tookMs: this.#pool.tookMs };
   }
 
+  /** Has warm ones of this backend closed that clients have taken the room of. */
+  makeRoom(tenancy: number): void {
+    this.#pool.makeRoom(tenancy);
+  }
+
   /** Takes one back whose client has left without a byte, or closes it. */
   giveBack({ wire, tenancy, bornMs, tookMs }: WarmWire): void {
     const { now, settings } = this.#options;
