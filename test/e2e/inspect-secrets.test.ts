@@ -60,16 +60,20 @@ async function anInspectionOf(daemon: DaemonProcess) {
     /** Everything that the admin API shows, and that it says of a change that it cannot make. */
     api: async () => {
       const base = new URL('/admin/v1/', url);
-      const ask = async (path: string, init: RequestInit = {}) =>
-        (await fetch(new URL(path, base), { ...init, headers: { ...headers, ...init.headers } })).text();
-      const json = { 'content-type': 'application/json' };
+      const request = async (path: string, init: { method?: string; body?: string } = {}) => {
+        const json = { ...headers, 'content-type': 'application/json' };
+        return (await fetch(new URL(path, base), { ...init, headers: json })).text();
+      };
       const shown = ['eligible', 'backends', 'connections', 'config', 'log-level', 'openapi.json'];
-      const explained = { method: 'POST', headers: json, body: '{"client": "127.0.0.1"}' };
+      const explained = { method: 'POST', body: '{"client": "127.0.0.1"}' };
       return Promise.all([
-        ...shown.map((path) => ask(path)),
-        ask('explain', explained),
-        ask('plan', { method: 'POST', body: '{"file": {"path": "x", "content": "[admin]\\ntoken = 7"}}' }),
-        ask('backends/down/drain', { method: 'POST' }),
+        ...shown.map((path) => request(path)),
+        request('explain', explained),
+        request('plan', {
+          method: 'POST',
+          body: '{"file": {"path": "x", "content": "[admin]\\ntoken = 7"}}',
+        }),
+        request('backends/down/drain', { method: 'POST' }),
       ]);
     },
     /** Awaits that an actor of this name is told to be in this state. */

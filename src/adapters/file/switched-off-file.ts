@@ -1,7 +1,8 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { EdgeProxyError, messageOf } from '../../errors.ts';
+import { readOwnFile } from './read-own-file.ts';
 import { writeFileAtomically } from './write-file-atomically.ts';
 
 const FORMAT = 'edgeproxy-switched-off-1';
@@ -25,7 +26,7 @@ export async function loadSwitchedOff(path: string): Promise<ReadonlySet<string>
       { cause },
     );
   try {
-    return new Set(fileSchema.parse(JSON.parse(await readFile(path, 'utf8'))).ids);
+    return new Set(fileSchema.parse(JSON.parse(await readOwnFile(path))).ids);
   } catch (thrown) {
     if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return new Set();
     throw unusable(thrown instanceof z.ZodError ? z.prettifyError(thrown) : messageOf(thrown), thrown);
