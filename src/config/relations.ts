@@ -1,7 +1,8 @@
 import { type Origin, nameOf } from './origin.ts';
 import { overlap } from '../domain/listen-address.ts';
+import { listenersOf } from './listeners.ts';
 import type { Settings } from './schema.ts';
-import { parseListenAddress } from './setting-types.ts';
+import { at } from './tree.ts';
 
 type Origins = ReadonlyMap<string, Origin>;
 
@@ -67,19 +68,13 @@ function epollAlone({ tcp }: Settings, origins: Origins): string[] {
 
 /** Listeners of which one would find its port taken by the other. */
 function sharedAddresses(settings: Settings, origins: Origins): string[] {
-  const listeners = (['metrics', 'admin', 'tls', 'api'] as const)
-    .filter((name) => settings[name].enabled)
-    .map((name) => ({ key: `${name}.listen_addr`, text: settings[name].listen_addr }));
-  const all = [{ key: 'listen_addr', text: settings.listen_addr }, ...listeners];
-  return all.flatMap((one, index) => {
-    const other = all
-      .slice(0, index)
-      .find(({ text }) => overlap(parseListenAddress(one.text)!, parseListenAddress(text)!));
+  const all = [...listenersOf(settings)];
+  const shown = (key: string): string => JSON.stringify(at(settings, key.split('.')));
+  return all.flatMap(([key, address], index) => {
+    const [other] = all.slice(0, index).find(([, earlier]) => overlap(address, earlier)) ?? [];
     if (other === undefined) return [];
-    const name = nameOf(one.key, origins);
-    return [
-      `${name} = "${one.text}": expected an address of its own, ${nameOf(other.key, origins)} has "${other.text}"`,
-    ];
+    const has = `${nameOf(other, origins)} has ${shown(other)}`;
+    return [`${nameOf(key, origins)} = ${shown(key)}: expected an address of its own, ${has}`];
   });
 }
 

@@ -1,4 +1,4 @@
-import type { AddressInfo, Server } from 'node:net';
+import type { Server } from 'node:net';
 import { type LimitedLog, limitedWarning } from '../domain/limited-log.ts';
 import type { EligibleSet } from '../domain/eligibility.ts';
 import type { RefusalReason } from '../domain/outcome.ts';
@@ -18,11 +18,10 @@ import { type ConnectionLimits, limitRefusalOf } from './connection-limits.ts';
 import type { Counters } from './counters.ts';
 import type { Directory } from './directory.ts';
 import { IpAddress } from './ip-address.ts';
-import { acceptRest } from './net/accept-rest.ts';
 import { abortAll } from './net/abort-all.ts';
 import { chooseTransport } from './net/choose-transport.ts';
 import { DialClock } from './net/dial-clock.ts';
-import { listenOn } from './net/listen-on.ts';
+import { NetListeners } from './net/net-listeners.ts';
 import { OutcomeBatch } from './net/outcome-batch.ts';
 import { StreamTransport } from './net/stream-wire.ts';
 import { WarmWires, type WarmWiresOptions } from './net/warm-wires.ts';
@@ -79,14 +78,13 @@ export class NetEngine implements ProxyEngine {
   /** With where the limits of connections count each. */
   readonly #live = new Map<Connection, number>();
   readonly #line: WaitingLine;
-  #server: Server | undefined;
+  readonly #listeners = new NetListeners(() => this.#resolveWhenDrained());
   /** Since the first listener. */
   #intake: Intake | undefined;
   readonly #warnRefused: Readonly<Record<RefusalReason, LimitedLog>>;
   readonly #outcomes: OutcomeBatch;
   #checks: NodeJS.Timeout | undefined;
   #isDraining = false;
-  #received = 0;
   readonly #drained = Promise.withResolvers<void>();
 
   constructor(options: NetEngineOptions) {
@@ -105,17 +103,9 @@ export class NetEngine implements ProxyEngine {
     return this.#live.size + (this.#intake?.reception.size ?? 0);
   }
 
-  async listen(address: ListenAddress): Promise<ListenAddress> {
-    const server = await listenOn(address, this.#options.addressSetting, () => this.#isDraining);
-    const { address: host, port } = server.address() as AddressInfo;
-    const before = this.#server;
-    this.#server = server;
-    this.#acceptFrom(server);
-    if (before !== undefined) {
-      await acceptRest(() => this.#received);
-      before.close();
-    }
-    return { host, port };
+  listen(address: ListenAddress): Promise<ListenAddress> {
+    const { addressSetting } = this.#options;
+    return this.#listeners.open(address, addressSetting, (server) => this.#acceptFrom(server));
   }
 
   /** Takes over that the numbers have changed, and other lists; the time that connections have spent counts. */
@@ -161,13 +151,14 @@ export class NetEngine implements ProxyEngine {
   drain(): Promise<void> {
     this.#isDraining = true;
     this.#intake?.warm.shut();
-    this.#server?.close();
+    this.#listeners.close();
     this.#resolveWhenDrained();
     return this.#drained.promise;
   }
 
   async close(spreadMs: number): Promise<void> {
     const drained = this.drain();
+    this.#listeners.abandon();
     this.#options.counters.clientEnded(this.#intake?.reception.abandon() ?? 0);
     this.#resolveWhenDrained();
     await abortAll([...this.#live.keys()], spreadMs);
@@ -234,7 +225,7 @@ export class NetEngine implements ProxyEngine {
   #receive(client: Wire, reception: Reception): void {
     const { counters } = this.#options;
     const { remoteAddress } = client;
-    this.#received++;
+    this.#listeners.received();
     counters.clientAccepted();
     if (remoteAddress === undefined) {
       // It has gone already, and is counted all the same.
@@ -277,7 +268,7 @@ export class NetEngine implements ProxyEngine {
   }
 
   #resolveWhenDrained(): void {
-    if (this.#isDraining && this.liveConnections === 0) this.#drained.resolve();
+    if (this.#isDraining && !this.#listeners.isOpen && this.liveConnections === 0) this.#drained.resolve();
   }
 
   #refused(reason: RefusalReason, client: string, detail?: string): void {

@@ -53,6 +53,7 @@ const HARMLESS: Readonly<Record<string, readonly string[]>> = {
   'pool.connect_timeout_secs': ['1', '5'],
   'metrics.enabled': ['true', 'false'],
   'admin.enabled': ['false', 'true'],
+  'config_watch.interval_secs': ['1', '60'],
 };
 
 /** What has no such values: where clients go, what a backend has to understand, and what is on disk. */

@@ -103,7 +103,7 @@ describe('ListenerDesk', () => {
             desk.arrived(one);
           } else if (what === 'move' && !isRetired) {
             fds = numbers.take(THREADS);
-            desk.open(fds);
+            desk.open(fds, false);
           }
           for (const fd of numbers.open)
             expect(threads.filter(({ holds }) => holds.has(fd)).length).toBeLessThanOrEqual(1);
@@ -112,7 +112,7 @@ describe('ListenerDesk', () => {
           while (threads.some(({ isIdle }) => !isIdle)) for (const one of threads) one.read(desk, close);
         };
 
-        desk.open(fds);
+        desk.open(fds, false);
         for (const action of before) play(action, false);
         const copy = threads.map(({ isReady }) => isReady);
         if (before.length % 2 === 0) {

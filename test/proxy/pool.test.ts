@@ -212,9 +212,11 @@ describe.each(ENGINES)('the pool of the $name engine', ({ start }) => {
     'has the kernel look whether what is warm is still there',
     async () => {
       const { backend, of } = await aWarmPool(start);
-      const timers = await timersTo(backend.port);
-      expect(timers.length).toBe(of().warm);
-      for (const timer of timers) expect(timer).toBe(KEEP_ALIVE);
+      const isWatched = async (): Promise<boolean> => {
+        const timers = await timersTo(backend.port);
+        return timers.length === of().warm && timers.every((timer) => timer === KEEP_ALIVE);
+      };
+      await expect(until(isWatched, { what: 'a timer of the kernel for each' })).resolves.toBe(true);
     },
   );
 

@@ -101,7 +101,8 @@ export class EpollEngine implements ProxyEngine {
     const isOwnPort = this.#address !== undefined && overlap(address, this.#address);
     const bind = { sys, address, addressSetting, tuning: settings.tuning, isOwnPort };
     const listeners = bindListeners(threads, bind);
-    this.#desk.open(listeners.map(({ fd }) => fd));
+    const fds = listeners.map(({ fd }) => fd);
+    this.#desk.open(fds, isOwnPort);
     this.#address = listeners[0]!.address;
     return this.#address;
   }

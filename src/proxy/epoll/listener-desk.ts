@@ -32,15 +32,19 @@ export class ListenerDesk {
     this.#close = close;
   }
 
-  /** One listener a thread, in their order; those that there are already are closed when they are accepted from. */
-  open(fds: readonly number[]): void {
+  /**
+   * One listener a thread, in their order; those that there are already are closed when they are accepted from.
+   *
+   * @param isShared old and new ones listen on the same port
+   */
+  open(fds: readonly number[], isShared: boolean): void {
     const [before, added] = [this.#entries, fds.map(newEntry)];
     this.#entries = [...before, ...added];
     for (const entry of added) this.#assign(entry);
     for (const entry of before) {
       entry.isRetired = true;
       if (entry.holder === undefined) this.#assign(entry);
-      else entry.holder.tell({ type: 'retire', listener: entry.fd });
+      else entry.holder.tell({ type: 'retire', listener: entry.fd, isShared });
     }
   }
 
