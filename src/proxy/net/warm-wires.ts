@@ -40,7 +40,6 @@ export class WarmWires implements WireHolder, WireReader {
   readonly #pool: WarmPool<Wire>;
   #timer: NodeJS.Timeout | undefined;
   #isDue = false;
-  #isShut = false;
 
   constructor(options: WarmWiresOptions) {
     this.#options = options;
@@ -112,7 +111,6 @@ export class WarmWires implements WireHolder, WireReader {
 
   /** Nobody comes any more. */
   shut(): void {
-    this.#isShut = true;
     this.#pool.shut();
     clearTimeout(this.#timer);
   }
@@ -163,11 +161,11 @@ export class WarmWires implements WireHolder, WireReader {
 
   /** After the clients of this turn. */
   #runSoon(): void {
-    if (this.#isDue || this.#isShut) return;
+    if (this.#isDue) return;
     this.#isDue = true;
     setImmediate(() => {
       this.#isDue = false;
-      if (!this.#isShut) this.#run();
+      this.#run();
     });
   }
 
