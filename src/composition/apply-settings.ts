@@ -16,7 +16,7 @@ export const KEYS_OF = {
   geoFile: ['geoip.path'],
   geoTables: ['geoip.cidrs', 'geoip.regions'],
   log: ['log_level'],
-  fileWatch: ['config_watch.enabled', 'config_watch.interval_secs'],
+  fileWatch: ['config_watch.interval_secs'],
   lifecycle: ['shutdown_timeout_secs'],
   probes: ['health_check.max_in_flight'],
   fleet: [

@@ -115,19 +115,33 @@ export function pendingOf({ inForce, wanted }: Configuration): readonly SettingC
 export function isWholeFile({ env, good, scope }: Configuration, file: SettingsFile): boolean {
   try {
     load(env, { ...good, file }, scope);
-    return Object.keys(parseToml(file)).length > 0;
+    return saysSomething(file);
   } catch {
     return false;
   }
 }
 
-function attempt({ env, scope }: Configuration, sources: ConfigSources) {
+function saysSomething(file: SettingsFile): boolean {
+  return Object.keys(parseToml(file)).length > 0;
+}
+
+function attempt({ env, scope, good }: Configuration, sources: ConfigSources) {
   try {
+    refuseEmptied(good.file, sources.file);
     return { sources, loaded: load(env, sources, scope) };
   } catch (thrown) {
     if (!(thrown instanceof EdgeProxyError)) throw thrown;
     return { sources, loaded: thrown };
   }
+}
+
+/** A full disk or a copy that was interrupted leaves an empty file: nobody's wish to have nothing but defaults. */
+function refuseEmptied(before: SettingsFile | undefined, file: SettingsFile | undefined): void {
+  if (file === undefined || before === undefined || saysSomething(file) || !saysSomething(before)) return;
+  throw new EdgeProxyError(
+    'ERR_SETTINGS_INVALID',
+    `${file.path}: has no setting any more: expected at least one; for defaults alone, restart the daemon`,
+  );
 }
 
 function load(env: Environment, { file, rows }: ConfigSources, scope: SqlScope): LoadedSettings {

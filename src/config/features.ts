@@ -226,9 +226,8 @@ export const pool = z
 
 export const configWatch = z
   .strictObject({
-    enabled: switchOff('EDGEPROXY_CONFIG_WATCH_ENABLED', 'Apply changes of the file while running.', {
-      reload: RELOADABLE,
-    }),
+    // A half of a file could switch off what would see the other half.
+    enabled: switchOff('EDGEPROXY_CONFIG_WATCH_ENABLED', 'Apply changes of the file while running.'),
     interval_secs: seconds(
       'EDGEPROXY_CONFIG_WATCH_INTERVAL_SECS',
       RELOADABLE,

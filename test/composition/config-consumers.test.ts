@@ -55,13 +55,13 @@ const goodFile = fc
       log_level: fc.constantFrom('warn', 'debug'),
       shutdown_timeout_secs: fc.integer({ min: 1, max: 3 }),
       'health_check.enabled': fc.boolean(),
-      'config_watch.enabled': fc.boolean(),
+      'config_watch.interval_secs': fc.integer({ min: 1, max: 3 }),
       'rate_limit.exempt': fc.constantFrom([], ['10.0.0.0/8']),
     },
     { requiredKeys: [] },
   )
   .map(tomlOf)
-  .filter((content) => isGood(fileOf(content)))
+  .filter((content) => content !== '' && isGood(fileOf(content)))
   .map(fileOf);
 const goodRows = fc
   .record(

@@ -148,6 +148,32 @@ describe('a bad file', () => {
   });
 });
 
+describe('a file without any setting', () => {
+  const emptied = fileOf('# nothing\n');
+
+  it('is refused where it had some, alone and when the rows change', () => {
+    const before = start('[rate_limit]\nburst = 5\n');
+    const { after, outcome } = takeAll(before, emptied);
+    expect(outcome).toMatchObject({
+      type: 'REFUSED',
+      error: {
+        message:
+          'edge.toml: has no setting any more: expected at least one; for defaults alone, restart the daemon',
+      },
+    });
+    const later = takeAll(after, rowsOf({ log_level: 'warn' }));
+    expect(later.outcome.type).toBe('CHANGED');
+    expect([later.after.inForce.rate_limit.burst, later.after.inForce.log_level]).toEqual([5, 'warn']);
+    expect(planChange(before, [], { file: { path: 'edge.toml', content: '' } })).toMatchObject({
+      isValid: false,
+    });
+  });
+
+  it('is as good as another one where it had none', () => {
+    expect(takeAll(start('# nothing yet\n'), emptied).outcome).toEqual({ type: 'UNCHANGED' });
+  });
+});
+
 describe('a bad row', () => {
   it('changes nothing, and names itself', () => {
     const before = takeAll(start(), rowsOf({ log_level: 'warn' })).after;

@@ -53,7 +53,6 @@ const HARMLESS: Readonly<Record<string, readonly string[]>> = {
   'pool.connect_timeout_secs': ['1', '5'],
   'metrics.enabled': ['true', 'false'],
   'admin.enabled': ['false', 'true'],
-  'config_watch.enabled': ['false', 'true'],
   'config_watch.interval_secs': ['1', '60'],
 };
 

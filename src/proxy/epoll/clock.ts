@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+
 /** The time of the loop: read once a batch, the same for everything that happens in it. */
 export class LoopClock {
   readonly #start = performance.now();
