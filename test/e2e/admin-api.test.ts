@@ -16,6 +16,7 @@ import {
   untilAnswered,
   untilApplied,
 } from '../support/edge.ts';
+import { anApiDaemon } from '../support/api-daemon.ts';
 import { postgresEnv } from '../support/daemon.ts';
 import { type ApiAsk, askApi } from '../support/registration.ts';
 import { freePort } from '../support/sockets.ts';
@@ -221,5 +222,26 @@ describe('an operator of a daemon without a database', () => {
     expect(await again('backends/a/undrain', POST)).toMatchObject([200, { changed: true }]);
     await untilAnswered(second.port, 'a');
     expect(await again('backends/a/undrain', POST)).toMatchObject([200, { changed: false }]);
+  });
+
+  it('sees the lease of a backend that has registered itself, and that it is over', async () => {
+    const named = await aNamedBackend('a');
+    const daemon = await anApiDaemon({ env: { ...ADMIN, EDGEPROXY_HEARTBEAT_TTL_SECS: '2' } });
+    expect(await daemon.register('a', named.port)).toBe(201);
+    await untilApplied(daemon, 1);
+    const operator = await anOperatorOf(daemon);
+    const seen = async () => (await operator('backends'))[1].backends[0]!;
+    expect(await seen()).toMatchObject({
+      id: 'a',
+      isEligible: true,
+      lease: { isExpired: false, ttlSecs: 2, heardSecsAgo: expect.any(Number) as number },
+    });
+    await untilApplied(daemon, 0, 1);
+    expect(await seen()).toMatchObject({ reason: 'expired', lease: { isExpired: true } });
+    expect(await operator('backends/a/drain', POST)).toMatchObject([200, { scope: 'daemon' }]);
+    expect(await daemon.register('a', named.port)).toBe(201);
+    await until(async () => (await seen()).reason === 'admin_down', {
+      what: 'the drain to outlive all that',
+    });
   });
 });
