@@ -154,14 +154,14 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   }
 
   #dial(): void {
-    const { transport, dialClock, router } = this.#options;
+    const { transport, dialClock, router, warm } = this.#options;
     const { tenancy, backend } = this.#place!.occupant;
     this.#attempts.start();
+    warm.makeRoom(tenancy);
+    // Of one that has left meanwhile, when a dial is repeated, what held before does.
     const row = router.rowOfTenancy(tenancy);
-    // It may have left meanwhile, when a dial is repeated: then what held before does.
     if (row >= 0) this.#headerMode = HEADER_MODES[router.table.headers[row]!]!;
-    const { host, port } = backend;
-    this.#backend = transport.dial(host, port, this);
+    this.#backend = transport.dial(backend.host, backend.port, this);
     dialClock.add(this);
   }
 

@@ -83,6 +83,7 @@ export function runDataThread(
   const state = openSharedState(memory);
   const counters = state.counters[thread]!;
   const outbox = new Outbox(port);
+  const wake = wakerOf(sys, settings.wakeFds);
   const logger = outbox.logger;
   const startedMs = now();
   const clock = new LoopClock();
@@ -151,6 +152,10 @@ export function runDataThread(
     isCrowded: () => waiters.mustWait,
     counters: state.poolCounters[thread]!,
     descriptors,
+    wakeHolders(slot) {
+      for (const [other, { warm: own }] of state.poolCounters.entries())
+        if (other !== thread && Atomics.load(own, slot) > 0) wake(other);
+    },
     onStale: (backend) => dialer.redial(backend),
   });
   const relay = new Relay({
@@ -184,7 +189,7 @@ export function runDataThread(
     table,
     sockets,
     clock,
-    queue: new WaitQueue(settings.queue, queue, thread, wakerOf(sys, settings.wakeFds)),
+    queue: new WaitQueue(settings.queue, queue, thread, wake),
     onTurn: (client) => admission.takeTurn(client),
     onTimeout: (client) => dialer.refuse(client, 'queue_timeout'),
     onGone: (client) => dialer.endClient(client),

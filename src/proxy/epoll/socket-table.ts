@@ -49,6 +49,8 @@ export const FLAG = {
   UNUSED: 0x40_0000,
   /** Backend's side: dialled in the stead of one from the pool, which has been counted. */
   REDIALLED: 0x200_0000,
+  /** Backend's side: no connection, but the place of one that is to be opened. */
+  HELD: 0x400_0000,
   /** Client's side, two bits: where the limits of connections count it, as `COUNTED` has it. */
   COUNTED: 0x180_0000,
 } as const;
@@ -232,6 +234,14 @@ export class SocketTable {
   readAddress(client: number, into: IpAddress): void {
     const word = (number: number): number => this.get(client, CELL.ADDRESS + number);
     into.set(word(0), word(1), word(2), word(3));
+  }
+
+  /** Makes two descriptors the sides of one connection. */
+  pair(client: number, backend: number, tenancy: number): void {
+    this.set(client, CELL.PEER, backend);
+    this.set(backend, CELL.PEER, client);
+    this.set(client, CELL.TENANCY, tenancy);
+    this.set(backend, CELL.TENANCY, tenancy);
   }
 
   /** The client's descriptor of a connection, given either. */
