@@ -77,8 +77,10 @@ export class LiveList {
       if (items.length === query.limit || looks === LOOKS_PER_PAGE) return { items, next: String(last) };
       looks++;
       last = serial;
-      const about = { client: connection.address.text, incarnation: connection.place?.occupant.incarnation };
-      if (isAskedFor(about, query)) items.push({ ...about, ...stateOf(connection, entry) });
+      const { address, place } = connection;
+      const incarnation = place?.occupant.incarnation;
+      if (isAskedFor({ client: address, incarnation }, query))
+        items.push({ client: address.text, incarnation, ...stateOf(connection, entry) });
     }
     return { items, next: null };
   }
