@@ -1,6 +1,7 @@
 import type { Server } from 'node:net';
 import { type LimitedLog, limitedWarning } from '../domain/limited-log.ts';
 import type { EligibleSet } from '../domain/eligibility.ts';
+import type { ConnectionPage, ConnectionQuery } from '../domain/live-connections.ts';
 import type { RefusalReason } from '../domain/outcome.ts';
 import type {
   GeoResolver,
@@ -21,6 +22,7 @@ import { IpAddress } from './ip-address.ts';
 import { abortAll } from './net/abort-all.ts';
 import { chooseTransport } from './net/choose-transport.ts';
 import { DialClock } from './net/dial-clock.ts';
+import { LiveList } from './net/live-list.ts';
 import { NetListeners } from './net/net-listeners.ts';
 import { OutcomeBatch } from './net/outcome-batch.ts';
 import { StreamTransport } from './net/stream-wire.ts';
@@ -75,8 +77,7 @@ export class NetEngine implements ProxyEngine {
   readonly #options: NetEngineOptions;
   readonly #dialClock: DialClock;
   readonly #warnLocal: LimitedLog;
-  /** With where the limits of connections count each. */
-  readonly #live = new Map<Connection, number>();
+  readonly #live = new LiveList();
   readonly #line: WaitingLine;
   readonly #listeners = new NetListeners(() => this.#resolveWhenDrained());
   /** Since the first listener. */
@@ -119,8 +120,7 @@ export class NetEngine implements ProxyEngine {
     this.#line.boundsChanged();
     this.#intake?.warm.settingsChanged();
     if (this.#checks !== undefined) this.#checkRepeatedly();
-    for (const [connection, counted] of this.#live)
-      this.#live.set(connection, limits.count(connection.address.words, counted));
+    this.#live.count(({ address }, counted) => limits.count(address.words, counted));
     return Promise.resolve();
   }
 
@@ -134,8 +134,12 @@ export class NetEngine implements ProxyEngine {
   }
 
   cut(incarnation: string): void {
-    for (const connection of this.#live.keys())
-      if (connection.incarnation === incarnation) connection.leaveBackend();
+    for (const connection of this.#live.connections())
+      if (connection.place?.occupant.incarnation === incarnation) connection.leaveBackend();
+  }
+
+  connections(query: ConnectionQuery): ConnectionPage {
+    return this.#live.page(query);
   }
 
   threads(): ThreadReport {
@@ -161,7 +165,7 @@ export class NetEngine implements ProxyEngine {
     this.#listeners.abandon();
     this.#options.counters.clientEnded(this.#intake?.reception.abandon() ?? 0);
     this.#resolveWhenDrained();
-    await abortAll([...this.#live.keys()], spreadMs);
+    await abortAll([...this.#live.connections()], spreadMs);
     await drained;
     clearInterval(this.#checks);
     this.#dialClock.close();
@@ -251,7 +255,7 @@ export class NetEngine implements ProxyEngine {
       return this.#refused(limitRefusalOf(counted), address.text);
     }
     const connection = new Connection(client, address, introduction, connectionOptions);
-    this.#live.set(connection, counted);
+    this.#live.add(connection, { counted, client, announcement: introduction?.announcement });
     connection.begin();
   }
 
@@ -262,8 +266,7 @@ export class NetEngine implements ProxyEngine {
   }
 
   #ended(connection: Connection): void {
-    this.#options.limits.leave(connection.address.words, this.#live.get(connection) ?? 0);
-    this.#live.delete(connection);
+    this.#options.limits.leave(connection.address.words, this.#live.remove(connection));
     this.#resolveWhenDrained();
   }
 
@@ -277,13 +280,12 @@ export class NetEngine implements ProxyEngine {
     this.#warnRefused[reason].warn({ reason });
   }
 
-  #check(): void {
-    const nowMs = this.#options.now();
-    for (const connection of this.#live.keys()) connection.check(nowMs);
-  }
-
   #checkRepeatedly(): void {
+    const { now } = this.#options;
     clearInterval(this.#checks);
-    this.#checks = setInterval(() => this.#check(), sweepIntervalMs(this.#options.numbers.timeouts));
+    this.#checks = setInterval(
+      () => this.#live.check(now()),
+      sweepIntervalMs(this.#options.numbers.timeouts),
+    );
   }
 }

@@ -220,6 +220,7 @@ export function runDataThread(
   const admission = new Admission({
     table,
     sockets,
+    clock,
     dialer,
     counters,
     announcements,

@@ -95,9 +95,18 @@ export const CELL = {
   /** Backend's side, from the pool: when it was connected, in milliseconds on the loop's clock, wrapping around. */
   BORN: 11,
   ADDRESS: 11,
+  /** Client's side: when it was accepted, in whole seconds of Unix time. */
+  ACCEPTED_SECS: 15,
 } as const;
 
+/**
+ * What a row holds as numbers of 64 bits, in the place of two cells each. Backend's side, once its connection is one:
+ * the bytes that were handed on.
+ */
+const NUMBER = { SENT: 6, RECEIVED: 7 } as const;
+
 const ROW_SHIFT = 4;
+const NUMBERS_SHIFT = 3;
 const COUNTED_SHIFT = 23;
 const ADDRESS_WORDS = 4;
 
@@ -122,6 +131,7 @@ export function newSocketTableMemory(rows: number): SocketTableMemory {
  */
 export class SocketTable {
   readonly #cells: SocketTableMemory;
+  readonly #numbers: Float64Array;
   readonly size: number;
   /** The cell that says above which row none was ever used. */
   readonly #highestAt: number;
@@ -129,6 +139,7 @@ export class SocketTable {
   constructor(memory: SocketTableMemory) {
     this.#cells = memory;
     this.size = memory.length >> ROW_SHIFT;
+    this.#numbers = new Float64Array(memory.buffer, memory.byteOffset, this.size << NUMBERS_SHIFT);
     this.#highestAt = this.size << ROW_SHIFT;
   }
 
@@ -174,6 +185,30 @@ export class SocketTable {
   setCounted(client: number, counted: number): void {
     this.unmark(client, FLAG.COUNTED);
     this.mark(client, counted << COUNTED_SHIFT);
+  }
+
+  /** Begins to count what goes through a connection. */
+  beginTraffic(backend: number): void {
+    this.#numbers[(backend << NUMBERS_SHIFT) + NUMBER.SENT] = 0;
+    this.#numbers[(backend << NUMBERS_SHIFT) + NUMBER.RECEIVED] = 0;
+  }
+
+  countSent(backend: number, bytes: number): void {
+    this.#numbers[(backend << NUMBERS_SHIFT) + NUMBER.SENT]! += bytes;
+  }
+
+  countReceived(backend: number, bytes: number): void {
+    this.#numbers[(backend << NUMBERS_SHIFT) + NUMBER.RECEIVED]! += bytes;
+  }
+
+  /** Nothing before the connection is one. */
+  trafficOf(backend: number): { readonly bytesSent: number; readonly bytesReceived: number } {
+    if (this.has(backend, FLAG.CONNECTING)) return { bytesSent: 0, bytesReceived: 0 };
+    const at = backend << NUMBERS_SHIFT;
+    return {
+      bytesSent: this.#numbers[at + NUMBER.SENT]!,
+      bytesReceived: this.#numbers[at + NUMBER.RECEIVED]!,
+    };
   }
 
   /** Takes a descriptor over; false when its number is beyond the table. */
