@@ -2,18 +2,6 @@ import { availableParallelism } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { geoResolverOf, openGeoSource } from '../adapters/geo/geo-resolver.ts';
 import type { Settings } from '../config/schema.ts';
-import type {
-  EngineReport,
-  ListenAddress,
-  Logger,
-  MonotonicClock,
-  OutcomeSink,
-  PoolSource,
-  ProxyEngine,
-  RateLimitSource,
-  TrafficSource,
-} from '../domain/ports.ts';
-import type { TlsSource } from '../domain/tls.ts';
 import { EdgeProxyError, messageOf } from '../errors.ts';
 import { Directory } from '../proxy/directory.ts';
 import type { EngineLists } from '../proxy/engine-lists.ts';
@@ -26,59 +14,16 @@ import { EpollEngine } from '../proxy/epoll/epoll-engine.ts';
 import { type ClientEngine, JointEngine, OldestVersion } from '../proxy/joint-engine.ts';
 import { attend } from '../proxy/epoll/thread-reports.ts';
 import { NetEngine } from '../proxy/net-engine.ts';
+import { PickRehearsal } from '../proxy/pick-rehearsal.ts';
 import { createPoolSource } from '../proxy/pool-report.ts';
 import { Router } from '../proxy/router.ts';
 import { newSharedState, newsOf } from '../proxy/shared-state.ts';
 import { findSys, type FoundSys, SYS_WAYS } from '../proxy/sys/load-sys.ts';
 import { createTrafficSource } from '../proxy/traffic.ts';
 import type { DataThreadModuleData } from './data-thread.ts';
+import type { EngineChoice, Proxy, ProxyOptions } from './proxy-interface.ts';
 import { TlsListener, tlsThreadsOf } from './tls-listener.ts';
 import { geoOptionsOf, listsOf, numbersOf, rateLimiterOf, rateLimitOf, tuningOf } from './engine-settings.ts';
-
-export interface ProxyOptions {
-  readonly settings: Settings;
-  readonly logger: Logger;
-  /** The same in every thread. */
-  readonly now: MonotonicClock;
-  readonly onOutcomes: OutcomeSink;
-  readonly onInForce: (setVersion: number) => void;
-  readonly isAtEase: (incarnation: string) => boolean;
-}
-
-/** What is to relay. */
-export interface EngineChoice extends Pick<EngineReport, 'engine' | 'syscalls'> {
-  readonly threads: number;
-}
-
-/** The socket side as the settings want it. */
-export interface Proxy {
-  readonly choice: EngineChoice;
-  readonly traffic: TrafficSource;
-  readonly limiter: RateLimitSource;
-  readonly pool: PoolSource;
-  readonly activeOf: (incarnation: string) => number;
-  /** Forgets bindings that have expired. */
-  readonly collectGarbage: () => void;
-  /** Fails with `ERR_GEOIP` or `ERR_ENGINE`. */
-  readonly startEngine: () => Promise<ProxyEngine>;
-  /**
-   * Goes by other settings, but for those of geography; resolves when every thread does. Backends that do not say which
-   * header they take, take that of the new settings with the next set.
-   */
-  readonly follow: (settings: Settings) => Promise<void>;
-  /** Goes by the geography of other settings. Fails with `ERR_GEOIP`, and then all is as before. */
-  readonly followGeography: (settings: Settings) => Promise<void>;
-  /** Absent where there is no TLS listener. */
-  readonly tls: TlsSource | undefined;
-  /** Binds the TLS listener, where there is one. Fails with `ERR_LISTEN`. */
-  readonly listenTls: () => Promise<ListenAddress | undefined>;
-  /** Looks at certificates at once; false where there are none. */
-  readonly rereadCertificates: () => boolean;
-  /** Whether there is a GeoIP database. */
-  readonly hasGeoFile: boolean;
-  /** Reads it again, and what it says counts from then on. Fails with `ERR_GEOIP`, and then all is as before. */
-  readonly rereadGeoFile: () => Promise<void>;
-}
 
 /** An engine, and what has it go by other lists and by numbers that have changed. */
 interface Started {
@@ -141,6 +86,8 @@ function proxyOf(
   const tls = settings.tls.enabled
     ? new TlsListener({ ...options, ...base, firstThread: choice.threads })
     : undefined;
+  const rehearsal = new PickRehearsal({ ownRegion: settings.region, directory, state, affinity });
+  const resolver = memoized(geoResolverOf);
   return {
     choice,
     limiter: { report: () => (hasLimited ? limiter.report() : undefined) },
@@ -180,6 +127,11 @@ function proxyOf(
       lists = { ...lists!, ...listsOf(next) };
       await reconfigure(lists);
     },
+    logAt(level) {
+      inForce = { ...inForce, log_level: level };
+      writeEngineNumbers(numbersMemory, numbersOf(inForce, mostDescriptors));
+    },
+    explain: (client, set) => lists && rehearsal.explain(client, set, resolver(lists.geo)),
     async followGeography({ geoip }) {
       if (!isDeepStrictEqual(geoip, inForce.geoip)) await openGeography({ ...inForce, geoip });
     },
@@ -198,6 +150,15 @@ function proxyOf(
   async function reconfigure(next: EngineLists): Promise<void> {
     await Promise.all([started!.reconfigure(next), tls?.reconfigure(next)]);
   }
+}
+
+/** Remembers the last answer only. */
+function memoized<Key, Value>(make: (key: Key) => Value): (key: Key) => Value {
+  let last: { readonly key: Key; readonly value: Value } | undefined;
+  return (key) => {
+    if (last?.key !== key) last = { key, value: make(key) };
+    return last.value;
+  };
 }
 
 function portableProxy(options: ProxyOptions): Proxy {

@@ -71,8 +71,19 @@ export class Affinity {
   boundTo(client: IpAddress): number {
     if (this.#binding.ttlMs === 0) return NONE;
     this.#lock.acquire();
-    const entry = this.#clients.find(client.words);
-    const tenancy = entry === NONE || this.#isExpired(entry) ? NONE : this.memory.tenancies[entry]!;
+    const tenancy = this.#bindingOf(client);
+    this.#lock.release();
+    return tenancy;
+  }
+
+  /**
+   * The same for the thread that buries others, and must not wait for one that may be dead: `undefined` when somebody is
+   * in the way.
+   */
+  peek(client: IpAddress): number | undefined {
+    if (this.#binding.ttlMs === 0) return NONE;
+    if (!this.#lock.tryAcquire()) return undefined;
+    const tenancy = this.#bindingOf(client);
     this.#lock.release();
     return tenancy;
   }
@@ -107,6 +118,11 @@ export class Affinity {
     this.#clients.clear();
     this.memory.heads.fill(NONE, HEAD.oldest);
     this.#lock.release();
+  }
+
+  #bindingOf(client: IpAddress): number {
+    const entry = this.#clients.find(client.words);
+    return entry === NONE || this.#isExpired(entry) ? NONE : this.memory.tenancies[entry]!;
   }
 
   #removeOldestIfExpired(): boolean {

@@ -2,7 +2,7 @@ import type { RefusalReason } from '../domain/outcome.ts';
 import { HEADER_MODES, type HeaderMode } from '../domain/proxy-protocol/relayed-header.ts';
 import { ABANDONED, Attempts } from './attempts.ts';
 import type { Introduction } from './awaited-header.ts';
-import type { ConnectionOptions } from './connection-options.ts';
+import type { ConnectionOptions, ConnectionPhase } from './connection-options.ts';
 import type { IpAddress } from './ip-address.ts';
 import type { WarmWire } from './net/warm-wires.ts';
 import type { Waiter } from './net/waiting-line.ts';
@@ -41,8 +41,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   #isStale = false;
   /** What the backend that is dialled is to be sent first. */
   #headerMode: HeaderMode = 'off';
-  /** `ending`: nothing new is begun, and what the backend does now says nothing about it. */
-  #phase: 'dialling' | 'waiting' | 'relaying' | 'ending' = 'dialling';
+  #phase: ConnectionPhase = 'dialling';
   #isClientClosed = false;
   #lasts = false;
 
@@ -61,9 +60,13 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
     client.hold(this);
   }
 
-  /** The incarnation of the backend that it holds a place at. */
-  get incarnation(): string | undefined {
-    return this.#place?.occupant.incarnation;
+  /** The place that it holds at a backend. */
+  get place(): Place | undefined {
+    return this.#place;
+  }
+
+  get phase(): ConnectionPhase {
+    return this.#phase;
   }
 
   get dialDeadlineMs(): number {
@@ -80,10 +83,9 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   }
 
   #wait(): void {
-    const { line, counters } = this.#options;
-    if (!line.add(this)) return this.#refuse('all_full');
+    if (!this.#options.line.add(this)) return this.#refuse('all_full');
     this.#phase = 'waiting';
-    counters.clientQueued();
+    this.#options.counters.clientQueued();
   }
 
   /** Finds a place and a connection there; false when every backend is full, and the client may wait. */
@@ -152,14 +154,14 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   }
 
   #dial(): void {
-    const { transport, dialClock, router } = this.#options;
+    const { transport, dialClock, router, warm } = this.#options;
     const { tenancy, backend } = this.#place!.occupant;
     this.#attempts.start();
+    warm.makeRoom(tenancy);
+    // Of one that has left meanwhile, when a dial is repeated, what held before does.
     const row = router.rowOfTenancy(tenancy);
-    // It may have left meanwhile, when a dial is repeated: then what held before does.
     if (row >= 0) this.#headerMode = HEADER_MODES[router.table.headers[row]!]!;
-    const { host, port } = backend;
-    this.#backend = transport.dial(host, port, this);
+    this.#backend = transport.dial(backend.host, backend.port, this);
     dialClock.add(this);
   }
 
@@ -193,11 +195,11 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   }
 
   sent(bytes: number): void {
-    this.#options.counters.sent(this.#place!.occupant.slot, bytes);
+    this.#place!.sent(bytes);
   }
 
   received(bytes: number): void {
-    this.#options.counters.received(this.#place!.occupant.slot, bytes);
+    this.#place!.received(bytes);
   }
 
   answered(): void {
@@ -206,13 +208,11 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
 
   /** A backend that leaves a client waiting for its first byte has failed; an end in return for an end has not. */
   leftSilently(isAnswerOwed: boolean): void {
-    if (isAnswerOwed) this.#place!.failed('closed_before_first_byte', 'no byte in return');
-    else this.#place!.succeeded();
+    this.#place!.endedSilently(isAnswerOwed ? 'closed_before_first_byte' : undefined);
   }
 
   brokeSilently(wasAsked: boolean): void {
-    if (wasAsked) this.#place!.failed('reset', 'no byte in return');
-    else this.#place!.succeeded();
+    this.#place!.endedSilently(wasAsked ? 'reset' : undefined);
   }
 
   clientBroke(errorCode: string): void {

@@ -1,10 +1,11 @@
 import type { EligibleSet } from '../domain/eligibility.ts';
+import type { ConnectionPage, ConnectionQuery } from '../domain/live-connections.ts';
 import type { ListenAddress, ProxyEngine, ThreadReport } from '../domain/ports.ts';
 import type { Directory } from './directory.ts';
 import type { RouteTable } from './routes.ts';
 
 /** Whoever serves clients by tables that somebody else makes of the sets. */
-export interface RoutingEngine extends Omit<ProxyEngine, 'apply' | 'listen'> {
+export interface RoutingEngine extends Omit<ProxyEngine, 'apply' | 'listen' | 'connections'> {
   /** Routes new connections by this table, at once or a little later; the engine says when. */
   route(table: RouteTable): void;
   /** Clients that are there, whatever they are at. */
@@ -12,7 +13,7 @@ export interface RoutingEngine extends Omit<ProxyEngine, 'apply' | 'listen'> {
 }
 
 /** One whose clients are not encrypted. */
-export interface ClientEngine extends RoutingEngine, Pick<ProxyEngine, 'listen'> {}
+export interface ClientEngine extends RoutingEngine, Pick<ProxyEngine, 'listen' | 'connections'> {}
 
 /** The oldest of the versions that several engines have come to. */
 export class OldestVersion {
@@ -62,6 +63,11 @@ export class JointEngine implements ProxyEngine {
 
   routesTo(incarnation: string): boolean {
     return this.#engines.some((engine) => engine.routesTo(incarnation));
+  }
+
+  /** Of the plain listener alone. */
+  connections(query: ConnectionQuery): ConnectionPage {
+    return this.#clients.connections(query);
   }
 
   cut(incarnation: string): void {

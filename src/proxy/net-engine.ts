@@ -1,5 +1,6 @@
 import type { Server } from 'node:net';
 import { type LimitedLog, limitedWarning } from '../domain/limited-log.ts';
+import type { ConnectionPage, ConnectionQuery } from '../domain/live-connections.ts';
 import type { RefusalReason } from '../domain/outcome.ts';
 import type {
   GeoResolver,
@@ -20,7 +21,7 @@ import { chooseTransport } from './net/choose-transport.ts';
 import { DialClock } from './net/dial-clock.ts';
 import type { CountedLedger } from './net/counted-ledger.ts';
 import type { Guest, Handshakes } from './net/guest.ts';
-import { Guests } from './net/guests.ts';
+import { LiveList } from './net/live-list.ts';
 import { NetListeners } from './net/net-listeners.ts';
 import { OutcomeBatch } from './net/outcome-batch.ts';
 import { WarmWires, type WarmWiresOptions } from './net/warm-wires.ts';
@@ -87,7 +88,7 @@ export class NetEngine implements ClientEngine {
   readonly #options: NetEngineOptions;
   readonly #dialClock: DialClock;
   readonly #warnLocal: LimitedLog;
-  readonly #guests: Guests;
+  readonly #live: LiveList;
   readonly #line: WaitingLine;
   readonly #stopListening: () => void;
   readonly #listeners = new NetListeners(() => this.#resolveWhenDrained());
@@ -107,7 +108,7 @@ export class NetEngine implements ClientEngine {
     this.#outcomes = new OutcomeBatch(options.onOutcomes);
     this.#dialClock = new DialClock(now);
     const { queue, numbers, router, limits, thread, bells } = options;
-    this.#guests = new Guests(limits, options.ledger);
+    this.#live = new LiveList(limits, options.ledger);
     this.#line = new WaitingLine(
       new WaitQueue(queue, numbers.queue, thread, (other) => bells.ring(other)),
       now,
@@ -117,7 +118,7 @@ export class NetEngine implements ClientEngine {
   }
 
   get liveConnections(): number {
-    return this.#guests.size + (this.#intake?.reception.size ?? 0);
+    return this.#live.size + (this.#intake?.reception.size ?? 0);
   }
 
   listen(address: ListenAddress): Promise<ListenAddress> {
@@ -138,7 +139,7 @@ export class NetEngine implements ClientEngine {
     this.#line.boundsChanged();
     this.#intake?.warm.settingsChanged();
     if (this.#checks !== undefined) this.#checkRepeatedly();
-    this.#guests.recount();
+    this.#live.recount();
     return Promise.resolve();
   }
 
@@ -151,7 +152,11 @@ export class NetEngine implements ClientEngine {
   }
 
   cut(incarnation: string): void {
-    this.#guests.leaveBackend(incarnation);
+    this.#live.leaveBackend(incarnation);
+  }
+
+  connections(query: ConnectionQuery): ConnectionPage {
+    return this.#live.page(query);
   }
 
   threads(): ThreadReport {
@@ -177,7 +182,7 @@ export class NetEngine implements ClientEngine {
     this.#listeners.abandon();
     this.#options.counters.clientEnded(this.#intake?.reception.abandon() ?? 0);
     this.#resolveWhenDrained();
-    await abortAll(this.#guests.all, spreadMs);
+    await abortAll(this.#live.all, spreadMs);
     await drained;
     clearInterval(this.#checks);
     this.#dialClock.close();
@@ -187,7 +192,7 @@ export class NetEngine implements ClientEngine {
 
   /** Ends every connection at once, with a reset: nothing else works any more. */
   abandon(): void {
-    for (const guest of this.#guests.all) guest.abort();
+    for (const guest of this.#live.all) guest.abort();
   }
 
   /** Takes clients from now on. */
@@ -226,12 +231,9 @@ export class NetEngine implements ClientEngine {
       onRefused: (reason, client) => this.#refused(reason, client),
       onEnded: (connection) => this.#ended(connection),
     };
-    const { limiter, limits, handshakes } = this.#options;
     const admission = new Admission({
-      limiter,
-      limits,
-      handshakes,
-      guests: this.#guests,
+      ...this.#options,
+      live: this.#live,
       connection: connectionOptions,
       refuse: (client, reason, { text }) => {
         this.#turnAway(client);
@@ -275,7 +277,7 @@ export class NetEngine implements ClientEngine {
   }
 
   #ended(guest: Guest): void {
-    this.#guests.ended(guest);
+    this.#live.ended(guest);
     this.#resolveWhenDrained();
   }
 
@@ -292,6 +294,6 @@ export class NetEngine implements ClientEngine {
   #checkRepeatedly(): void {
     const { now, numbers } = this.#options;
     clearInterval(this.#checks);
-    this.#checks = setInterval(() => this.#guests.check(now()), sweepIntervalMs(numbers.timeouts));
+    this.#checks = setInterval(() => this.#live.check(now()), sweepIntervalMs(numbers.timeouts));
   }
 }

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { Backend } from '../../src/domain/backend.ts';
 import type { EligibleSet } from '../../src/domain/eligibility.ts';
 import type { PoolSettings } from '../../src/domain/pool.ts';
@@ -70,6 +71,12 @@ export interface EngineKind {
   readonly start: (backends: readonly Backend[], options?: Partial<EngineOptions>) => Promise<RunningEngine>;
 }
 
+/** What no engine should have to say is seen beside the failure of its test. */
+const outspokenLogger: Logger = {
+  ...silentLogger,
+  error: (fields, msg) => void process.stderr.write(`${msg} ${inspect(fields)}\n`),
+};
+
 const DEFAULTS: EngineOptions = {
   address: { host: '127.0.0.1', port: 0 },
   connectTimeoutMs: 5_000,
@@ -84,7 +91,7 @@ const DEFAULTS: EngineOptions = {
   waits: undefined,
   pool: undefined,
   threads: 2,
-  logger: silentLogger,
+  logger: outspokenLogger,
   module: new URL('../../src/composition/data-thread.ts', import.meta.url),
   mostDescriptors: descriptorLimit(),
   clientCeiling: descriptorLimit(),

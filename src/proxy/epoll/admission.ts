@@ -4,6 +4,7 @@ import type { Counters } from '../counters.ts';
 import { IpAddress } from '../ip-address.ts';
 import type { RateLimiter } from '../rate-limiter.ts';
 import type { Announcements } from './announcements.ts';
+import type { LoopClock } from './clock.ts';
 import type { Dialer } from './dialer.ts';
 import type { HeaderReader } from './header-reader.ts';
 import type { SocketAddress } from './socket-address.ts';
@@ -14,6 +15,7 @@ import type { Waiters } from './waiters.ts';
 export interface AdmissionOptions {
   readonly table: SocketTable;
   readonly sockets: Sockets;
+  readonly clock: LoopClock;
   readonly dialer: Dialer;
   readonly counters: Counters;
   readonly announcements: Announcements;
@@ -40,11 +42,12 @@ export class Admission {
 
   /** Takes a client over that has just been accepted. */
   accepted(client: number, from: SocketAddress): void {
-    const { table, sockets, dialer, headers } = this.#options;
+    const { table, sockets, dialer, headers, clock } = this.#options;
     from.readInto(this.#address);
     if (!sockets.openClient(client)) return dialer.refuse(client, 'local_error');
     table.setAddress(client, this.#address.words);
     table.set(client, CELL.PORT, from.port);
+    table.set(client, CELL.ACCEPTED_SECS, clock.unixSecs);
     if (headers.trusts(this.#address)) headers.await(client);
     else this.#admit(client);
   }

@@ -83,6 +83,11 @@ export function runDataThread(
   const state = openSharedState(memory);
   const counters = state.counters[thread]!;
   const outbox = new Outbox(port);
+  const wakeSibling = wakerOf(sys, settings.wakeFds);
+  const wake = (other: number): void => {
+    if (other < settings.wakeFds.length) wakeSibling(other);
+    else state.bells.ring(other);
+  };
   const logger = outbox.logger;
   const startedMs = now();
   const clock = new LoopClock();
@@ -151,6 +156,10 @@ export function runDataThread(
     isCrowded: () => waiters.mustWait,
     counters: state.poolCounters[thread]!,
     descriptors,
+    wakeHolders(slot) {
+      for (const [other, { warm: own }] of state.poolCounters.entries())
+        if (other !== thread && Atomics.load(own, slot) > 0) wake(other);
+    },
     onStale: (backend) => dialer.redial(backend),
   });
   const relay = new Relay({
@@ -179,16 +188,12 @@ export function runDataThread(
     onHeader: (client, announcement) => admission.announced(client, announcement),
     onRefused: (client, problem) => dialer.refuse(client, 'bad_proxy_header', problem),
   });
-  const wake = wakerOf(sys, settings.wakeFds);
   const waiters = new Waiters({
     sys,
     table,
     sockets,
     clock,
-    queue: new WaitQueue(settings.queue, queue, thread, (other) => {
-      if (other < settings.wakeFds.length) wake(other);
-      else state.bells.ring(other);
-    }),
+    queue: new WaitQueue(settings.queue, queue, thread, wake),
     onTurn: (client) => admission.takeTurn(client),
     onTimeout: (client) => dialer.refuse(client, 'queue_timeout'),
     onGone: (client) => dialer.endClient(client),
@@ -219,6 +224,7 @@ export function runDataThread(
   const admission = new Admission({
     table,
     sockets,
+    clock,
     dialer,
     counters,
     announcements,

@@ -6,7 +6,7 @@ import type { ConnectionOptions } from '../connection-options.ts';
 import type { IpAddress } from '../ip-address.ts';
 import type { RateLimiter } from '../rate-limiter.ts';
 import type { Guest, Handshakes } from './guest.ts';
-import type { Guests } from './guests.ts';
+import type { LiveList } from './live-list.ts';
 import type { Wire } from './wire.ts';
 
 const NOTHING = new Uint8Array();
@@ -15,8 +15,8 @@ export interface AdmissionOptions {
   readonly limiter: RateLimiter;
   readonly limits: ConnectionLimits;
   /** Absent where clients speak as they are. */
-  readonly handshakes: Handshakes | undefined;
-  readonly guests: Guests;
+  readonly handshakes?: Handshakes;
+  readonly live: LiveList;
   readonly connection: ConnectionOptions;
   /** Turns a client away. */
   readonly refuse: (client: Wire, reason: RefusalReason, address: IpAddress) => void;
@@ -33,20 +33,21 @@ export class Admission {
   }
 
   admit(client: Wire, address: IpAddress, introduction: Introduction | undefined): void {
-    const { limiter, limits, handshakes, guests, refuse } = this.#options;
+    const { limiter, limits, handshakes, live, refuse } = this.#options;
     if (!limiter.admit(address.words)) return refuse(client, 'rate_limited', address);
     const counted = limits.enter(address.words);
     if (counted < 0) return refuse(client, limitRefusalOf(counted), address);
     if (handshakes === undefined) {
       const connection = new Connection(client, address, introduction, this.#options.connection);
-      guests.add(connection, counted);
+      live.add(connection, { counted, client, announcement: introduction?.announcement });
       return connection.begin();
     }
     if (!handshakes.mayBegin()) {
       limits.leave(address.words, counted);
       return refuse(client, 'max_handshakes', address);
     }
-    guests.add(this.#secure(handshakes, client, address, introduction), counted);
+    const handshake = this.#secure(handshakes, client, address, introduction);
+    live.add(handshake, { counted, client, announcement: introduction?.announcement });
   }
 
   #secure(
@@ -55,12 +56,12 @@ export class Admission {
     address: IpAddress,
     introduction: Introduction | undefined,
   ): Guest {
-    const { guests, connection: options, onGone } = this.#options;
+    const { live, connection: options, onGone } = this.#options;
     const handshake: Guest = handshakes.begin(client, address, introduction?.surplus ?? NOTHING, {
       onSecured(wire) {
         const present = introduction && { ...introduction, surplus: NOTHING };
         const connection = new Connection(wire, address, present, options);
-        guests.replace(handshake, connection);
+        live.replace(handshake, connection, wire);
         connection.begin();
       },
       onEnded: () => onGone(handshake),

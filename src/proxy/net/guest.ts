@@ -1,11 +1,14 @@
+import type { ConnectionPhase } from '../connection-options.ts';
 import type { IpAddress } from '../ip-address.ts';
+import type { Place } from '../place.ts';
 import type { Wire } from './wire.ts';
 
 /** A client that has been admitted, from then until it has gone. */
 export interface Guest {
   readonly address: IpAddress;
-  /** The incarnation of the backend that it holds a place at. */
-  readonly incarnation: string | undefined;
+  readonly phase: ConnectionPhase;
+  /** At its backend, as long as it holds one. */
+  readonly place: Place | undefined;
   /** Leaves its backend: gets another one, or is cut off. */
   leaveBackend(): void;
   /** Ends it at once. */

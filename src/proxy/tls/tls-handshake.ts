@@ -25,8 +25,8 @@ export interface TlsHandshakeOptions extends HandshakeHooks {
  */
 export class TlsHandshake implements Guest, WireHolder, TimedDial {
   readonly address: IpAddress;
-  /** It holds no place. */
-  readonly incarnation = undefined;
+  readonly phase = 'dialling';
+  readonly place = undefined;
   readonly #options: TlsHandshakeOptions;
   readonly #socket: Socket;
   #state: 'under way' | 'secured' | 'failed' = 'under way';
