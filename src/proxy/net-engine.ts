@@ -237,8 +237,9 @@ export class NetEngine implements ClientEngine {
       live: this.#live,
       connection: connectionOptions,
       refuse: (client, reason, { text }) => {
-        this.#turnAway(client);
+        // Counted before the client can know.
         this.#refused(reason, text);
+        this.#turnAway(client);
       },
       onGone: (guest) => {
         counters.clientEnded();
