@@ -102,12 +102,11 @@ export class NetEngine implements ClientEngine {
 
   constructor(options: NetEngineOptions) {
     this.#options = options;
-    const { logger, now } = options;
+    const { logger, now, queue, numbers, router, limits, thread, bells } = options;
     this.#warnRefused = refusalWarnings(logger, now);
     this.#warnLocal = limitedWarning(logger, 'cannot connect, the trouble is local', now);
     this.#outcomes = new OutcomeBatch(options.onOutcomes);
     this.#dialClock = new DialClock(now);
-    const { queue, numbers, router, limits, thread, bells } = options;
     this.#live = new LiveList(limits, options.ledger);
     this.#line = new WaitingLine(
       new WaitQueue(queue, numbers.queue, thread, (other) => bells.ring(other)),
