@@ -19,7 +19,7 @@ import { abortAll } from './net/abort-all.ts';
 import { Admission } from './net/admission.ts';
 import { chooseTransport } from './net/choose-transport.ts';
 import { DialClock } from './net/dial-clock.ts';
-import type { CountedLedger } from './net/counted-ledger.ts';
+import type { LiveLedger } from './net/live-ledger.ts';
 import type { Guest, Handshakes } from './net/guest.ts';
 import { LiveList } from './net/live-list.ts';
 import { NetListeners } from './net/net-listeners.ts';
@@ -67,7 +67,7 @@ export interface NetEngineOptions {
   /** Others listen at the same address. */
   readonly sharesPort?: boolean;
   /** Absent in the main thread. */
-  readonly ledger?: CountedLedger;
+  readonly ledger?: LiveLedger;
   /** Absent where clients speak as they are. */
   readonly handshakes?: Handshakes;
 }
