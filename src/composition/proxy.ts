@@ -17,7 +17,7 @@ import { NetEngine } from '../proxy/net-engine.ts';
 import { PickRehearsal } from '../proxy/pick-rehearsal.ts';
 import { createPoolSource } from '../proxy/pool-report.ts';
 import { Router } from '../proxy/router.ts';
-import { newSharedState, newsOf } from '../proxy/shared-state.ts';
+import { newSharedState, newsOf, poolOf } from '../proxy/shared-state.ts';
 import { findSys, type FoundSys, SYS_WAYS } from '../proxy/sys/load-sys.ts';
 import { createTrafficSource } from '../proxy/traffic.ts';
 import type { DataThreadModuleData } from './data-thread.ts';
@@ -166,7 +166,7 @@ function portableProxy(options: ProxyOptions): Proxy {
   // Node keeps count of its descriptors itself.
   const base = baseOf(options, 1, 0);
   const { state, directory, parts } = base;
-  const { occupancy, gates, memory, poolShares: shares } = state;
+  const { occupancy, gates, memory } = state;
   const counters = state.counters[0]!;
   return proxyOf(options, base, { engine: 'net', syscalls: 'none', threads: 1 }, (lists, onInForce) => {
     const engine = new NetEngine({
@@ -199,7 +199,7 @@ function portableProxy(options: ProxyOptions): Proxy {
       },
       onInForce,
       trusted: lists.trusted,
-      pool: { shares, counters: state.poolCounters[0]! },
+      pool: poolOf(state, 0),
     });
     const reconfigure = (next: EngineLists) => engine.reconfigure(next, geoResolverOf(next.geo));
     return Promise.resolve({ engine, reconfigure });

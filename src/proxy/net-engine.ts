@@ -57,7 +57,7 @@ export interface NetEngineOptions {
   readonly numbers: EngineNumbers;
   readonly trusted: readonly string[];
   /** What the pool of warm connections is made of. */
-  readonly pool: Pick<WarmWiresOptions, 'shares' | 'counters'>;
+  readonly pool: Pick<WarmWiresOptions, 'shares' | 'counters' | 'shortages' | 'wakeHolders'>;
   /** The number of the thread that it lives in. */
   readonly thread: number;
   /** Of all threads that relay. */
@@ -102,19 +102,21 @@ export class NetEngine implements ClientEngine {
 
   constructor(options: NetEngineOptions) {
     this.#options = options;
-    const { logger, now } = options;
+    const { logger, now, queue, numbers, router, limits, thread, bells } = options;
     this.#warnRefused = refusalWarnings(logger, now);
     this.#warnLocal = limitedWarning(logger, 'cannot connect, the trouble is local', now);
     this.#outcomes = new OutcomeBatch(options.onOutcomes);
     this.#dialClock = new DialClock(now);
-    const { queue, numbers, router, limits, thread, bells } = options;
     this.#live = new LiveList(limits, options.ledger);
     this.#line = new WaitingLine(
       new WaitQueue(queue, numbers.queue, thread, (other) => bells.ring(other)),
       now,
     );
     router.onFreed = () => this.#line.stir();
-    this.#stopListening = bells.listen(thread, () => this.#line.stir());
+    this.#stopListening = bells.listen(thread, () => {
+      this.#line.stir();
+      this.#intake?.warm.makeRoomEverywhere();
+    });
   }
 
   get liveConnections(): number {
@@ -122,10 +124,8 @@ export class NetEngine implements ClientEngine {
   }
 
   listen(address: ListenAddress): Promise<ListenAddress> {
-    const { addressSetting, sharesPort = false } = this.#options;
-    return this.#listeners.open({ address, setting: addressSetting, sharesPort }, (server) =>
-      this.#acceptFrom(server),
-    );
+    const { addressSetting: setting, sharesPort = false } = this.#options;
+    return this.#listeners.open({ address, setting, sharesPort }, (server) => this.#acceptFrom(server));
   }
 
   /** Takes over that the numbers have changed, and other lists; the time that connections have spent counts. */

@@ -7,6 +7,7 @@ import { Occupancy } from './occupancy.ts';
 import { newPoolCountersMemory, PoolCounters, type PoolCountersMemory } from './pool-counters.ts';
 import { newNewsMemory, type NewsMemory, ScoreNews } from './score-news.ts';
 import { MAX_SLOTS, sharedInts } from './shared-columns.ts';
+import { holderWaker } from './wake-holders.ts';
 import { newShortageMemory, type ShortageMemory } from './shortage.ts';
 
 /** All that the threads of an engine share, as plain shared memory: may be sent to a thread. */
@@ -80,6 +81,16 @@ export function openSharedState(memory: SharedMemory): SharedState {
     counters: memory.counters.map((own) => new Counters(own)),
     poolShares: new Occupancy(memory.poolShares),
     poolCounters: memory.poolCounters.map((own) => new PoolCounters(own)),
+  };
+}
+
+/** What the pool of a thread that runs Node's event loop is made of. */
+export function poolOf({ memory, poolShares, poolCounters, bells }: SharedState, thread: number) {
+  return {
+    shares: poolShares,
+    counters: poolCounters[thread]!,
+    shortages: memory.shortages,
+    wakeHolders: holderWaker(poolCounters, thread, (other) => bells.ring(other)),
   };
 }
 

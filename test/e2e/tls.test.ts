@@ -113,6 +113,25 @@ describe.each(ENGINES)('the TLS listener beside the %s engine', (engine) => {
     },
   );
 
+  it('gives up what it keeps warm for clients of the plain listener who need the room', async () => {
+    onEngine(engine);
+    const backend = await anEchoBackend();
+    const edge = await anEdgeWithTls({
+      backends: [{ id: 'a', port: backend.port, more: 'hard_limit = 2' }],
+      env: { EDGEPROXY_POOL_ENABLED: 'true', EDGEPROXY_CONNECT_TIMEOUT_SECS: '60' },
+    });
+    const first = await aTlsClient(edge.tlsPort);
+    await exchange(first, 'hello');
+    const warm = 'edgeproxy_pool_connections{backend="a"}';
+    await until(async () => (await edge.metric(warm)) === 1, { what: 'a warm connection' });
+    first.destroy();
+    await until(async () => (await edge.metric('edgeproxy_connections_active')) === 0, { what: 'the end' });
+    for (const client of [await aClient(edge.port), await aClient(edge.port)])
+      await exchange(client, 'hello');
+    await until(() => backend.sockets.length === 2, { what: 'no more connections than there may be' });
+    expect(await edge.metric(warm)).toBe(0);
+  });
+
   it('has its clients listed behind those of the plain listener', async () => {
     onEngine(engine);
     const backend = await anEchoBackend();

@@ -22,7 +22,7 @@ import type { RateLimitConfig } from '../../src/proxy/rate-limiter.ts';
 import { StreamTransport } from '../../src/proxy/net/stream-wire.ts';
 import { createPoolSource } from '../../src/proxy/pool-report.ts';
 import { Router } from '../../src/proxy/router.ts';
-import { newSharedState, newsOf } from '../../src/proxy/shared-state.ts';
+import { newSharedState, newsOf, poolOf } from '../../src/proxy/shared-state.ts';
 import { loadSys, type SysWay } from '../../src/proxy/sys/load-sys.ts';
 import type { Timeouts } from '../../src/proxy/timeouts.ts';
 import { createTrafficSource } from '../../src/proxy/traffic.ts';
@@ -225,7 +225,7 @@ function portableEngine(name: string, usesStreams: boolean): EngineKind {
         ...options,
         ...parts,
         trusted: options.proxyHeaders.trusted,
-        pool: { shares: state.poolShares, counters: state.poolCounters[0]! },
+        pool: poolOf(state, 0),
         addressSetting: ADDRESS_SETTING,
         thread: 0,
         bells: state.bells,

@@ -12,6 +12,7 @@ import { wakerOf } from './waker.ts';
 import { Waiters } from './waiters.ts';
 import { RateLimiter, type RateLimiterMemory } from '../rate-limiter.ts';
 import { Router } from '../router.ts';
+import { holderWaker } from '../wake-holders.ts';
 import { newsOf, openSharedState, type SharedMemory } from '../shared-state.ts';
 import type { Sys } from '../sys/sys.ts';
 import { LoopClock } from './clock.ts';
@@ -156,10 +157,7 @@ export function runDataThread(
     isCrowded: () => waiters.mustWait,
     counters: state.poolCounters[thread]!,
     descriptors,
-    wakeHolders(slot) {
-      for (const [other, { warm: own }] of state.poolCounters.entries())
-        if (other !== thread && Atomics.load(own, slot) > 0) wake(other);
-    },
+    wakeHolders: holderWaker(state.poolCounters, thread, wake),
     onStale: (backend) => dialer.redial(backend),
   });
   const relay = new Relay({

@@ -6,8 +6,8 @@ import { NO_PERMIT } from '../gates.ts';
 import type { Occupancy } from '../occupancy.ts';
 import type { PoolCounters } from '../pool-counters.ts';
 import type { Router } from '../router.ts';
-import { newShortageMemory, Shortage } from '../shortage.ts';
-import type { Occupants } from '../slot-table.ts';
+import { Shortage, type ShortageMemory } from '../shortage.ts';
+import { type Occupants, slotOfTenancy } from '../slot-table.ts';
 import { WarmPool } from '../warm-pool.ts';
 import { KEEP_ALIVE_DELAY_MS, type Transport, type Wire, type WireHolder, type WireReader } from './wire.ts';
 
@@ -18,6 +18,10 @@ export interface WarmWiresOptions {
   readonly router: Router;
   readonly slots: Occupants;
   readonly shares: Occupancy;
+  /** Of the pools of all threads. */
+  readonly shortages: ShortageMemory;
+  /** Has other threads close what they keep warm of a backend, where a client needs the room. */
+  readonly wakeHolders: (slot: number) => void;
   readonly counters: PoolCounters;
   readonly now: MonotonicClock;
   /** Whether clients wait for places. */
@@ -47,7 +51,7 @@ export class WarmWires implements WireHolder, WireReader {
     this.#pool = new WarmPool({
       ...options,
       random: Math.random,
-      shortage: new Shortage(newShortageMemory(), options.now),
+      shortage: new Shortage(options.shortages, options.now),
       mayWarm: (tenancy, warm) => router.mayWarm(tenancy, warm),
       connect: (tenancy) => this.#connect(tenancy),
       isAlive: (wire) => wire.isConnected(),
@@ -69,7 +73,15 @@ export class WarmWires implements WireHolder, WireReader {
 
   /** Has warm ones of this backend closed that clients have taken the room of. */
   makeRoom(tenancy: number): void {
+    const { router, shares, wakeHolders } = this.#options;
     this.#pool.makeRoom(tenancy);
+    const slot = slotOfTenancy(tenancy);
+    if (!router.hasRoom(tenancy, shares.of(slot))) wakeHolders(slot);
+  }
+
+  /** A client of another thread may need room. */
+  makeRoomEverywhere(): void {
+    this.#pool.makeRoomEverywhere();
   }
 
   /** Takes one back whose client has left without a byte, or closes it. */

@@ -17,7 +17,7 @@ import type { Transport } from '../net/wire.ts';
 import { NetEngine } from '../net-engine.ts';
 import { RateLimiter, type RateLimiterMemory } from '../rate-limiter.ts';
 import { Router } from '../router.ts';
-import { newsOf, openSharedState, type SharedMemory } from '../shared-state.ts';
+import { newsOf, openSharedState, poolOf, type SharedMemory } from '../shared-state.ts';
 import type { WaitQueueMemory } from '../wait-queue.ts';
 import { HandshakeCounters, type HandshakeCountersMemory } from './handshake-counters.ts';
 import type { TlsCommand, TlsReport } from './messages.ts';
@@ -105,7 +105,7 @@ export function runTlsThread(
     onInForce: (version) => tell({ type: 'inForce', version }),
     numbers,
     trusted: lists.trusted,
-    pool: { shares: state.poolShares, counters: state.poolCounters[thread]! },
+    pool: poolOf(state, thread),
     transportOf: (server) => acceptingStreams(server, logger),
     handshakes,
     ledger: new LiveLedger(settings.ledger),
