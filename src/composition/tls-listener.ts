@@ -38,7 +38,7 @@ export class TlsListener implements TlsSource {
   #ticketKeys = newTicketKeys();
   #identity: TlsIdentity | undefined;
   #watch: CertificateWatch | undefined;
-  #selfSigned: CertificatePair | undefined;
+  #selfSigned: Promise<CertificatePair> | undefined;
   #engine: TlsEngine | undefined;
 
   constructor(options: TlsListenerOptions) {
@@ -135,7 +135,7 @@ export class TlsListener implements TlsSource {
     return readIdentity(settings, this.#ticketKeys, () => this.#signItself(), Date.now());
   }
 
-  #signItself(): CertificatePair {
+  #signItself(): Promise<CertificatePair> {
     if (this.#selfSigned === undefined) {
       this.#selfSigned = selfSignedPair(Date.now());
       this.#options.logger.warn({}, 'TLS clients are shown a certificate that nobody vouches for');

@@ -70,8 +70,8 @@ describe('the production example', () => {
       anHttpBackend('sql'),
       anHttpBackend('registered'),
     ]);
-    const authority = anAuthority();
-    const files = await writePair(folder, aPair({ authority }));
+    const authority = await anAuthority();
+    const files = await writePair(folder, await aPair({ authority }));
     const daemon = await aDaemon({
       env: {
         ...SEED_EXAMPLE,

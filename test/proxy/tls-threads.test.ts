@@ -19,8 +19,8 @@ const CIPHERS = 'TLS_AES_128_GCM_SHA256';
 
 let pair: Pair;
 
-beforeAll(() => {
-  pair = aPair();
+beforeAll(async () => {
+  pair = await aPair();
 });
 
 /** A TLS listener of one thread alone, in front of a backend that has room for two clients. */
