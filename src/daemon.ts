@@ -14,6 +14,7 @@ import { createSource } from './composition/create-source.ts';
 import { liveActors } from './composition/live-actors.ts';
 import { postgresSettings } from './composition/postgres-settings.ts';
 import { createProxy } from './composition/proxy.ts';
+import { listenAsWanted, type ProxyAddresses } from './composition/proxy-listeners.ts';
 import { startRegistrationApi } from './composition/registration-api.ts';
 import { Repeating } from './composition/repeating.ts';
 import { SideListener } from './composition/side-listener.ts';
@@ -49,8 +50,7 @@ export interface DaemonOptions {
   readonly version: string;
 }
 
-export interface DaemonAddresses {
-  readonly proxy: ListenAddress;
+export interface DaemonAddresses extends ProxyAddresses {
   readonly metrics: ListenAddress | undefined;
   readonly admin: ListenAddress | undefined;
   readonly api: ListenAddress | undefined;
@@ -169,7 +169,7 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     // Asked to stop meanwhile: no client may be accepted any more.
     if (!lifecycle.getSnapshot().matches('starting')) return;
     addresses = {
-      proxy: await sockets.listen(parseListenAddress(settings.listen_addr)!),
+      ...(await listenAsWanted(sockets, settings)),
       metrics: ops.address,
       admin: admin.address,
       api: api?.address,
@@ -227,7 +227,7 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
   );
 
   const takers: SettingsTakers = {
-    listener: moveListener,
+    listeners: moveListeners,
     metricsListener: (next) => ops.follow(next),
     adminListener: (next) => admin.follow(next),
     geoFile: (next) => proxy.followGeography(next),
@@ -245,11 +245,10 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
   };
   const changes = new SettingsInTurn(lifecycle, takers);
 
-  async function moveListener({ listen_addr: text }: Settings): Promise<void> {
+  async function moveListeners(next: Settings): Promise<void> {
     if (!lifecycle.getSnapshot().matches('running'))
       throw new Error('the daemon accepts no clients any more');
-    const address = await engine!.listen(parseListenAddress(text)!);
-    logger.info({ proxy: address }, 'accepting clients at another address');
+    logger.info(await listenAsWanted(engine!, next), 'accepting clients at other addresses');
   }
 
   /** There may be another one at the same path. */

@@ -9,7 +9,7 @@ import { messageOf } from '../errors.ts';
  * A test holds the schema to it: the keys here are those that are marked as reloadable.
  */
 const KEYS_OF = {
-  listener: ['listen_addr'],
+  listeners: ['listen_addr', 'app', 'routes'],
   metricsListener: ['metrics.enabled', 'metrics.listen_addr'],
   adminListener: ['admin.enabled', 'admin.listen_addr'],
   geoFile: ['geoip.path'],
@@ -64,7 +64,7 @@ const KEYS_OF = {
     'pool.connect_timeout_secs',
   ],
   // After the engine, as the header that connections begin with is in the set.
-  eligibility: ['panic_threshold_percent', 'health_check.initial', 'proxy_protocol.send'],
+  eligibility: ['panic_threshold_percent', 'health_check.initial', 'proxy_protocol.send', 'app', 'routes'],
   bindings: ['binding.gc_interval_secs'],
   backends: ['backends'],
   registrations: ['heartbeat_ttl_secs'],

@@ -6,5 +6,6 @@ export function eligibilityPolicyOf(settings: Settings): EligibilityPolicy {
   return {
     excludesUnchecked: settings.health_check.initial === 'unhealthy',
     panicThresholdPercent: settings.panic_threshold_percent,
+    panicsByApp: settings.app !== undefined || settings.routes.length > 0,
   };
 }

@@ -75,7 +75,6 @@ interface Started {
   readonly reconfigure: (lists: EngineLists) => Promise<void>;
 }
 
-const LISTEN_SETTING = 'EDGEPROXY_LISTEN_ADDR';
 const BYTES_PER_KIB = 1_024;
 const MODULE = import.meta.url.endsWith('.ts') ? './data-thread.ts' : './data-thread.js';
 
@@ -174,7 +173,6 @@ function portableProxy(options: ProxyOptions): Proxy {
   return proxyOf(options, base, { engine: 'net', syscalls: 'none', threads: 1 }, (lists) => {
     const engine = new NetEngine({
       ...parts,
-      addressSetting: LISTEN_SETTING,
       directory,
       router: new Router({
         ownRegion: settings.region,
@@ -230,7 +228,6 @@ function epollProxy(options: ProxyOptions, { sys, way }: FoundSys): Proxy {
           corksEnds: tcp.cork_ends,
           tuning: tuningOf(settings),
         },
-        addressSetting: LISTEN_SETTING,
         directory,
         state,
         news: newsOf(state.memory, threads),

@@ -69,17 +69,18 @@ function epollAlone({ tcp }: Settings, origins: Origins): string[] {
 function sharedAddresses(settings: Settings, origins: Origins): string[] {
   const listeners = (['metrics', 'admin', 'tls', 'api'] as const)
     .filter((name) => settings[name].enabled)
-    .map((name) => ({ key: `${name}.listen_addr`, text: settings[name].listen_addr }));
-  const all = [{ key: 'listen_addr', text: settings.listen_addr }, ...listeners];
+    .map((name) => ({ name: nameOf(`${name}.listen_addr`, origins), text: settings[name].listen_addr }));
+  const routes = settings.routes.map(({ listen_addr: text }, index) => ({
+    name: `${nameOf('routes', origins)}[${index}].listen_addr`,
+    text,
+  }));
+  const all = [{ name: nameOf('listen_addr', origins), text: settings.listen_addr }, ...listeners, ...routes];
   return all.flatMap((one, index) => {
     const other = all
       .slice(0, index)
       .find(({ text }) => overlap(parseListenAddress(one.text)!, parseListenAddress(text)!));
     if (other === undefined) return [];
-    const name = nameOf(one.key, origins);
-    return [
-      `${name} = "${one.text}": expected an address of its own, ${nameOf(other.key, origins)} has "${other.text}"`,
-    ];
+    return [`${one.name} = "${one.text}": expected an address of its own, ${other.name} has "${other.text}"`];
   });
 }
 

@@ -5,15 +5,14 @@ import type { Introduction } from './awaited-header.ts';
 import type { ConnectionOptions } from './connection-options.ts';
 import type { IpAddress } from './ip-address.ts';
 import type { WarmWire } from './net/warm-wires.ts';
-import type { Waiter } from './net/waiting-line.ts';
+import type { Waiter, WaitingLine } from './net/waiting-line.ts';
 import type { Wire, WireHolder } from './net/wire.ts';
-import { openingHeader } from './opening-header.ts';
+import { openingOf } from './opening.ts';
 import { Place } from './place.ts';
+import type { ClientOrigin } from './reception.ts';
 import { Relay, type RelayHooks } from './relay.ts';
 import { ALL_FULL, refusalOf } from './router.ts';
 import { timeoutOver } from './timeouts.ts';
-
-const NOTHING = new Uint8Array();
 
 /** Longer than any pause of a live peer that answers, shorter than the system's two hours. */
 const KEEP_ALIVE_DELAY_MS = 60_000;
@@ -31,6 +30,9 @@ const KEEP_ALIVE_DELAY_MS = 60_000;
 export class Connection implements WireHolder, RelayHooks, Waiter {
   readonly #client: Wire;
   readonly address: IpAddress;
+  /** Number of the app that it comes for. */
+  readonly #app: number;
+  readonly #line: WaitingLine;
   /** Until the backend has been told. */
   #introduction: Introduction | undefined;
   readonly #options: ConnectionOptions;
@@ -52,12 +54,14 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   /** @param introduction absent for a client that nobody had to announce */
   constructor(
     client: Wire,
-    address: IpAddress,
+    { address, app }: ClientOrigin,
     introduction: Introduction | undefined,
     options: ConnectionOptions,
   ) {
     this.#client = client;
     this.address = address;
+    this.#app = app;
+    this.#line = options.lines.of(app);
     this.#introduction = introduction;
     this.#options = options;
     this.#attempts = new Attempts(options);
@@ -75,7 +79,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
 
   /** Finds a place at a backend and dials it, or has to wait for one. */
   begin(): void {
-    if (this.#options.line.mustWait || !this.takeTurn()) this.#wait();
+    if (this.#line.mustWait || !this.takeTurn()) this.#wait();
   }
 
   waitedTooLong(): void {
@@ -83,18 +87,18 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   }
 
   #wait(): void {
-    const { line, counters } = this.#options;
-    if (!line.add(this)) return this.#refuse('all_full');
+    const { counters } = this.#options;
+    if (!this.#line.add(this)) return this.#refuse('all_full');
     this.#phase = 'waiting';
     counters.clientQueued();
   }
 
   /** Finds a place and a connection there; false when every backend is full, and the client may wait. */
   takeTurn(): boolean {
-    const slot = this.#options.router.enter(this.address, this.#attempts.tried);
+    const slot = this.#options.router.enter(this.address, this.#attempts.tried, this.#app);
     if (slot === ALL_FULL && this.#attempts.tried.length === 0) return false;
     if (this.#phase === 'waiting') {
-      this.#options.line.remove(this);
+      this.#line.remove(this);
       this.#phase = 'dialling';
       this.#attempts.renew();
     }
@@ -117,7 +121,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   /** Ends both sides at once, with a reset where bytes may have gone through. */
   abort(): void {
     this.#phase = 'ending';
-    this.#options.line.remove(this);
+    this.#line.remove(this);
     if (this.#relay !== undefined) return this.#relay.abort();
     this.#backend?.close();
     this.#client.close();
@@ -168,17 +172,15 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
     const rttSeconds = tookMs / 1000;
     const isFromPool = this.#warm !== undefined;
     this.#phase = 'relaying';
-    router.connected(this.address, tenancy);
+    router.connected(this.address, tenancy, this.#app);
     counters.connected(slot, rttSeconds);
     logger.debug({ client: this.address.text, backend: row.id, rttSeconds }, 'client connected to backend');
     this.#relay = new Relay(this.#client, backend, this, now, isFromPool);
     const introduction = this.#introduction;
-    if (introduction === undefined && this.#headerMode === 'off') return;
-    const { surplus = NOTHING, hasEnded = false } = introduction ?? {};
-    const header = openingHeader(this.#headerMode, this.#client, this.address, introduction?.announcement);
+    const opening = openingOf(this.#headerMode, this.#client, this.address, introduction);
     // Should this connection turn out dead, the next backend may want to know.
     this.#introduction = isFromPool ? introduction : undefined;
-    this.#relay.open({ header, surplus, hasEnded });
+    if (opening !== undefined) this.#relay.open(opening);
   }
 
   dialFailed(wire: Wire, errorCode: string): void {
@@ -276,7 +278,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
 
   #clientClosed(): void {
     this.#isClientClosed = true;
-    this.#options.line.remove(this);
+    this.#line.remove(this);
     this.#options.counters.clientEnded();
     if (this.#backend === undefined) this.#options.onEnded(this);
     else if (this.#relay === undefined) this.#backend.close();

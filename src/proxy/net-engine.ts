@@ -1,4 +1,4 @@
-import type { AddressInfo, Server } from 'node:net';
+import type { Server } from 'node:net';
 import { type LimitedLog, limitedWarning } from '../domain/limited-log.ts';
 import type { EligibleSet } from '../domain/eligibility.ts';
 import type { RefusalReason } from '../domain/outcome.ts';
@@ -9,6 +9,7 @@ import type {
   MonotonicClock,
   OutcomeSink,
   ProxyEngine,
+  ProxyListener,
   ThreadReport,
 } from '../domain/ports.ts';
 import type { Introduction } from './awaited-header.ts';
@@ -18,28 +19,25 @@ import { type ConnectionLimits, limitRefusalOf } from './connection-limits.ts';
 import type { Counters } from './counters.ts';
 import type { Directory } from './directory.ts';
 import { IpAddress } from './ip-address.ts';
-import { acceptRest } from './net/accept-rest.ts';
 import { abortAll } from './net/abort-all.ts';
 import { chooseTransport } from './net/choose-transport.ts';
 import { DialClock } from './net/dial-clock.ts';
-import { listenOn } from './net/listen-on.ts';
 import { OutcomeBatch } from './net/outcome-batch.ts';
+import { ServerSet } from './net/server-set.ts';
 import { StreamTransport } from './net/stream-wire.ts';
 import { WarmWires, type WarmWiresOptions } from './net/warm-wires.ts';
 import type { Transport, Wire } from './net/wire.ts';
 import type { EngineLists } from './engine-lists.ts';
 import type { EngineNumbers } from './engine-numbers.ts';
 import type { RateLimiter } from './rate-limiter.ts';
-import { Reception } from './reception.ts';
+import { type ClientOrigin, Reception } from './reception.ts';
 import { refusalWarnings } from './refusal-warnings.ts';
-import { WaitingLine } from './net/waiting-line.ts';
+import { WaitingLines } from './net/waiting-lines.ts';
 import { WaitQueue, type WaitQueueMemory } from './wait-queue.ts';
 import type { Router } from './router.ts';
 import { sweepIntervalMs } from './timeouts.ts';
 
 export interface NetEngineOptions {
-  /** The variable that gives the address, for the error when it cannot be bound. */
-  readonly addressSetting: string;
   readonly directory: Directory;
   readonly limiter: RateLimiter;
   readonly limits: ConnectionLimits;
@@ -78,8 +76,8 @@ export class NetEngine implements ProxyEngine {
   readonly #warnLocal: LimitedLog;
   /** With where the limits of connections count each. */
   readonly #live = new Map<Connection, number>();
-  readonly #line: WaitingLine;
-  #server: Server | undefined;
+  readonly #lines: WaitingLines;
+  readonly #servers: ServerSet;
   /** Since the first listener. */
   #intake: Intake | undefined;
   readonly #warnRefused: Readonly<Record<RefusalReason, LimitedLog>>;
@@ -97,25 +95,26 @@ export class NetEngine implements ProxyEngine {
     this.#outcomes = new OutcomeBatch(options.onOutcomes);
     this.#dialClock = new DialClock(now);
     const { queue, numbers, router } = options;
-    this.#line = new WaitingLine(new WaitQueue(queue, numbers.queue, 0, () => {}), now);
-    router.onFreed = () => this.#line.stir();
+    this.#lines = new WaitingLines({
+      queueOf: (app) => new WaitQueue(queue, numbers.queue, { thread: 0, app }, () => {}),
+      serves: (app, tenancy) => router.serves(app, tenancy),
+      now,
+    });
+    this.#servers = new ServerSet({
+      isTooLate: () => this.#isDraining,
+      onApp: (app) => router.offer(app),
+      onBound: (server, appOf) => this.#acceptFrom(server, appOf),
+      received: () => this.#received,
+    });
+    router.onFreed = () => this.#lines.stir();
   }
 
   get liveConnections(): number {
     return this.#live.size + (this.#intake?.reception.size ?? 0);
   }
 
-  async listen(address: ListenAddress): Promise<ListenAddress> {
-    const server = await listenOn(address, this.#options.addressSetting, () => this.#isDraining);
-    const { address: host, port } = server.address() as AddressInfo;
-    const before = this.#server;
-    this.#server = server;
-    this.#acceptFrom(server);
-    if (before !== undefined) {
-      await acceptRest(() => this.#received);
-      before.close();
-    }
-    return { host, port };
+  listen(listeners: readonly ProxyListener[]): Promise<readonly ListenAddress[]> {
+    return this.#servers.listen(listeners);
   }
 
   /** Takes over that the numbers have changed, and other lists; the time that connections have spent counts. */
@@ -126,7 +125,7 @@ export class NetEngine implements ProxyEngine {
     this.#intake?.reception.trust(trusted);
     this.#intake?.reception.timeoutChanged();
     this.#dialClock.deadlinesChanged();
-    this.#line.boundsChanged();
+    this.#lines.boundsChanged();
     this.#intake?.warm.settingsChanged();
     if (this.#checks !== undefined) this.#checkRepeatedly();
     for (const [connection, counted] of this.#live)
@@ -139,7 +138,7 @@ export class NetEngine implements ProxyEngine {
     router.apply(directory.publish(set));
     this.#intake?.warm.routed();
     directory.slots.inForce();
-    this.#line.stir();
+    this.#lines.stir();
     queueMicrotask(() => onInForce(set.version));
   }
 
@@ -161,7 +160,7 @@ export class NetEngine implements ProxyEngine {
   drain(): Promise<void> {
     this.#isDraining = true;
     this.#intake?.warm.shut();
-    this.#server?.close();
+    this.#servers.close();
     this.#resolveWhenDrained();
     return this.#drained.promise;
   }
@@ -174,11 +173,11 @@ export class NetEngine implements ProxyEngine {
     await drained;
     clearInterval(this.#checks);
     this.#dialClock.close();
-    this.#line.close();
+    this.#lines.close();
   }
 
   /** Takes clients from now on. */
-  #acceptFrom(server: Server): void {
+  #acceptFrom(server: Server, appOf: () => number): void {
     const { logger, now, counters } = this.#options;
     const warnExhausted = limitedWarning(logger, 'clients cannot be accepted', now);
     server.on('error', (error) => {
@@ -187,7 +186,7 @@ export class NetEngine implements ProxyEngine {
       this.#intake?.warm.yieldDescriptors();
     });
     const { transport, reception } = (this.#intake ??= this.#prepare(server));
-    transport.accept(server, (client) => this.#receive(client, reception));
+    transport.accept(server, (client) => this.#receive(client, appOf(), reception));
   }
 
   /** What the first listener brings: how sockets are driven, and who takes their clients over. */
@@ -201,7 +200,7 @@ export class NetEngine implements ProxyEngine {
       settings: numbers.pool,
       transport,
       slots,
-      isCrowded: () => this.#line.mustWait,
+      isCrowded: (tenancy) => this.#lines.isCrowdedAt(tenancy),
     });
     const connectionOptions: ConnectionOptions = {
       ...this.#options,
@@ -210,7 +209,7 @@ export class NetEngine implements ProxyEngine {
       transport,
       warm,
       dialClock: this.#dialClock,
-      line: this.#line,
+      lines: this.#lines,
       report: (outcome) => this.#outcomes.add(outcome),
       onLocalTrouble: (backend, error) => this.#warnLocal.warn({ backend, error }),
       onRefused: (reason, client) => this.#refused(reason, client),
@@ -219,8 +218,8 @@ export class NetEngine implements ProxyEngine {
     const reception = new Reception({
       ...this.#options,
       header: numbers.header,
-      onClient: (client, address, introduction) =>
-        this.#admit(client, address, introduction, connectionOptions),
+      onClient: (client, origin, introduction) =>
+        this.#admit(client, origin, introduction, connectionOptions),
       onRefused: (peer, problem) => {
         counters.clientEnded();
         this.#refused('bad_proxy_header', peer.text, problem);
@@ -231,7 +230,7 @@ export class NetEngine implements ProxyEngine {
     return { transport, reception, warm };
   }
 
-  #receive(client: Wire, reception: Reception): void {
+  #receive(client: Wire, app: number, reception: Reception): void {
     const { counters } = this.#options;
     const { remoteAddress } = client;
     this.#received++;
@@ -240,16 +239,17 @@ export class NetEngine implements ProxyEngine {
       // It has gone already, and is counted all the same.
       return this.#turnAway(client);
     }
-    reception.receive(client, IpAddress.of(remoteAddress));
+    reception.receive(client, { address: IpAddress.of(remoteAddress), app });
   }
 
   /** Who the client is, is known now: whatever goes by that comes here, before a backend is picked. */
   #admit(
     client: Wire,
-    address: IpAddress,
+    origin: ClientOrigin,
     introduction: Introduction | undefined,
     connectionOptions: ConnectionOptions,
   ): void {
+    const { address } = origin;
     if (!this.#options.limiter.admit(address.words)) {
       this.#turnAway(client);
       return this.#refused('rate_limited', address.text);
@@ -259,7 +259,7 @@ export class NetEngine implements ProxyEngine {
       this.#turnAway(client);
       return this.#refused(limitRefusalOf(counted), address.text);
     }
-    const connection = new Connection(client, address, introduction, connectionOptions);
+    const connection = new Connection(client, origin, introduction, connectionOptions);
     this.#live.set(connection, counted);
     connection.begin();
   }

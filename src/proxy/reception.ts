@@ -3,11 +3,17 @@ import { AwaitedHeader, type AwaitedHeaderOptions, type Introduction } from './a
 import { IpAddress } from './ip-address.ts';
 import type { Wire } from './net/wire.ts';
 
+/** Who a client is, and by number of which app. */
+export interface ClientOrigin {
+  readonly address: IpAddress;
+  readonly app: number;
+}
+
 export interface ReceptionOptions extends Pick<AwaitedHeaderOptions, 'header' | 'now'> {
   /** Networks from where every connection has to begin with a header; from elsewhere it is the client's own data. */
   readonly trusted: readonly string[];
   /** Who it is, is known. @param introduction absent where nobody is trusted to announce it */
-  readonly onClient: (client: Wire, address: IpAddress, introduction: Introduction | undefined) => void;
+  readonly onClient: (client: Wire, origin: ClientOrigin, introduction: Introduction | undefined) => void;
   /** A trusted peer has not said, as it should have, for whom it speaks; its connection is closed. */
   readonly onRefused: (peer: IpAddress, problem: string) => void;
   /** Somebody who was waited for has gone on, or away. */
@@ -39,20 +45,22 @@ export class Reception {
     return this.#awaited.size;
   }
 
-  receive(client: Wire, peer: IpAddress): void {
+  /** @param peer with the app of the listener */
+  receive(client: Wire, peer: ClientOrigin): void {
     const { onClient, onRefused, onSettled, header, now } = this.#options;
-    if (this.#trusted?.contains(peer.words) !== true) return onClient(client, peer, undefined);
+    if (this.#trusted?.contains(peer.address.words) !== true) return onClient(client, peer, undefined);
     const awaited: AwaitedHeader = new AwaitedHeader(client, {
       header,
       now,
       onHeader: (introduction) => {
         this.#awaited.delete(awaited);
-        onClient(client, addressOf(introduction) ?? peer, introduction);
+        const address = addressOf(introduction) ?? peer.address;
+        onClient(client, { ...peer, address }, introduction);
         onSettled();
       },
       onRefused: (problem) => {
         this.#awaited.delete(awaited);
-        onRefused(peer, problem);
+        onRefused(peer.address, problem);
         onSettled();
       },
     });

@@ -224,7 +224,7 @@ export class WarmPool<Socket> {
   #fill(backend: BackendPool<Socket>, nowMs: number): void {
     const { mayWarm, isCrowded, shortage, connect, shares } = this.#options;
     const { tenancy, policy, idle } = backend;
-    if (this.#isShut || !shortage.mayOpen(nowMs) || !policy.mayConnect(nowMs) || isCrowded()) return;
+    if (this.#isShut || !shortage.mayOpen(nowMs) || !policy.mayConnect(nowMs) || isCrowded(tenancy)) return;
     for (let some = policy.wanted(nowMs) - idle.length - backend.connecting; some > 0; some--) {
       if (!mayWarm(tenancy, shares.of(slotOfTenancy(tenancy))) || !this.#takeShare(tenancy)) return;
       const socket = connect(tenancy);

@@ -58,6 +58,8 @@ const HARMLESS: Readonly<Record<string, readonly string[]>> = {
 /** What has no such values: where clients go, what a backend has to understand, and what is on disk. */
 const HARMFUL = [
   'listen_addr',
+  'app',
+  'routes',
   'metrics.listen_addr',
   'admin.listen_addr',
   'geoip.path',

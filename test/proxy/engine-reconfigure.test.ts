@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { encodeV2 } from '../../src/domain/proxy-protocol/encode.ts';
+import type { ListenAddress, ProxyEngine } from '../../src/domain/ports.ts';
 import { aBackend } from '../support/backends.ts';
 import { addonEngine, ENGINES, type EngineKind, type EngineOptions } from '../support/engines.ts';
 import { KILLERS } from '../support/killers.ts';
@@ -51,6 +52,12 @@ function isServed(client: Socket): Promise<boolean> {
     for (const [event, listener] of Object.entries(listeners)) client.on(event, listener);
     client.write('y');
   });
+}
+
+/** Has an engine listen at one address, and nowhere else. */
+async function listenAt(engine: ProxyEngine, port: number, host = '127.0.0.1'): Promise<ListenAddress> {
+  const [bound] = await engine.listen([{ setting: 'EDGEPROXY_LISTEN_ADDR', address: { host, port } }]);
+  return bound!;
 }
 
 /** Its end, or its reset. */
@@ -249,12 +256,12 @@ describe.runIf(process.platform === 'linux').each(ENGINES)(
     it('moves its listener: binds the new address, then accepts nobody at the old one, and keeps who is there', async () => {
       const { engine, enter, port } = await anEngine(kind);
       const client = (await enter())!;
-      const moved = await engine.listen({ host: '127.0.0.1', port: 0 });
+      const moved = await listenAt(engine, await freePort());
       expect(moved.port).not.toBe(port);
       await untilRefused(port);
       const other = (await enter(undefined, moved.port))!;
       for (const one of [client, other]) expect(await isServed(one)).toBe(true);
-      const back = await engine.listen({ host: '127.0.0.1', port });
+      const back = await listenAt(engine, port);
       await untilRefused(moved.port);
       expect([back.port, (await enter()) !== undefined]).toEqual([port, true]);
     });
@@ -263,7 +270,7 @@ describe.runIf(process.platform === 'linux').each(ENGINES)(
       const { engine, connect, port } = await anEngine(kind);
       const moved = new AbortController();
       const moving = (async () => {
-        for (let time = 0; time < 5; time++) await engine.listen({ host: '127.0.0.1', port: 0 });
+        for (let time = 0; time < 5; time++) await listenAt(engine, await freePort());
         moved.abort();
       })();
       const clients: Promise<boolean>[] = [];
@@ -282,7 +289,7 @@ describe.runIf(process.platform === 'linux').each(ENGINES)(
       const { engine, enter } = await anEngine(kind);
       const taken = await startTcpBackend(echo);
       onTestFinished(() => taken.close());
-      await expect(engine.listen({ host: '127.0.0.1', port: taken.port })).rejects.toMatchObject({
+      await expect(listenAt(engine, taken.port)).rejects.toMatchObject({
         code: 'ERR_LISTEN',
         message: expect.stringContaining(`127.0.0.1:${taken.port}`),
       });
@@ -296,7 +303,7 @@ describe.runIf(process.platform === 'linux')('epoll engine that goes by other se
     const port = await freePort();
     const { engine, enter } = await anEngine(addonEngine, { address: { host: '127.0.0.1', port } });
     const client = (await enter())!;
-    await engine.listen({ host: '0.0.0.0', port });
+    await listenAt(engine, port, '0.0.0.0');
     const other = await tcpConnect(port, '127.0.0.5');
     onTestFinished(() => void other.destroy());
     expect([await isServed(client), await isServed(other)]).toEqual([true, true]);

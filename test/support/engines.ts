@@ -28,6 +28,8 @@ import { silentLogger } from './proxy.ts';
 
 export interface EngineOptions extends Timeouts {
   readonly address: ListenAddress;
+  /** Absent: clients are given every backend. */
+  readonly app: string | undefined;
   readonly bindingTtlMs: number;
   readonly proxyHeaders: { readonly trusted: readonly string[]; readonly timeoutMs: number };
   readonly rateLimit: RateLimitConfig | undefined;
@@ -70,6 +72,7 @@ export interface EngineKind {
 
 const DEFAULTS: EngineOptions = {
   address: { host: '127.0.0.1', port: 0 },
+  app: undefined,
   connectTimeoutMs: 5_000,
   connectAttempts: 3,
   idleTimeoutMs: 0,
@@ -154,7 +157,10 @@ function aBase(threads: number, options: EngineOptions) {
       };
       apply(backends);
       try {
-        const { port } = await engine.listen(options.address);
+        const [bound] = await engine.listen([
+          { setting: ADDRESS_SETTING, address: options.address, app: options.app },
+        ]);
+        const { port } = bound!;
         const traffic = createTrafficSource({
           counters,
           occupancy,
@@ -212,7 +218,6 @@ function portableEngine(name: string, usesStreams: boolean): EngineKind {
         ...parts,
         trusted: options.proxyHeaders.trusted,
         pool: { shares: state.poolShares, counters: state.poolCounters[0]! },
-        addressSetting: ADDRESS_SETTING,
         directory,
         router,
         counters,
@@ -239,7 +244,6 @@ function epollEngine(name: string, sysWay: SysWay): EngineKind {
         ...parts,
         sys: await loadSys(sysWay),
         state,
-        addressSetting: ADDRESS_SETTING,
         moduleData: {
           sysWay,
           luggage: options.luggage,

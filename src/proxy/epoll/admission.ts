@@ -7,7 +7,7 @@ import type { Announcements } from './announcements.ts';
 import type { Dialer } from './dialer.ts';
 import type { HeaderReader } from './header-reader.ts';
 import type { SocketAddress } from './socket-address.ts';
-import { CELL, FLAG, type SocketTable } from './socket-table.ts';
+import { FLAG, type SocketTable } from './socket-table.ts';
 import type { Sockets } from './sockets.ts';
 import type { Waiters } from './waiters.ts';
 
@@ -38,13 +38,13 @@ export class Admission {
     this.#options = options;
   }
 
-  /** Takes a client over that has just been accepted. */
-  accepted(client: number, from: SocketAddress): void {
+  /** Takes a client over that has just been accepted. @param app whose backends it is given */
+  accepted(client: number, from: SocketAddress, app: number): void {
     const { table, sockets, dialer, headers } = this.#options;
     from.readInto(this.#address);
     if (!sockets.openClient(client)) return dialer.refuse(client, 'local_error');
     table.setAddress(client, this.#address.words);
-    table.set(client, CELL.PORT, from.port);
+    table.setOrigin(client, from.port, app);
     if (headers.trusts(this.#address)) headers.await(client);
     else this.#admit(client);
   }
@@ -71,7 +71,7 @@ export class Admission {
     const counted = limits.enter(words);
     if (counted < 0) return dialer.refuse(client, limitRefusalOf(counted));
     table.setCounted(client, counted);
-    if (waiters.mustWait || !dialer.find(client)) this.#wait(client);
+    if (waiters.mustWait(table.appOf(client)) || !dialer.find(client)) this.#wait(client);
   }
 
   /** Has clients counted that came when they did not have to be: the limits have changed. */

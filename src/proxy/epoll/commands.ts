@@ -52,7 +52,11 @@ export class Commands {
       case 'cut':
         return timers.cut(command.tenancy);
       case 'adopt':
-        return listeners.adopt(command.listener);
+        router.offer(command.app);
+        return listeners.adopt(command.listener, command.app.number);
+      case 'serve':
+        router.offer(command.app);
+        return listeners.change(command.listener, command.app.number);
       case 'release':
         if (listeners.release(command.listener))
           outbox.tell({ type: 'released', listener: command.listener });

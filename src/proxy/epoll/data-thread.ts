@@ -148,7 +148,7 @@ export function runDataThread(
     settings: pool,
     shares: state.poolShares,
     shortage: new Shortage(memory.shortages),
-    isCrowded: () => waiters.mustWait,
+    isCrowded: (tenancy) => waiters.isCrowdedAt(tenancy),
     counters: state.poolCounters[thread]!,
     descriptors,
     onStale: (backend) => dialer.redial(backend),
@@ -179,12 +179,15 @@ export function runDataThread(
     onHeader: (client, announcement) => admission.announced(client, announcement),
     onRefused: (client, problem) => dialer.refuse(client, 'bad_proxy_header', problem),
   });
+  const wake = wakerOf(sys, settings.wakeFds);
   const waiters = new Waiters({
     sys,
     table,
     sockets,
     clock,
-    queue: new WaitQueue(settings.queue, queue, thread, wakerOf(sys, settings.wakeFds)),
+    bounds: queue,
+    serves: (app, tenancy) => router.serves(app, tenancy),
+    queueOf: (app) => new WaitQueue(settings.queue, queue, { thread, app }, wake),
     onTurn: (client) => admission.takeTurn(client),
     onTimeout: (client) => dialer.refuse(client, 'queue_timeout'),
     onGone: (client) => dialer.endClient(client),
@@ -230,7 +233,7 @@ export function runDataThread(
     spare,
     descriptors,
     backlog: BACKLOG,
-    onClient: (fd, from) => admission.accepted(fd, from),
+    onClient: (fd, from, app) => admission.accepted(fd, from, app),
     onExhausted(error) {
       counters.acceptPaused();
       warnExhausted.warn({ error });

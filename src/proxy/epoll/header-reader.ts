@@ -131,7 +131,7 @@ export class HeaderReader {
     this.#table.mark(fd, FLAG.CLIENT);
     if (announcement?.endpoints !== undefined) {
       this.#table.setAddress(fd, announcement.endpoints.source);
-      this.#table.set(fd, CELL.PORT, announcement.endpoints.sourcePort);
+      this.#table.setOrigin(fd, announcement.endpoints.sourcePort, this.#table.appOf(fd));
     }
     onHeader(fd, announcement);
   }

@@ -61,7 +61,7 @@ export const CELL = {
   /** Which backend. While a client waits for one: its ticket. */
   TENANCY: 3,
   TICKET: 3,
-  /** Backend's side: of its breaker, when it was connected to. Client's side: its port. */
+  /** Backend's side: of its breaker, when it was connected to. Client's side: its port, above that its app. */
   EPOCH: 4,
   PORT: 4,
   /** Backend's side: the permit that it holds. While a header, or a place, is awaited: a neighbour, plus one. */
@@ -95,6 +95,8 @@ export const CELL = {
 
 const ROW_SHIFT = 4;
 const COUNTED_SHIFT = 23;
+const APP_SHIFT = 16;
+const PORT_MASK = (1 << APP_SHIFT) - 1;
 const ADDRESS_WORDS = 4;
 
 export type SocketTableMemory = Int32Array<SharedArrayBuffer>;
@@ -195,6 +197,19 @@ export class SocketTable {
   readAddress(client: number, into: IpAddress): void {
     const word = (number: number): number => this.get(client, CELL.ADDRESS + number);
     into.set(word(0), word(1), word(2), word(3));
+  }
+
+  /** @param app number of the app whose clients come to where it has come */
+  setOrigin(client: number, port: number, app: number): void {
+    this.set(client, CELL.PORT, (app << APP_SHIFT) | port);
+  }
+
+  portOf(client: number): number {
+    return this.get(client, CELL.PORT) & PORT_MASK;
+  }
+
+  appOf(client: number): number {
+    return this.get(client, CELL.PORT) >> APP_SHIFT;
   }
 
   /** The client's descriptor of a connection, given either. */
