@@ -62,6 +62,9 @@ const KEYS_OF = {
     'pool.idle_timeout_secs',
     'pool.max_lifetime_secs',
     'pool.connect_timeout_secs',
+    'tls.server_names',
+    'tls.default_app',
+    'tls.hello_timeout_secs',
   ],
   // After the engine, as the header that connections begin with is in the set.
   eligibility: ['panic_threshold_percent', 'health_check.initial', 'proxy_protocol.send', 'app', 'routes'],

@@ -8,6 +8,8 @@ export interface ProxyAddresses {
   readonly proxy: ListenAddress;
   /** Of `[[routes]]`, in their order. */
   readonly routes: readonly RouteAddress[];
+  /** Of `tls.listen_addr`, where TLS is left to backends. */
+  readonly tls: ListenAddress | undefined;
 }
 
 export interface RouteAddress extends ListenAddress {
@@ -19,14 +21,25 @@ export async function listenAsWanted(
   engine: Pick<ProxyEngine, 'listen'>,
   settings: Settings,
 ): Promise<ProxyAddresses> {
-  const { listen_addr: address, app, routes } = settings;
+  const { listen_addr: address, app, routes, tls } = settings;
+  const byName = listener('EDGEPROXY_TLS_LISTEN_ADDR', tls.listen_addr);
   const [proxy, ...others] = await engine.listen([
     listener('EDGEPROXY_LISTEN_ADDR', address, app),
     ...routes.map((route, index) => listener(`routes[${index}].listen_addr`, route.listen_addr, route.app)),
+    ...(goesByServerName(settings) ? [{ ...byName, goesByServerName: true as const }] : []),
   ]);
-  return { proxy: proxy!, routes: others.map((bound, index) => ({ ...bound, app: routes[index]!.app })) };
+  return {
+    proxy: proxy!,
+    routes: routes.map((route, index) => ({ ...others[index]!, app: route.app })),
+    tls: others[routes.length],
+  };
 }
 
-function listener(setting: string, address: string, app: string | undefined): ProxyListener {
+/** Whether there is a listener whose clients say by a server name whose backends they are given. */
+export function goesByServerName({ tls }: Settings): boolean {
+  return tls.enabled && tls.mode === 'passthrough';
+}
+
+function listener(setting: string, address: string, app?: string): ProxyListener {
   return { setting, address: parseListenAddress(address)!, app };
 }

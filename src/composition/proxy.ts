@@ -116,7 +116,7 @@ function proxyOf(
   choice: EngineChoice,
   start: (lists: EngineLists) => Promise<Started>,
 ): Proxy {
-  const { limiter, affinity, queue, numbersMemory } = parts;
+  const { apps, limiter, affinity, queue, numbersMemory } = parts;
   const { slots } = directory;
   const pool = createPoolSource(state.poolCounters, slots);
   let hasPooled = settings.pool.enabled;
@@ -132,11 +132,12 @@ function proxyOf(
     activeOf: (incarnation) => directory.activeOf(incarnation),
     collectGarbage: () => void affinity.collectGarbage(),
     async startEngine() {
-      lists = { ...listsOf(inForce), geo: await openGeoSource(geoOptionsOf(inForce)) };
+      lists = { ...listsOf(inForce, apps), geo: await openGeoSource(geoOptionsOf(inForce)) };
       started = await start(lists);
       return started.engine;
     },
     async follow(next) {
+      lists = { ...lists!, ...listsOf(next, apps) };
       const isSameLimit = isDeepStrictEqual(rateLimiterOf(next), rateLimiterOf(inForce));
       inForce = { ...next, geoip: inForce.geoip };
       writeEngineNumbers(numbersMemory, numbersOf(next, mostDescriptors));
@@ -144,7 +145,6 @@ function proxyOf(
       hasPooled ||= next.pool.enabled;
       hasLimited ||= next.rate_limit.enabled;
       directory.header = next.proxy_protocol.send;
-      lists = { ...lists!, ...listsOf(next) };
       await started!.reconfigure(lists);
     },
     async followGeography({ geoip }) {
@@ -190,6 +190,7 @@ function portableProxy(options: ProxyOptions): Proxy {
       onOutcomes,
       onInForce,
       trusted: lists.trusted,
+      serverNames: lists.serverNames,
       pool: { shares, counters: state.poolCounters[0]! },
     });
     const reconfigure = (next: EngineLists) => engine.reconfigure(next, geoResolverOf(next.geo));

@@ -73,7 +73,7 @@ function originsOf(
 function refuseUnavailable(settings: Settings, origins: ReadonlyMap<string, Origin>): void {
   const asked = SETTINGS.filter(
     ({ key, unavailable }) => unavailable === true && valueOf(settings, key) === true,
-  );
+  ).filter(({ key }) => key !== 'tls.enabled' || settings.tls.mode === 'terminate');
   if (asked.length === 0) return;
   const lines = asked.map(({ key }) => `${nameOf(key, origins)} = true: not available yet, set it to false`);
   throw new EdgeProxyError('ERR_FEATURE_UNAVAILABLE', lines.join('\n'));

@@ -2,6 +2,7 @@ import { type Origin, nameOf } from './origin.ts';
 import { overlap } from '../domain/listen-address.ts';
 import type { Settings } from './schema.ts';
 import { parseListenAddress } from './setting-types.ts';
+import { passthroughGaps } from './tls-passthrough.ts';
 
 type Origins = ReadonlyMap<string, Origin>;
 
@@ -25,6 +26,7 @@ export function relations(settings: Settings, origins: Origins): readonly string
         `${nameOf('proxy_protocol.send', origins)} is ${send}, and a PROXY header says for whom a connection is made`,
     );
   }
+  problems.push(...passthroughGaps(settings, origins));
   if (postgres.min_connections > postgres.max_connections) {
     problems.push(
       `${nameOf('postgres.min_connections', origins)} = ${postgres.min_connections}: expected at most ` +

@@ -3,7 +3,7 @@ import { listenAddressValue, RELOADABLE } from './setting-types.ts';
 
 /** Whose backends the clients of a listener are given: the column `app` of their rows. */
 const APP = 'expected the name of an app, as rows have it in their column app';
-const appName = z.string({ error: APP }).min(1, APP);
+export const appName = z.string({ error: APP }).min(1, APP);
 
 export const app = appName.optional().meta({
   env: 'EDGEPROXY_APP',

@@ -44,6 +44,8 @@ export interface ProxyListener {
   readonly address: ListenAddress;
   /** Whose backends its clients are given; absent: those of every app. */
   readonly app?: string | undefined;
+  /** That is said by the server name in the TLS greeting of each client, which goes to its backend as it is. */
+  readonly goesByServerName?: true;
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { ProxyListener } from '../domain/ports.ts';
 import { EdgeProxyError } from '../errors.ts';
 
 /** Whose backends clients are given. May be sent to a thread. */
@@ -10,12 +11,20 @@ export interface App {
 /** The number of what is no app, but all of them. */
 export const EVERY_APP = 0;
 
+/** The number of an app that a client's TLS greeting is to say: whoever comes so has no app yet. */
+export const BY_SERVER_NAME = -1;
+
 /** Apps that an engine can tell apart, `EVERY_APP` included: what its threads share has room for so many. */
 export const MOST_APPS = 1_024;
 
-/** The numbers of the apps that the listeners of an engine have had so far; none is given to another app. */
+/** The numbers of the apps that clients of a daemon have come for so far; none is given to another app. */
 export class Apps {
   readonly #numbers = new Map<string | undefined, number>([[undefined, EVERY_APP]]);
+
+  /** What the clients of a listener are given. Fails with `ERR_LISTEN` when there have been too many. */
+  ofListener({ app, goesByServerName }: Pick<ProxyListener, 'app' | 'goesByServerName'>): App {
+    return goesByServerName === true ? { number: BY_SERVER_NAME, name: undefined } : this.of(app);
+  }
 
   /** Fails with `ERR_LISTEN` when there have been too many. */
   of(name: string | undefined): App {

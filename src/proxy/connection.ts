@@ -1,7 +1,7 @@
 import type { RefusalReason } from '../domain/outcome.ts';
 import { HEADER_MODES, type HeaderMode } from '../domain/proxy-protocol/relayed-header.ts';
 import { ABANDONED, Attempts } from './attempts.ts';
-import type { Introduction } from './awaited-header.ts';
+import type { Introduction } from './introduction.ts';
 import type { ConnectionOptions } from './connection-options.ts';
 import type { IpAddress } from './ip-address.ts';
 import type { WarmWire } from './net/warm-wires.ts';

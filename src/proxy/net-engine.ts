@@ -1,4 +1,5 @@
 import type { Server } from 'node:net';
+import { leadsOf, ServerNames, type ServerNameTable } from '../domain/tls/server-names.ts';
 import { type LimitedLog, limitedWarning } from '../domain/limited-log.ts';
 import type { EligibleSet } from '../domain/eligibility.ts';
 import type { RefusalReason } from '../domain/outcome.ts';
@@ -12,16 +13,18 @@ import type {
   ProxyListener,
   ThreadReport,
 } from '../domain/ports.ts';
-import type { Introduction } from './awaited-header.ts';
-import { Connection } from './connection.ts';
+import type { App, Apps } from './apps.ts';
 import type { ConnectionOptions } from './connection-options.ts';
-import { type ConnectionLimits, limitRefusalOf } from './connection-limits.ts';
+import type { ConnectionLimits } from './connection-limits.ts';
 import type { Counters } from './counters.ts';
 import type { Directory } from './directory.ts';
 import { IpAddress } from './ip-address.ts';
 import { abortAll } from './net/abort-all.ts';
+import { Admission } from './net/admission.ts';
 import { chooseTransport } from './net/choose-transport.ts';
 import { DialClock } from './net/dial-clock.ts';
+import type { Guest } from './net/guest.ts';
+import { Guests } from './net/guests.ts';
 import { OutcomeBatch } from './net/outcome-batch.ts';
 import { ServerSet } from './net/server-set.ts';
 import { StreamTransport } from './net/stream-wire.ts';
@@ -30,7 +33,7 @@ import type { Transport, Wire } from './net/wire.ts';
 import type { EngineLists } from './engine-lists.ts';
 import type { EngineNumbers } from './engine-numbers.ts';
 import type { RateLimiter } from './rate-limiter.ts';
-import { type ClientOrigin, Reception } from './reception.ts';
+import { Reception } from './reception.ts';
 import { refusalWarnings } from './refusal-warnings.ts';
 import { WaitingLines } from './net/waiting-lines.ts';
 import { WaitQueue, type WaitQueueMemory } from './wait-queue.ts';
@@ -38,6 +41,9 @@ import type { Router } from './router.ts';
 import { sweepIntervalMs } from './timeouts.ts';
 
 export interface NetEngineOptions {
+  readonly apps: Apps;
+  /** Whose backends clients are given whose TLS greeting says it. */
+  readonly serverNames: ServerNameTable<App>;
   readonly directory: Directory;
   readonly limiter: RateLimiter;
   readonly limits: ConnectionLimits;
@@ -74,8 +80,8 @@ export class NetEngine implements ProxyEngine {
   readonly #options: NetEngineOptions;
   readonly #dialClock: DialClock;
   readonly #warnLocal: LimitedLog;
-  /** With where the limits of connections count each. */
-  readonly #live = new Map<Connection, number>();
+  readonly #guests: Guests;
+  #serverNames!: ServerNames<App>;
   readonly #lines: WaitingLines;
   readonly #servers: ServerSet;
   /** Since the first listener. */
@@ -94,13 +100,16 @@ export class NetEngine implements ProxyEngine {
     this.#warnLocal = limitedWarning(logger, 'cannot connect, the trouble is local', now);
     this.#outcomes = new OutcomeBatch(options.onOutcomes);
     this.#dialClock = new DialClock(now);
-    const { queue, numbers, router } = options;
+    const { queue, numbers, router, limits } = options;
+    this.#guests = new Guests(limits);
+    this.#serve(options.serverNames);
     this.#lines = new WaitingLines({
       queueOf: (app) => new WaitQueue(queue, numbers.queue, { thread: 0, app }, () => {}),
       serves: (app, tenancy) => router.serves(app, tenancy),
       now,
     });
     this.#servers = new ServerSet({
+      apps: options.apps,
       isTooLate: () => this.#isDraining,
       onApp: (app) => router.offer(app),
       onBound: (server, appOf) => this.#acceptFrom(server, appOf),
@@ -110,7 +119,7 @@ export class NetEngine implements ProxyEngine {
   }
 
   get liveConnections(): number {
-    return this.#live.size + (this.#intake?.reception.size ?? 0);
+    return this.#guests.size + (this.#intake?.reception.size ?? 0);
   }
 
   listen(listeners: readonly ProxyListener[]): Promise<readonly ListenAddress[]> {
@@ -118,9 +127,10 @@ export class NetEngine implements ProxyEngine {
   }
 
   /** Takes over that the numbers have changed, and other lists; the time that connections have spent counts. */
-  reconfigure({ trusted, exempt }: EngineLists, geo: GeoResolver): Promise<void> {
-    const { router, limiter, limits } = this.#options;
+  reconfigure({ trusted, exempt, serverNames }: EngineLists, geo: GeoResolver): Promise<void> {
+    const { router, limiter } = this.#options;
     router.geo = geo;
+    this.#serve(serverNames);
     limiter.exempt(exempt);
     this.#intake?.reception.trust(trusted);
     this.#intake?.reception.timeoutChanged();
@@ -128,8 +138,7 @@ export class NetEngine implements ProxyEngine {
     this.#lines.boundsChanged();
     this.#intake?.warm.settingsChanged();
     if (this.#checks !== undefined) this.#checkRepeatedly();
-    for (const [connection, counted] of this.#live)
-      this.#live.set(connection, limits.count(connection.address.words, counted));
+    this.#guests.recount();
     return Promise.resolve();
   }
 
@@ -143,8 +152,7 @@ export class NetEngine implements ProxyEngine {
   }
 
   cut(incarnation: string): void {
-    for (const connection of this.#live.keys())
-      if (connection.incarnation === incarnation) connection.leaveBackend();
+    this.#guests.leaveBackend(incarnation);
   }
 
   threads(): ThreadReport {
@@ -169,7 +177,7 @@ export class NetEngine implements ProxyEngine {
     const drained = this.drain();
     this.#options.counters.clientEnded(this.#intake?.reception.abandon() ?? 0);
     this.#resolveWhenDrained();
-    await abortAll([...this.#live.keys()], spreadMs);
+    await abortAll(this.#guests.all, spreadMs);
     await drained;
     clearInterval(this.#checks);
     this.#dialClock.close();
@@ -215,11 +223,24 @@ export class NetEngine implements ProxyEngine {
       onRefused: (reason, client) => this.#refused(reason, client),
       onEnded: (connection) => this.#ended(connection),
     };
+    const { limiter, limits } = this.#options;
+    const admission = new Admission({
+      limiter,
+      limits,
+      guests: this.#guests,
+      connection: connectionOptions,
+      hello: numbers.hello,
+      serverNames: () => this.#serverNames,
+      refuse: (client, reason, { text }, detail) => {
+        this.#turnAway(client);
+        this.#refused(reason, text, detail);
+      },
+      onEnded: (guest) => this.#ended(guest),
+    });
     const reception = new Reception({
       ...this.#options,
       header: numbers.header,
-      onClient: (client, origin, introduction) =>
-        this.#admit(client, origin, introduction, connectionOptions),
+      onClient: (client, origin, introduction) => admission.admit(client, origin, introduction),
       onRefused: (peer, problem) => {
         counters.clientEnded();
         this.#refused('bad_proxy_header', peer.text, problem);
@@ -242,37 +263,14 @@ export class NetEngine implements ProxyEngine {
     reception.receive(client, { address: IpAddress.of(remoteAddress), app });
   }
 
-  /** Who the client is, is known now: whatever goes by that comes here, before a backend is picked. */
-  #admit(
-    client: Wire,
-    origin: ClientOrigin,
-    introduction: Introduction | undefined,
-    connectionOptions: ConnectionOptions,
-  ): void {
-    const { address } = origin;
-    if (!this.#options.limiter.admit(address.words)) {
-      this.#turnAway(client);
-      return this.#refused('rate_limited', address.text);
-    }
-    const counted = this.#options.limits.enter(address.words);
-    if (counted < 0) {
-      this.#turnAway(client);
-      return this.#refused(limitRefusalOf(counted), address.text);
-    }
-    const connection = new Connection(client, origin, introduction, connectionOptions);
-    this.#live.set(connection, counted);
-    connection.begin();
-  }
-
   /** Closes a client that gets no connection. */
   #turnAway(client: Wire): void {
     this.#options.counters.clientEnded();
     client.close();
   }
 
-  #ended(connection: Connection): void {
-    this.#options.limits.leave(connection.address.words, this.#live.get(connection) ?? 0);
-    this.#live.delete(connection);
+  #ended(guest: Guest): void {
+    this.#guests.ended(guest);
     this.#resolveWhenDrained();
   }
 
@@ -286,13 +284,14 @@ export class NetEngine implements ProxyEngine {
     this.#warnRefused[reason].warn({ reason });
   }
 
-  #check(): void {
-    const nowMs = this.#options.now();
-    for (const connection of this.#live.keys()) connection.check(nowMs);
+  #checkRepeatedly(): void {
+    const { now, numbers } = this.#options;
+    clearInterval(this.#checks);
+    this.#checks = setInterval(() => this.#guests.check(now()), sweepIntervalMs(numbers.timeouts));
   }
 
-  #checkRepeatedly(): void {
-    clearInterval(this.#checks);
-    this.#checks = setInterval(() => this.#check(), sweepIntervalMs(this.#options.numbers.timeouts));
+  #serve(serverNames: ServerNameTable<App>): void {
+    for (const app of leadsOf(serverNames)) this.#options.router.offer(app);
+    this.#serverNames = new ServerNames(serverNames);
   }
 }

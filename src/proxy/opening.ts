@@ -1,5 +1,5 @@
 import { type HeaderMode, relayedHeader } from '../domain/proxy-protocol/relayed-header.ts';
-import type { Introduction } from './awaited-header.ts';
+import type { Introduction } from './introduction.ts';
 import { IpAddress } from './ip-address.ts';
 import type { Wire } from './net/wire.ts';
 import type { Opening } from './relay.ts';

@@ -1,5 +1,10 @@
 import { CidrSet } from '../domain/cidr-set.ts';
-import { AwaitedHeader, type AwaitedHeaderOptions, type Introduction } from './awaited-header.ts';
+import type { MonotonicClock } from '../domain/ports.ts';
+import type { ProxyHeader } from '../domain/proxy-protocol/header.ts';
+import { parseProxyHeader } from '../domain/proxy-protocol/parse-header.ts';
+import { announcementOf } from '../domain/proxy-protocol/relayed-header.ts';
+import { AwaitedStart, type Received } from './awaited-start.ts';
+import type { Introduction } from './introduction.ts';
 import { IpAddress } from './ip-address.ts';
 import type { Wire } from './net/wire.ts';
 
@@ -9,7 +14,10 @@ export interface ClientOrigin {
   readonly app: number;
 }
 
-export interface ReceptionOptions extends Pick<AwaitedHeaderOptions, 'header' | 'now'> {
+export interface ReceptionOptions {
+  /** Read anew each time. */
+  readonly header: { readonly timeoutMs: number };
+  readonly now: MonotonicClock;
   /** Networks from where every connection has to begin with a header; from elsewhere it is the client's own data. */
   readonly trusted: readonly string[];
   /** Who it is, is known. @param introduction absent where nobody is trusted to announce it */
@@ -24,7 +32,7 @@ export interface ReceptionOptions extends Pick<AwaitedHeaderOptions, 'header' | 
 export class Reception {
   readonly #options: ReceptionOptions;
   #trusted: CidrSet | undefined;
-  readonly #awaited = new Set<AwaitedHeader>();
+  readonly #awaited = new Set<AwaitedStart<ProxyHeader>>();
 
   constructor(options: ReceptionOptions) {
     this.#options = options;
@@ -47,15 +55,16 @@ export class Reception {
 
   /** @param peer with the app of the listener */
   receive(client: Wire, peer: ClientOrigin): void {
-    const { onClient, onRefused, onSettled, header, now } = this.#options;
+    const { onClient, onRefused, onSettled, header: bounds, now } = this.#options;
     if (this.#trusted?.contains(peer.address.words) !== true) return onClient(client, peer, undefined);
-    const awaited: AwaitedHeader = new AwaitedHeader(client, {
-      header,
+    const awaited = new AwaitedStart<ProxyHeader>(client, {
+      bounds,
       now,
-      onHeader: (introduction) => {
+      parse: (bytes) => parseProxyHeader(bytes, bytes.length),
+      onStart: (header, received) => {
         this.#awaited.delete(awaited);
-        const address = addressOf(introduction) ?? peer.address;
-        onClient(client, { ...peer, address }, introduction);
+        const introduction = introductionOf(header, received);
+        onClient(client, { ...peer, address: addressOf(introduction) ?? peer.address }, introduction);
         onSettled();
       },
       onRefused: (problem) => {
@@ -65,6 +74,7 @@ export class Reception {
       },
     });
     this.#awaited.add(awaited);
+    awaited.begin();
   }
 
   /** Ends all that are waited for. @returns how many */
@@ -74,6 +84,16 @@ export class Reception {
     this.#awaited.clear();
     return size;
   }
+}
+
+function introductionOf(header: ProxyHeader, received: Received): Introduction {
+  return {
+    announcement: header.command === 'local' ? undefined : announcementOf(header),
+    surplus: received.bytes.subarray(header.headerBytes),
+    get hasEnded() {
+      return received.hasEnded;
+    },
+  };
 }
 
 function addressOf({ announcement }: Introduction): IpAddress | undefined {

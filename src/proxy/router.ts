@@ -3,7 +3,7 @@ import { REFUSAL_REASONS, type RefusalReason } from '../domain/outcome.ts';
 import type { GeoResolver, Random } from '../domain/ports.ts';
 import type { Affinity } from './affinity.ts';
 import { AppPickers } from './app-pickers.ts';
-import type { App } from './apps.ts';
+import { type App, BY_SERVER_NAME } from './apps.ts';
 import type { Counters } from './counters.ts';
 import { type Gates, NO_PERMIT, SHUT } from './gates.ts';
 import type { IpAddress } from './ip-address.ts';
@@ -95,6 +95,7 @@ export class Router {
 
   /** Clients may come for an app from now on. */
   offer(app: App): void {
+    if (app.number === BY_SERVER_NAME) return;
     this.#apps[app.number] = app;
     this.#routes.pickers.prepare(app);
   }

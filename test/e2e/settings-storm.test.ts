@@ -51,6 +51,8 @@ const HARMLESS: Readonly<Record<string, readonly string[]>> = {
   'pool.idle_timeout_secs': ['1', '60'],
   'pool.max_lifetime_secs': ['1', '300'],
   'pool.connect_timeout_secs': ['1', '5'],
+  'tls.hello_timeout_secs': ['5', '60'],
+  'tls.default_app': ['x', 'y'],
   'metrics.enabled': ['true', 'false'],
   'admin.enabled': ['false', 'true'],
 };
@@ -60,6 +62,7 @@ const HARMFUL = [
   'listen_addr',
   'app',
   'routes',
+  'tls.server_names',
   'metrics.listen_addr',
   'admin.listen_addr',
   'geoip.path',

@@ -4,6 +4,7 @@ import type { PoolSettings } from '../../src/domain/pool.ts';
 import type { Outcome } from '../../src/domain/outcome.ts';
 import type { ListenAddress, Logger, ProxyEngine, TrafficSource } from '../../src/domain/ports.ts';
 import { systemNow } from '../../src/composition/system-clock.ts';
+import type { Apps } from '../../src/proxy/apps.ts';
 import { Directory } from '../../src/proxy/directory.ts';
 import { EpollEngine } from '../../src/proxy/epoll/epoll-engine.ts';
 import { descriptorLimit } from '../../src/proxy/epoll/descriptor-limit.ts';
@@ -30,6 +31,10 @@ export interface EngineOptions extends Timeouts {
   readonly address: ListenAddress;
   /** Absent: clients are given every backend. */
   readonly app: string | undefined;
+  /** Server name to app. */
+  readonly serverNames: Readonly<Record<string, string>>;
+  readonly defaultApp: string | undefined;
+  readonly helloTimeoutMs: number;
   readonly bindingTtlMs: number;
   readonly proxyHeaders: { readonly trusted: readonly string[]; readonly timeoutMs: number };
   readonly rateLimit: RateLimitConfig | undefined;
@@ -73,6 +78,9 @@ export interface EngineKind {
 const DEFAULTS: EngineOptions = {
   address: { host: '127.0.0.1', port: 0 },
   app: undefined,
+  serverNames: {},
+  defaultApp: undefined,
+  helloTimeoutMs: 5_000,
   connectTimeoutMs: 5_000,
   connectAttempts: 3,
   idleTimeoutMs: 0,
@@ -106,6 +114,7 @@ function numbersOf(options: EngineOptions): EngineNumbers {
     timeouts: options,
     binding: { ttlMs: options.bindingTtlMs },
     header: { timeoutMs: options.proxyHeaders.timeoutMs },
+    hello: { timeoutMs: options.helloTimeoutMs },
     limits: limits ?? { maxConnections: 0, maxPerClient: 0 },
     queue: waits ?? { maxWaiting: 0, timeoutMs: 1_000 },
     pool: pool === undefined ? NO_POOL : { ...pool, isOn: true },
@@ -114,8 +123,15 @@ function numbersOf(options: EngineOptions): EngineNumbers {
   };
 }
 
-function listsOf({ proxyHeaders: { trusted }, rateLimit }: EngineOptions): EngineLists {
-  return { trusted, exempt: rateLimit?.exempt ?? [], geo: NO_GEO };
+function listsOf(options: EngineOptions, apps: Apps): EngineLists {
+  const { proxyHeaders, rateLimit, serverNames, defaultApp } = options;
+  const entries = Object.entries(serverNames).map(([name, app]) => [name, apps.of(app)] as const);
+  return {
+    trusted: proxyHeaders.trusted,
+    exempt: rateLimit?.exempt ?? [],
+    geo: NO_GEO,
+    serverNames: { entries, otherwise: defaultApp === undefined ? undefined : apps.of(defaultApp) },
+  };
 }
 
 /** What both engines stand on, and what a test sees of them. */
@@ -174,7 +190,7 @@ function aBase(threads: number, options: EngineOptions) {
           writeEngineNumbers(parts.numbersMemory, numbersOf(present));
           const { isOn = true, ...limit } = present.rateLimit ?? NO_RATE_LIMIT;
           if ('rateLimit' in changed) parts.limiter.change(limit, isOn);
-          await reconfigureEngine(listsOf(present));
+          await reconfigureEngine(listsOf(present, parts.apps));
         };
         return {
           engine,
@@ -216,7 +232,7 @@ function portableEngine(name: string, usesStreams: boolean): EngineKind {
       const engine = new NetEngine({
         ...options,
         ...parts,
-        trusted: options.proxyHeaders.trusted,
+        ...listsOf(options, parts.apps),
         pool: { shares: state.poolShares, counters: state.poolCounters[0]! },
         directory,
         router,
@@ -255,7 +271,7 @@ function epollEngine(name: string, sysWay: SysWay): EngineKind {
           memory: state.memory,
           ownRegion: 'sa',
           numbers: parts.numbersMemory,
-          lists: listsOf(options),
+          lists: listsOf(options, parts.apps),
           rateLimit: parts.limiter.memory,
           limits: parts.limits.memory,
           queue: parts.queue,

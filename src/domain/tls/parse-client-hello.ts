@@ -7,15 +7,12 @@ import {
   type ParsedHello,
 } from './client-hello.ts';
 import { gatherHandshake } from './gather-handshake.ts';
+import { isHostName } from './server-names.ts';
 
 const CLIENT_HELLO = 1;
 const RANDOM_BYTES = 32;
 const EXTENSION = { serverName: 0, alpn: 16 } as const;
 const HOST_NAME = 0;
-const LONGEST_NAME = 253;
-
-/** Letters, digits and hyphens, and the underscore that some use; labels of 63 at most. */
-const HOST = /^(?=.*[a-z_-])[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/;
 
 /**
  * Reads the greeting that a connection begins with, in one record or several.
@@ -87,8 +84,7 @@ function readServerName(data: ByteReader): { readonly serverName: string } | Mal
   const [serverName, second] = hosts;
   if (serverName === undefined || second !== undefined)
     return malformed('server_name', `has ${hosts.length} host names: expected one`);
-  if (serverName.length > LONGEST_NAME || !HOST.test(serverName))
-    return malformed('server_name', 'has a server name that is no host name');
+  if (!isHostName(serverName)) return malformed('server_name', 'has a server name that is no host name');
   return { serverName };
 }
 

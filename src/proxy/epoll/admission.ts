@@ -1,4 +1,5 @@
 import type { Announcement } from '../../domain/proxy-protocol/relayed-header.ts';
+import { BY_SERVER_NAME } from '../apps.ts';
 import { type ConnectionLimits, limitRefusalOf } from '../connection-limits.ts';
 import type { Counters } from '../counters.ts';
 import { IpAddress } from '../ip-address.ts';
@@ -6,6 +7,7 @@ import type { RateLimiter } from '../rate-limiter.ts';
 import type { Announcements } from './announcements.ts';
 import type { Dialer } from './dialer.ts';
 import type { HeaderReader } from './header-reader.ts';
+import type { HelloReader } from './hello-reader.ts';
 import type { SocketAddress } from './socket-address.ts';
 import { FLAG, type SocketTable } from './socket-table.ts';
 import type { Sockets } from './sockets.ts';
@@ -18,6 +20,7 @@ export interface AdmissionOptions {
   readonly counters: Counters;
   readonly announcements: Announcements;
   readonly headers: HeaderReader;
+  readonly hellos: HelloReader;
   readonly limiter: RateLimiter;
   readonly limits: ConnectionLimits;
   readonly waiters: Waiters;
@@ -26,8 +29,8 @@ export interface AdmissionOptions {
 /**
  * Decides whether a client is let in, and when it is its turn.
  *
- *     accepted ──────────────────► who it is, is known ─► limits ─► a place ─► dialled
- *        └─ header awaited ─ announced ─┘                   │          └─ waits ─┘
+ *     accepted ──────────────────► who it is, is known ─► limits ─► its app is known ─► a place ─► dialled
+ *        └─ header awaited ─ announced ─┘                   │ └─ greeting awaited ─┘       └─ waits ─┘
  *                                                           └─► refused
  */
 export class Admission {
@@ -65,12 +68,19 @@ export class Admission {
 
   /** Who the client is, is known now, and is in `#address`. */
   #admit(client: number): void {
-    const { table, dialer, limiter, limits, waiters } = this.#options;
+    const { table, dialer, limiter, limits, hellos } = this.#options;
     const { words } = this.#address;
     if (!limiter.admit(words)) return dialer.refuse(client, 'rate_limited');
     const counted = limits.enter(words);
     if (counted < 0) return dialer.refuse(client, limitRefusalOf(counted));
     table.setCounted(client, counted);
+    if (table.appOf(client) === BY_SERVER_NAME) hellos.await(client);
+    else this.named(client);
+  }
+
+  /** Takes a client on whose app is known. */
+  named(client: number): void {
+    const { table, dialer, waiters } = this.#options;
     if (waiters.mustWait(table.appOf(client)) || !dialer.find(client)) this.#wait(client);
   }
 
@@ -78,7 +88,7 @@ export class Admission {
   count(): void {
     const { table, limits } = this.#options;
     for (const client of table.having(FLAG.OPEN)) {
-      if (!table.has(client, FLAG.CLIENT | FLAG.WAITS)) continue;
+      if (!table.has(client, FLAG.CLIENT | FLAG.WAITS | FLAG.AWAITS_HELLO)) continue;
       table.readAddress(client, this.#address);
       table.setCounted(client, limits.count(this.#address.words, table.countedOf(client)));
     }

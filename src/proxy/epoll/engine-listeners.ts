@@ -1,6 +1,6 @@
 import { overlap } from '../../domain/listen-address.ts';
 import type { ListenAddress, ProxyListener } from '../../domain/ports.ts';
-import { type App, Apps } from '../apps.ts';
+import type { App, Apps } from '../apps.ts';
 import { planListeners } from '../listener-plan.ts';
 import type { Sys } from '../sys/sys.ts';
 import { bindListeners, type Listener } from './bind-listener.ts';
@@ -9,6 +9,7 @@ import type { TuningSettings } from './tuning.ts';
 
 export interface EngineListenersOptions {
   readonly sys: Sys;
+  readonly apps: Apps;
   /** Each address has a listener for each of them. */
   readonly threads: number;
   readonly settings: { readonly tuning: TuningSettings };
@@ -25,7 +26,6 @@ export class EngineListeners {
   readonly #options: EngineListenersOptions;
   readonly #desk: ListenerDesk;
   readonly #settled: () => Promise<void>;
-  readonly #apps = new Apps();
   #present: readonly Bound[] = [];
 
   /** @param settled resolves when every thread has done what the desk has told it so far */
@@ -38,7 +38,7 @@ export class EngineListeners {
   /** Binds what is new, then has the desk let go of what is not wanted. Fails with `ERR_LISTEN`, changing nothing. */
   async listen(wanted: readonly ProxyListener[]): Promise<readonly ListenAddress[]> {
     const { kept, dropped } = planListeners(this.#present, wanted);
-    const apps = wanted.map(({ app }) => this.#apps.of(app));
+    const apps = wanted.map((one) => this.#options.apps.ofListener(one));
     const bound = this.#bindMissing(kept, wanted);
     for (const [index, { fds }] of bound.entries()) this.#hand(fds, apps[index]!, kept[index]);
     for (const { fds } of dropped) this.#desk.close(fds);

@@ -11,7 +11,7 @@ import { messageOf } from '../../errors.ts';
 import type { EngineLists } from '../engine-lists.ts';
 import type { RouteTable } from '../routes.ts';
 import { Agreement } from './agreement.ts';
-import { EngineListeners } from './engine-listeners.ts';
+import { EngineListeners, type EngineListenersOptions } from './engine-listeners.ts';
 import { ListenerDesk } from './listener-desk.ts';
 import type { Command, Report } from './messages.ts';
 import { DataThread } from './thread-slot.ts';
@@ -23,6 +23,7 @@ import { attend, outcomesOf, writeLines } from './thread-reports.ts';
 export interface EpollEngineOptions
   extends
     ReclaimOptions,
+    Pick<EngineListenersOptions, 'apps'>,
     Pick<ThreadHandleOptions, 'sys' | 'mostDescriptors' | 'module' | 'moduleData' | 'settings'> {
   readonly threads: number;
   readonly logger: Logger;

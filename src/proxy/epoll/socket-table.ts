@@ -49,6 +49,8 @@ export const FLAG = {
   UNUSED: 0x40_0000,
   /** Client's side, two bits: where the limits of connections count it, as `COUNTED` has it. */
   COUNTED: 0x180_0000,
+  /** Client's side: whose backends it is given, its TLS greeting has not said yet. */
+  AWAITS_HELLO: 0x200_0000,
 } as const;
 
 /** What a row holds. */
@@ -64,7 +66,7 @@ export const CELL = {
   /** Backend's side: of its breaker, when it was connected to. Client's side: its port, above that its app. */
   EPOCH: 4,
   PORT: 4,
-  /** Backend's side: the permit that it holds. While a header, or a place, is awaited: a neighbour, plus one. */
+  /** Backend's side: the permit that it holds. While a header, a greeting or a place is awaited: a neighbour, plus one. */
   PERMIT: 5,
   NEXT_AWAITED: 5,
   /**
@@ -77,7 +79,7 @@ export const CELL = {
    * long it took.
    */
   STARTED_US: 7,
-  /** While a header, or a place, is awaited: the other neighbour. */
+  /** While a header, a greeting or a place is awaited: the other neighbour. */
   PREVIOUS_AWAITED: 7,
   /** The number of the pipe that what is read goes through, plus one; 0 is none. */
   PIPE: 8,

@@ -1,11 +1,12 @@
 import type { AddressInfo, Server } from 'node:net';
 import type { ListenAddress, ProxyListener } from '../../domain/ports.ts';
-import { type App, Apps } from '../apps.ts';
+import type { App, Apps } from '../apps.ts';
 import { planListeners } from '../listener-plan.ts';
 import { acceptRest } from './accept-rest.ts';
 import { listenOn } from './listen-on.ts';
 
 export interface ServerSetOptions {
+  readonly apps: Apps;
   /** Whether nobody is to be accepted any more. */
   readonly isTooLate: () => boolean;
   /** Clients of an app may come from now on. */
@@ -25,7 +26,6 @@ interface Bound extends ProxyListener {
 /** The addresses that the portable engine listens on, a server each. */
 export class ServerSet {
   readonly #options: ServerSetOptions;
-  readonly #apps = new Apps();
   #present: readonly Bound[] = [];
 
   constructor(options: ServerSetOptions) {
@@ -34,9 +34,9 @@ export class ServerSet {
 
   /** Binds what is new, then closes what is not wanted when it has been accepted from. Fails with `ERR_LISTEN`. */
   async listen(wanted: readonly ProxyListener[]): Promise<readonly ListenAddress[]> {
-    const { onApp, received } = this.#options;
+    const { apps: numbers, onApp, received } = this.#options;
     const { kept, dropped } = planListeners(this.#present, wanted);
-    const apps = wanted.map(({ app }) => this.#apps.of(app));
+    const apps = wanted.map((one) => numbers.ofListener(one));
     for (const app of apps) onApp(app);
     this.#present = await this.#bindMissing(kept, wanted, apps);
     for (const [index, { serves }] of this.#present.entries()) serves.app = apps[index]!.number;

@@ -107,34 +107,6 @@ export const ENGINE_CASES: SettingCases = {
     await exchange(client, 'still here');
   },
 
-  async app() {
-    const { daemon } = await anEchoDaemon({ EDGEPROXY_APP: 'y' });
-    const given = await anEchoDaemon({});
-    const client = await anEchoClient(given.daemon.port);
-    expect(await ask(daemon.port)).toBe('');
-    await daemon.change({ env: { EDGEPROXY_APP: 'x' } });
-    await anEchoClient(daemon.port);
-    await given.daemon.change({ env: { EDGEPROXY_APP: 'y' } });
-    expect(await ask(given.daemon.port)).toBe('');
-    await exchange(client, 'still here');
-  },
-
-  async routes() {
-    const { daemon } = await anEchoDaemon({});
-    const [port, other] = await Promise.all([freePort(), freePort()]);
-    const toml = (at: number, app: string): string =>
-      `[[routes]]\nlisten_addr = "127.0.0.1:${at}"\napp = "${app}"\n`;
-    await daemon.change({ toml: toml(port, 'x') });
-    const client = await anEchoClient(port);
-    await daemon.change({ toml: `${toml(port, 'y')}${toml(other, 'x')}` });
-    await until(async () => (await ask(port)) === '', { what: 'a refusal' });
-    await anEchoClient(other);
-    await daemon.change({ toml: '' });
-    await untilRefused(other);
-    await untilRefused(port);
-    for (const socket of [client, await anEchoClient(daemon.port)]) await exchange(socket, 'still here');
-  },
-
   async connect_timeout_secs() {
     const daemon = await aSilentDaemon({
       EDGEPROXY_CONNECT_TIMEOUT_SECS: FOR_EVER,

@@ -1,47 +1,53 @@
-import { parseProxyHeader } from '../domain/proxy-protocol/parse-header.ts';
-import { type Announcement, announcementOf } from '../domain/proxy-protocol/relayed-header.ts';
 import type { MonotonicClock } from '../domain/ports.ts';
 import type { Wire, WireHolder, WireReader } from './net/wire.ts';
+import { isIncomplete, isMalformed, type ParsedStart } from './parsed-start.ts';
 
-/** How a peer that a trusted proxy speaks through has begun. */
-export interface Introduction {
-  /** Absent when it speaks for itself. */
-  readonly announcement: Announcement | undefined;
-  /** What has been read behind its header. */
-  readonly surplus: Uint8Array;
-  /** Its FIN has been read as well. */
-  readonly hasEnded: boolean;
-}
-
-export interface AwaitedHeaderOptions {
-  /** Read anew each time. */
-  readonly header: { readonly timeoutMs: number };
+export interface AwaitedStartOptions<Start extends { readonly kind: string }> {
+  /** Time for it to come; read anew each time. */
+  readonly bounds: { readonly timeoutMs: number };
   readonly now: MonotonicClock;
-  /** The wire is paused, and waits for another holder and reader. */
-  readonly onHeader: (introduction: Introduction) => void;
+  /** Bounds what is kept: what is too long is malformed. */
+  readonly parse: (bytes: Uint8Array) => ParsedStart<Start>;
+  /** The wire is paused, and waits for another holder and reader. @param received all that has been read */
+  readonly onStart: (start: Start, received: Received) => void;
   readonly onRefused: (problem: string) => void;
 }
 
+export interface Received {
+  readonly bytes: Uint8Array;
+  /** The FIN has been read as well. */
+  readonly hasEnded: boolean;
+}
+
+const NOTHING_YET: Received = { bytes: new Uint8Array(), hasEnded: false };
+
 /**
- * A peer whose PROXY header has not come yet; in the end one of both callbacks is called, but after `abort`. What has
- * come of a header is kept, 4 KiB at most.
+ * A connection that has to begin with something, which has not come yet; in the end one of both callbacks is called,
+ * but after `abort`. What has come of it is kept.
  */
-export class AwaitedHeader implements WireReader, WireHolder {
+export class AwaitedStart<Start extends { readonly kind: string }> implements WireReader, WireHolder {
   readonly #wire: Wire;
-  readonly #options: AwaitedHeaderOptions;
+  readonly #options: AwaitedStartOptions<Start>;
   readonly #sinceMs: number;
   #timer: NodeJS.Timeout;
-  #bytes: Uint8Array = new Uint8Array();
+  #bytes: Uint8Array = NOTHING_YET.bytes;
   #isSettled = false;
   #hasEnded = false;
 
-  constructor(wire: Wire, options: AwaitedHeaderOptions) {
+  constructor(wire: Wire, options: AwaitedStartOptions<Start>) {
     this.#wire = wire;
     this.#options = options;
     this.#sinceMs = options.now();
     this.#timer = this.#wait();
     wire.hold(this);
-    wire.read(this);
+  }
+
+  /** To be called once. @param received what somebody else has read before */
+  begin(received: Received = NOTHING_YET): void {
+    if (received.bytes.length > 0) this.took(this.#wire, received.bytes);
+    if (this.#isSettled) return;
+    if (received.hasEnded) this.ended();
+    else this.#wire.read(this);
   }
 
   /** The time that has passed counts towards another timeout. */
@@ -51,8 +57,8 @@ export class AwaitedHeader implements WireReader, WireHolder {
   }
 
   #wait(): NodeJS.Timeout {
-    const { header, now } = this.#options;
-    const { timeoutMs } = header;
+    const { bounds, now } = this.#options;
+    const { timeoutMs } = bounds;
     return setTimeout(
       () => this.#refuse(`does not come within ${timeoutMs} ms`),
       Math.max(0, this.#sinceMs + timeoutMs - now()),
@@ -67,17 +73,14 @@ export class AwaitedHeader implements WireReader, WireHolder {
   took(_: Wire, bytes: Uint8Array): void {
     if (this.#isSettled) return;
     this.#bytes = Buffer.concat([this.#bytes, bytes]);
-    const parsed = parseProxyHeader(this.#bytes, this.#bytes.length);
-    if (parsed.kind === 'malformed') return this.#refuse(parsed.problem);
-    if (parsed.kind === 'incomplete') return;
+    const parsed = this.#options.parse(this.#bytes);
+    if (isMalformed(parsed)) return this.#refuse(parsed.problem);
+    if (isIncomplete(parsed)) return;
     this.#settle();
     this.#wire.pause();
-    const announcement = parsed.command === 'local' ? undefined : announcementOf(parsed);
-    const surplus = this.#bytes.subarray(parsed.headerBytes);
     const hasEnded = (): boolean => this.#hasEnded;
-    this.#options.onHeader({
-      announcement,
-      surplus,
+    this.#options.onStart(parsed, {
+      bytes: this.#bytes,
       // Some wires tell of a FIN while they are paused.
       get hasEnded() {
         return hasEnded();
