@@ -10,6 +10,8 @@ const common = {
 
 export default defineConfig({
   test: {
+    // Most of the time of most tests is spent waiting: for timeouts, threads, processes and the database.
+    maxWorkers: 3,
     coverage: { provider: 'v8', include: ['src/**/*.ts'], reporter: ['text-summary'] },
     projects: [
       {

@@ -233,6 +233,7 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     geoFile: (next) => proxy.followGeography(next),
     geoTables: (next) => proxy.followGeography(next),
     log: ({ log_level: level }) => void (logger.level = level),
+    fileWatch: (next) => reloads?.follow(next),
     lifecycle: ({ shutdown_timeout_secs: seconds }) =>
       lifecycle.send({ type: 'SETTINGS_CHANGED', shutdownTimeoutMs: seconds * 1000 }),
     probes: ({ health_check: health }) => probe.limit(health.max_in_flight),

@@ -1,4 +1,5 @@
 import { type ConfigChange, withSetting } from '../config/diff.ts';
+import { listenerMoves } from '../config/listeners.ts';
 import type { Settings } from '../config/schema.ts';
 import type { SettingKey } from '../config/setting-key.ts';
 import { messageOf } from '../errors.ts';
@@ -8,13 +9,14 @@ import { messageOf } from '../errors.ts';
  *
  * A test holds the schema to it: the keys here are those that are marked as reloadable.
  */
-const KEYS_OF = {
+export const KEYS_OF = {
   listeners: ['listen_addr', 'app', 'routes'],
   metricsListener: ['metrics.enabled', 'metrics.listen_addr'],
   adminListener: ['admin.enabled', 'admin.listen_addr'],
   geoFile: ['geoip.path'],
   geoTables: ['geoip.cidrs', 'geoip.regions'],
   log: ['log_level'],
+  fileWatch: ['config_watch.interval_secs'],
   lifecycle: ['shutdown_timeout_secs'],
   probes: ['health_check.max_in_flight'],
   fleet: [
@@ -93,18 +95,25 @@ export interface AppliedSettings {
   readonly refused: readonly Refusal[];
 }
 
-/** Brings a change into force: asks everybody who goes by a key that has changed, one after the other. */
+/**
+ * Brings a change into force: asks everybody who goes by a key that has changed, one after the other; listeners first,
+ * each once the address that it wants is free.
+ */
 export async function applySettings(
   { settings: wanted, changes }: Pick<ConfigChange, 'settings' | 'changes'>,
   takers: SettingsTakers,
 ): Promise<AppliedSettings> {
+  const running = changes.reduce((mixed, { key, old }) => withSetting(mixed, key, old), wanted);
   let settings = wanted;
   const refused: Refusal[] = [];
-  for (const taker of Object.keys(KEYS_OF) as Taker[]) {
+  for (const taker of inOrder(running, wanted)) {
     const keys: readonly string[] = KEYS_OF[taker];
     const concerned = changes.filter(({ key }) => keys.includes(key));
     if (concerned.length === 0) continue;
     try {
+      // One before it may have been refused, and keep its address.
+      if (listenerMoves(running, settings).stuck.some((address) => keys.includes(address)))
+        throw new Error('another listener of this daemon keeps that address');
       // oxlint-disable-next-line no-await-in-loop -- each goes by what those before it have refused
       await takers[taker](settings);
     } catch (error) {
@@ -116,4 +125,15 @@ export async function applySettings(
     }
   }
   return { settings, refused };
+}
+
+/** Listeners by how they can move, then the others. */
+function inOrder(running: Settings, wanted: Settings): readonly Taker[] {
+  const { order } = listenerMoves(running, wanted);
+  const rank = (taker: Taker): number => {
+    const keys: readonly string[] = KEYS_OF[taker];
+    const moves = order.findIndex((address) => keys.includes(address));
+    return moves < 0 ? order.length : moves;
+  };
+  return (Object.keys(KEYS_OF) as Taker[]).toSorted((one, other) => rank(one) - rank(other));
 }

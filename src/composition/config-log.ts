@@ -37,7 +37,8 @@ export class ConfigLog {
         // What was refused is pending beside what needs a restart.
         const isAllInForce = pendingOf(after).length === needsRestart.length;
         this.#metrics.configReloaded(isAllInForce ? 'applied' : 'refused', Date.now() / 1000);
-        if (changes.length > 0 || isAllInForce)
+        // Without either, what was pending is not wanted any more.
+        if (changes.length > 0 || (isAllInForce && needsRestart.length === 0))
           this.#logger.info({ source, changes: changes.map(shown) }, 'configuration changed');
         this.#restart(needsRestart);
         break;

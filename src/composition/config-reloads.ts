@@ -1,9 +1,20 @@
-import { concatMap, EMPTY, map, merge, type Observable, of, Subject, type Subscription } from 'rxjs';
+import {
+  BehaviorSubject,
+  concatMap,
+  EMPTY,
+  map,
+  merge,
+  type Observable,
+  of,
+  Subject,
+  type Subscription,
+} from 'rxjs';
 import { type FileLook, fileLooks$ } from '../adapters/file/file-looks.ts';
 import type { Metrics } from '../adapters/prometheus/metrics.ts';
 import { type ConfigInput, type Configuration, isWholeFile } from '../config/configuration.ts';
 import { type DescribedConfiguration, describeConfiguration } from '../config/describe.ts';
 import type { ConfigChange } from '../config/diff.ts';
+import type { Settings } from '../config/schema.ts';
 import { type Plan, type PlanCandidate, planChange } from '../config/plan.ts';
 import type { LiveBackend } from '../domain/backend-plan.ts';
 import type { Logger } from '../domain/ports.ts';
@@ -27,6 +38,8 @@ export interface ConfigReloadsOptions {
 export interface ConfigReloads {
   /** Begins to watch the file, if the settings say so, and to take rows. */
   start(): void;
+  /** Watches the file as these settings say from now on. */
+  follow(settings: Settings): void;
   /** Reads all sources at once, also a file that nobody watches; `false` when there are none. */
   reload(): boolean;
   describe(): DescribedConfiguration;
@@ -48,19 +61,19 @@ export function createConfigReloads(options: ConfigReloadsOptions): ConfigReload
   const { file } = start.good;
   const log = new ConfigLog(logger, metrics);
   const asked$ = new Subject<void>();
+  const watch$ = new BehaviorSubject(watchOf(start.inForce));
   let current = start;
   let running: Subscription | undefined;
   let isAsked = false;
   let isStopped = false;
 
   function looks$(path: string, content: string): Observable<FileLook> {
-    const { enabled, interval_secs: intervalSecs } = start.inForce.config_watch;
     return fileLooks$({
       path,
       initial: content,
       asked$,
       isWhole: (text) => isWholeFile(current, { path, content: text }),
-      watch: enabled ? { intervalMs: intervalSecs * 1000, onDeaf: warnDeaf } : undefined,
+      watch$,
       now: systemNow,
     });
   }
@@ -74,6 +87,10 @@ export function createConfigReloads(options: ConfigReloadsOptions): ConfigReload
         return EMPTY;
       }),
     );
+  }
+
+  function watchOf({ config_watch: { enabled, interval_secs: seconds } }: Settings) {
+    return enabled ? { intervalMs: seconds * 1000, onDeaf: warnDeaf } : undefined;
   }
 
   function warnDeaf(folder: string, { message: error }: Error): void {
@@ -109,6 +126,7 @@ export function createConfigReloads(options: ConfigReloadsOptions): ConfigReload
       });
       if (isAsked) asked$.next();
     },
+    follow: (settings) => watch$.next(watchOf(settings)),
     reload() {
       isAsked = running === undefined;
       asked$.next();

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { concatMap, defer, NEVER, type Observable, share } from 'rxjs';
+import { concatMap, defer, NEVER, type Observable, of, share } from 'rxjs';
 import { type FileLook, fileLooks$ } from '../adapters/file/file-looks.ts';
 import { type Configuration, isWholeFile, startConfiguration, takeIn } from '../config/configuration.ts';
 import { diffSettings, type SettingChange } from '../config/diff.ts';
@@ -101,7 +101,7 @@ function follow({ options, initial, configuration }: Watch): Observable<ConfigWa
     asked$: NEVER,
     isWhole: (content) => isWholeFile(current, { path, content }),
     // Where a folder cannot be watched, the poll is what is left.
-    watch: { intervalMs, onDeaf: () => {} },
+    watch$: of({ intervalMs, onDeaf: () => {} }),
     now: systemNow,
   }).pipe(concatMap(eventsOf));
 }

@@ -14,7 +14,7 @@ import type { Logger } from '../domain/ports.ts';
 import { messageOf } from '../errors.ts';
 import { settingRows$, type SettingRowsEvent } from '../streams/setting-rows.ts';
 import type { Database } from './backend-source.ts';
-import { settingsStatePath } from './start-rows.ts';
+import { settingsStatePath, warnHeldSettings } from './start-rows.ts';
 import { systemNow } from './system-clock.ts';
 
 /** An outage is told at once, and then so often. */
@@ -98,10 +98,7 @@ export function postgresSettings(
         warnUnread.warn({ database: pool.label, error: messageOf(event.error) });
         break;
       case 'EMPTY_READ_HELD':
-        logger.warn(
-          { heldRows: event.heldRows },
-          'all settings in SQL are gone at once, reading again before they go',
-        );
+        warnHeldSettings(logger, event.heldRows);
         break;
     }
   }

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { defaultStateDir } from '../adapters/file/state-dir.ts';
 import { loadSettingsState, settingsStateFileName } from '../adapters/file/settings-state.ts';
 import { databaseIdentity } from '../adapters/postgres/database-url.ts';
@@ -9,6 +10,7 @@ import type { Settings } from '../config/schema.ts';
 import type { SqlSettingRow } from '../config/sql-settings.ts';
 import type { Logger } from '../domain/ports.ts';
 import { EdgeProxyError, messageOf } from '../errors.ts';
+import { EMPTY_CONFIRM_MS, isSuddenlyEmpty } from '../streams/setting-rows.ts';
 
 /** How long a start waits for the settings in SQL before there is a daemon that could be asked for its health. */
 const START_PATIENCE_MS = 1_000;
@@ -16,6 +18,10 @@ const START_PATIENCE_MS = 1_000;
 /** Where the last known settings of a database are kept. */
 export function settingsStatePath({ state_dir: stateDir, postgres }: Settings): string {
   return join(stateDir ?? defaultStateDir(), settingsStateFileName(databaseIdentity(postgres.url!)));
+}
+
+export function warnHeldSettings(logger: Logger, heldRows: number): void {
+  logger.warn({ heldRows }, 'all settings in SQL are gone at once, reading again before they go');
 }
 
 /**
@@ -53,7 +59,8 @@ export async function readRowsOnce(
  *
  * The database never keeps a daemon from starting. Where it does not answer in a second, or its rows are bad, the
  * last known good ones count, which are kept in the state folder; where there are none, no settings are taken from
- * SQL. What is in the table then takes effect as a change of a running daemon, as far as it can without a restart.
+ * SQL. What is in the table then takes effect as a change of a running daemon, as far as it can without a restart. A
+ * table that is empty where several rows are known is believed when a second read agrees, as in a running daemon.
  *
  * @param signal ends the wait for the database
  */
@@ -64,7 +71,7 @@ export async function withStartRows(
 ): Promise<Configuration> {
   if (!base.inForce.postgres.enabled) return base;
   const known = await loadLastKnown(base, logger);
-  const read = await readAtStart(base, logger, signal);
+  const read = await readAtStart(base, known, logger, signal);
   for (const rows of [read, known].filter((one) => one !== undefined)) {
     try {
       return startConfiguration(base.env, { ...base.good, rows }, base.scope.node);
@@ -79,11 +86,17 @@ export async function withStartRows(
 
 async function readAtStart(
   base: Configuration,
+  known: readonly SqlSettingRow[] = [],
   logger: Logger,
   signal: AbortSignal,
 ): Promise<readonly SqlSettingRow[] | undefined> {
+  const inTime = AbortSignal.any([signal, AbortSignal.timeout(START_PATIENCE_MS)]);
   try {
-    return await readRowsOnce(base, AbortSignal.any([signal, AbortSignal.timeout(START_PATIENCE_MS)]));
+    const rows = await readRowsOnce(base, inTime);
+    if (rows === undefined || !isSuddenlyEmpty(rows, known)) return rows;
+    warnHeldSettings(logger, known.length);
+    await delay(EMPTY_CONFIRM_MS, undefined, { signal: inTime });
+    return await readRowsOnce(base, inTime);
   } catch (error) {
     if (!signal.aborted) {
       logger.warn({ error: messageOf(error) }, 'settings in SQL cannot be read at the start');

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { hrtime } from 'node:process';
 
 /** `performance.now()` counts from the start of its thread; the system's monotonic clock is the same in all. */

@@ -1,6 +1,12 @@
 import { EdgeProxyError } from '../errors.ts';
 import { SETTINGS } from './catalogue.ts';
-import { changeBetween, type ConfigChange, diffSettings, type SettingChange } from './diff.ts';
+import {
+  changeBetween,
+  changesOfRunning,
+  type ConfigChange,
+  diffSettings,
+  type SettingChange,
+} from './diff.ts';
 import type { Environment } from './environment.ts';
 import { type LoadedSettings, loadSettings } from './load.ts';
 import type { Origin } from './origin.ts';
@@ -100,28 +106,42 @@ export function withRefusals(before: Configuration, after: Configuration, inForc
   return { ...after, inForce, origins: originsInForce(before.origins, after.origins, refused) };
 }
 
-/** What is wanted and not in force, because it needs a restart or was not possible. */
+/** What is wanted and not in force, because it needs a restart or, with `reload`, was not possible. */
 export function pendingOf({ inForce, wanted }: Configuration): readonly SettingChange[] {
-  return diffSettings(inForce, wanted.settings);
+  return changesOfRunning(inForce, wanted.settings);
 }
 
 /** Whether a file may be what its writer wants: it is good, and it says something. */
 export function isWholeFile({ env, good, scope }: Configuration, file: SettingsFile): boolean {
   try {
     load(env, { ...good, file }, scope);
-    return Object.keys(parseToml(file)).length > 0;
+    return saysSomething(file);
   } catch {
     return false;
   }
 }
 
-function attempt({ env, scope }: Configuration, sources: ConfigSources) {
+function saysSomething(file: SettingsFile): boolean {
+  return Object.keys(parseToml(file)).length > 0;
+}
+
+function attempt({ env, scope, good }: Configuration, sources: ConfigSources) {
   try {
+    refuseEmptied(good.file, sources.file);
     return { sources, loaded: load(env, sources, scope) };
   } catch (thrown) {
     if (!(thrown instanceof EdgeProxyError)) throw thrown;
     return { sources, loaded: thrown };
   }
+}
+
+/** A full disk or a copy that was interrupted leaves an empty file: nobody's wish to have nothing but defaults. */
+function refuseEmptied(before: SettingsFile | undefined, file: SettingsFile | undefined): void {
+  if (file === undefined || before === undefined || saysSomething(file) || !saysSomething(before)) return;
+  throw new EdgeProxyError(
+    'ERR_SETTINGS_INVALID',
+    `${file.path}: has no setting any more: expected at least one; for defaults alone, restart the daemon`,
+  );
 }
 
 function load(env: Environment, { file, rows }: ConfigSources, scope: SqlScope): LoadedSettings {

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { SETTINGS } from './catalogue.ts';
+import { listenerMoves } from './listeners.ts';
 import { valueOf } from './load.ts';
 import type { Settings } from './schema.ts';
 
@@ -34,21 +35,39 @@ export interface ConfigChange {
   readonly needsRestart: readonly SettingChange[];
 }
 
+/** Separates what takes effect now from what needs a restart. */
+export function changeBetween(running: Settings, next: Settings): ConfigChange {
+  const all = changesOfRunning(running, next);
+  const needsRestart = all.filter(({ reload }) => !reload);
+  const settings = needsRestart.reduce((mixed, { key, old }) => withSetting(mixed, key, old), next);
+  return { settings, changes: all.filter(({ reload }) => reload), needsRestart };
+}
+
 /**
- * Separates what takes effect now from what needs a restart.
+ * What differs from the settings of a running daemon, `reload` being whether it can take effect in that one.
  *
  * Who may use the admin listener is settled at the start. Where that is to change, the listener neither comes nor
- * moves before the restart: it would let in whom the new configuration keeps out.
+ * moves before the restart: it would let in whom the new configuration keeps out. Nor does a listener that wants an
+ * address which another one does not leave before.
  */
-export function changeBetween(running: Settings, next: Settings): ConfigChange {
+export function changesOfRunning(running: Settings, next: Settings): readonly SettingChange[] {
   const changed = diffSettings(running, next);
   const isGuardedAnew = changed.some(({ key, reload }) => !reload && isOfAdmin(key));
   const all = changed.map((change) =>
     isGuardedAnew && isOfAdmin(change.key) ? { ...change, reload: false } : change,
   );
-  const needsRestart = all.filter(({ reload }) => !reload);
-  const settings = needsRestart.reduce((mixed, { key, old }) => withSetting(mixed, key, old), next);
-  return { settings, changes: all.filter(({ reload }) => reload), needsRestart };
+  const isFixed = (address: string): boolean =>
+    all.some(({ key, reload }) => !reload && isOfListener(key, address));
+  const { stuck } = listenerMoves(running, next, isFixed);
+  return all.map((change) =>
+    stuck.some((address) => isOfListener(change.key, address)) ? { ...change, reload: false } : change,
+  );
+}
+
+/** Whether a key says where a listener is, or that it is. @param address key of its address */
+function isOfListener(key: string, address: string): boolean {
+  const isRoute = address === 'listen_addr' && key === 'routes';
+  return key === address || isRoute || key === address.replace(/listen_addr$/, 'enabled');
 }
 
 function isOfAdmin(key: string): boolean {

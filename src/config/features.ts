@@ -228,10 +228,11 @@ export const pool = z
 
 export const configWatch = z
   .strictObject({
+    // A half of a file could switch off what would see the other half.
     enabled: switchOff('EDGEPROXY_CONFIG_WATCH_ENABLED', 'Apply changes of the file while running.'),
     interval_secs: seconds(
       'EDGEPROXY_CONFIG_WATCH_INTERVAL_SECS',
-      STATIC,
+      RELOADABLE,
       5,
       1,
       'How often the file is looked at where the system does not tell of changes.',

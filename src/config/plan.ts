@@ -2,7 +2,7 @@ import { parseBackendRows, type SkippedRow } from '../domain/backend.ts';
 import { type BackendStep, type LiveBackend, planBackends } from '../domain/backend-plan.ts';
 import { type ConfigInput, type Configuration, takeIn } from './configuration.ts';
 import { SETTINGS } from './catalogue.ts';
-import { changeBetween, type SettingChange } from './diff.ts';
+import { changesOfRunning, type SettingChange } from './diff.ts';
 import { shownValue } from './render.ts';
 import type { Settings } from './schema.ts';
 import type { SqlSettingRow } from './sql-settings.ts';
@@ -57,10 +57,7 @@ export function planChange(
     planned = after;
   }
   if (!isAccepted(planned, candidate)) return { isValid: false, problems };
-  const { changes, needsRestart } = changeBetween(running.inForce, planned.wanted.settings);
-  const settings = SETTINGS.flatMap(({ key }) =>
-    [...changes, ...needsRestart].filter((one) => one.key === key),
-  ).map(plannedSetting);
+  const settings = changesOfRunning(running.inForce, planned.wanted.settings).map(plannedSetting);
   const rows = backendRowsOf(running.inForce, planned.inForce, candidate);
   if (typeof rows === 'string') return { isValid: false, problems: [rows] };
   const { backends, skipped } = parseBackendRows(rows ?? []);

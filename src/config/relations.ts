@@ -1,8 +1,9 @@
 import { type Origin, nameOf } from './origin.ts';
 import { overlap } from '../domain/listen-address.ts';
+import { listenersOf } from './listeners.ts';
 import type { Settings } from './schema.ts';
-import { parseListenAddress } from './setting-types.ts';
 import { passthroughGaps } from './tls-passthrough.ts';
+import { at } from './tree.ts';
 
 type Origins = ReadonlyMap<string, Origin>;
 
@@ -69,21 +70,22 @@ function epollAlone({ tcp }: Settings, origins: Origins): string[] {
 
 /** Listeners of which one would find its port taken by the other. */
 function sharedAddresses(settings: Settings, origins: Origins): string[] {
-  const listeners = (['metrics', 'admin', 'tls', 'api'] as const)
-    .filter((name) => settings[name].enabled)
-    .map((name) => ({ name: nameOf(`${name}.listen_addr`, origins), text: settings[name].listen_addr }));
-  const routes = settings.routes.map(({ listen_addr: text }, index) => ({
-    name: `${nameOf('routes', origins)}[${index}].listen_addr`,
-    text,
+  const all = [...listenersOf(settings)].map(([key, address]) => ({
+    address,
+    name: nameOfListener(key, origins),
+    shown: JSON.stringify(at(settings, key.split(/[.[\]]+/))),
   }));
-  const all = [{ name: nameOf('listen_addr', origins), text: settings.listen_addr }, ...listeners, ...routes];
-  return all.flatMap((one, index) => {
-    const other = all
-      .slice(0, index)
-      .find(({ text }) => overlap(parseListenAddress(one.text)!, parseListenAddress(text)!));
+  return all.flatMap(({ name, shown, address }, index) => {
+    const other = all.slice(0, index).find((earlier) => overlap(address, earlier.address));
     if (other === undefined) return [];
-    return [`${one.name} = "${one.text}": expected an address of its own, ${other.name} has "${other.text}"`];
+    return [`${name} = ${shown}: expected an address of its own, ${other.name} has ${other.shown}`];
   });
+}
+
+/** A route is named by its place in the list. */
+function nameOfListener(key: string, origins: Origins): string {
+  const [setting = ''] = key.split('[');
+  return `${nameOf(setting, origins)}${key.slice(setting.length)}`;
 }
 
 /** Tokens that are there as such and in a file. */

@@ -30,8 +30,9 @@ export class Attempts {
     this.renew();
   }
 
-  /** Time begins anew. */
+  /** All begins anew. */
   renew(): void {
+    this.tried.length = 0;
     this.#firstMs = this.#options.now();
   }
 

@@ -6,7 +6,8 @@ import { Occupancy } from './occupancy.ts';
 import { newPoolCountersMemory, PoolCounters } from './pool-counters.ts';
 import { poolTotals } from './pool-report.ts';
 import { MAX_SLOTS, sharedInts } from './shared-columns.ts';
-import { Shortage } from './shortage.ts';
+import { newShortageMemory, Shortage } from './shortage.ts';
+import { SharedSocket } from './shared-socket.ts';
 import { WarmPool } from './warm-pool.ts';
 
 /** Times in milliseconds; all numbers are above 0. */
@@ -23,7 +24,10 @@ export interface PoolConfig {
 
 /** A connection that is its caller's alone until it is given back or closed. */
 export interface PooledConnection extends Disposable {
-  /** Nothing is read before somebody listens; that includes errors. */
+  /**
+   * Nothing is read before somebody listens. An error that comes before that ends nothing, and is found in `errored`.
+   * What its user sets of it and has listen to it goes with the user.
+   */
   readonly socket: Socket;
   /** It was there before it was asked for. */
   readonly isWarm: boolean;
@@ -44,7 +48,7 @@ export class ConnectionPool implements Disposable {
   readonly #settings: PoolSettings;
   readonly #now: MonotonicClock;
   readonly #counters = new PoolCounters(newPoolCountersMemory(MAX_SLOTS));
-  readonly #pool: WarmPool<Socket>;
+  readonly #pool: WarmPool<SharedSocket>;
   /** Numbers of the backends, by id and endpoint: an id at another address is another backend. */
   readonly #numbers = new Map<string, number>();
   readonly #endpoints: { readonly id: string; readonly host: string; readonly port: number }[] = [];
@@ -65,10 +69,10 @@ export class ConnectionPool implements Disposable {
       counters: this.#counters,
       mayWarm: () => true,
       isCrowded: () => false,
-      shortage: new Shortage(sharedInts(1)),
+      shortage: new Shortage(newShortageMemory(), now),
       connect: (number) => this.#warm(number),
-      isAlive: (socket) => !socket.destroyed && socket.readable,
-      close: (socket) => void socket.destroy(),
+      isAlive: ({ socket }) => !socket.destroyed && socket.readable,
+      close: ({ socket }) => void socket.destroy(),
     });
   }
 
@@ -81,12 +85,13 @@ export class ConnectionPool implements Disposable {
   async acquire(backendId: string, endpoint: string): Promise<PooledConnection> {
     if (this.#isClosed) throw new Error('the pool is closed');
     const number = this.#numberOf(backendId, endpoint);
-    const socket = this.#pool.take(number);
+    const shared = this.#pool.take(number);
     this.#runSoon();
-    if (socket === undefined) return this.#lend(number, await this.#dial(number), this.#now(), 0, false);
+    if (shared === undefined) return this.#lend(number, await this.#dial(number), this.#now(), 0, false);
     const { ageMs, tookMs } = this.#pool;
-    forgetListeners(socket).ref();
-    return this.#lend(number, socket, this.#now() - ageMs, tookMs, true);
+    shared.clear();
+    shared.socket.ref();
+    return this.#lend(number, shared, this.#now() - ageMs, tookMs, true);
   }
 
   /** What has become of all that was asked for, by backend id; ids at several endpoints have several entries. */
@@ -127,19 +132,20 @@ export class ConnectionPool implements Disposable {
     return number;
   }
 
-  #dial(number: number): Promise<Socket> {
-    const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-    const socket = this.#connect(number);
+  #dial(number: number): Promise<SharedSocket> {
+    const { promise, resolve, reject } = Promise.withResolvers<SharedSocket>();
+    const shared = this.#connect(number);
+    const { socket } = shared;
     const timer = setTimeout(() => {
       socket.destroy(Object.assign(new Error('connect ETIMEDOUT'), { code: 'ETIMEDOUT' }));
     }, this.#settings.connectTimeoutMs);
     const settled = (): void => {
       clearTimeout(timer);
-      socket.removeAllListeners('connect').removeAllListeners('error');
+      shared.clear();
     };
     socket.once('connect', () => {
       settled();
-      resolve(socket);
+      resolve(shared);
     });
     socket.once('error', (error) => {
       settled();
@@ -148,50 +154,56 @@ export class ConnectionPool implements Disposable {
     return promise;
   }
 
-  #warm(number: number): Socket {
-    const socket = this.#connect(number).unref();
+  #warm(number: number): SharedSocket {
+    const shared = this.#connect(number);
+    const socket = shared.socket.unref();
     socket.once('connect', () => {
-      this.#pool.connected(socket);
-      this.#watch(socket);
+      this.#pool.connected(shared);
+      this.#watch(shared);
     });
-    socket.once('error', () => this.#failed(socket));
-    return socket;
+    socket.once('error', () => {
+      this.#pool.failed(shared);
+      this.#runSoon();
+    });
+    return shared;
   }
 
-  #connect(number: number): Socket {
+  #connect(number: number): SharedSocket {
     const { host, port } = this.#endpoints[number]!;
-    return connect({ host, port, noDelay: true });
-  }
-
-  #failed(socket: Socket): void {
-    if (socket.connecting) this.#pool.failed(socket);
-    else this.#pool.lost(socket, 'error');
-    this.#runSoon();
+    return new SharedSocket(connect({ host, port, noDelay: true }));
   }
 
   /** Whatever happens to one that waits ends its wait. */
-  #watch(socket: Socket): void {
+  #watch(shared: SharedSocket): void {
+    const { socket } = shared;
     const lost = (reason: DiscardReason): void => {
-      this.#pool.lost(socket, reason);
+      this.#pool.lost(shared, reason);
       this.#runSoon();
     };
-    forgetListeners(socket).once('error', () => lost('error'));
+    shared.clear();
+    socket.once('error', () => lost('error'));
     // Bytes, or the end: neither is taken out of the socket.
     socket.once('readable', () => lost(socket.readableLength > 0 ? 'data' : 'closed'));
   }
 
-  #lend(number: number, socket: Socket, bornMs: number, tookMs: number, isWarm: boolean): PooledConnection {
+  #lend(
+    number: number,
+    shared: SharedSocket,
+    bornMs: number,
+    tookMs: number,
+    isWarm: boolean,
+  ): PooledConnection {
+    const { socket } = shared;
     const bytesOf = (): number => socket.bytesRead + socket.bytesWritten;
     const before = bytesOf();
     let isLent = true;
     const giveBack = (): void => {
       if (!isLent) return;
       isLent = false;
-      forgetListeners(socket);
-      const isSound = !socket.destroyed && socket.readable && socket.writable;
-      const isBack = isSound && this.#pool.giveBack(number, socket, this.#now() - bornMs, tookMs);
+      const isBack = shared.clear() && this.#pool.giveBack(number, shared, this.#now() - bornMs, tookMs);
       if (!isBack) return void socket.destroy();
-      this.#watch(socket.unref());
+      socket.unref();
+      this.#watch(shared);
       this.#runSoon();
     };
     return {
@@ -223,10 +235,4 @@ export class ConnectionPool implements Disposable {
     const nextMs = this.#pool.nextMs();
     this.#timer = nextMs < 0 ? undefined : setTimeout(() => this.#run(), Math.max(1, nextMs)).unref();
   }
-}
-
-/** Of those who had the socket before; what Node itself listens to stays. */
-function forgetListeners(socket: Socket): Socket {
-  for (const event of ['connect', 'readable', 'data', 'error', 'close']) socket.removeAllListeners(event);
-  return socket;
 }

@@ -6,16 +6,13 @@ import type { ConnectionOptions } from './connection-options.ts';
 import type { IpAddress } from './ip-address.ts';
 import type { WarmWire } from './net/warm-wires.ts';
 import type { Waiter, WaitingLine } from './net/waiting-line.ts';
-import type { Wire, WireHolder } from './net/wire.ts';
+import { KEEP_ALIVE_DELAY_MS, type Wire, type WireHolder } from './net/wire.ts';
 import { openingOf } from './opening.ts';
 import { Place } from './place.ts';
 import type { ClientOrigin } from './reception.ts';
 import { Relay, type RelayHooks } from './relay.ts';
 import { ALL_FULL, refusalOf } from './router.ts';
 import { timeoutOver } from './timeouts.ts';
-
-/** Longer than any pause of a live peer that answers, shorter than the system's two hours. */
-const KEEP_ALIVE_DELAY_MS = 60_000;
 
 /**
  * One client and the backend that serves it.
@@ -87,10 +84,9 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   }
 
   #wait(): void {
-    const { counters } = this.#options;
     if (!this.#line.add(this)) return this.#refuse('all_full');
     this.#phase = 'waiting';
-    counters.clientQueued();
+    this.#options.counters.clientQueued();
   }
 
   /** Finds a place and a connection there; false when every backend is full, and the client may wait. */
@@ -108,11 +104,11 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   }
 
   #serveAt(slot: number): void {
-    const { router, slots, warm } = this.#options;
+    const { slots, warm } = this.#options;
     this.#place = new Place(slots.at(slot)!, this.#options);
-    this.#headerMode = HEADER_MODES[router.table.headers[router.row]!]!;
     this.#warm = warm.take(this.#place.occupant.tenancy);
     if (this.#warm === undefined) return this.#dial();
+    this.#headerMode = 'off';
     this.#backend = this.#warm.wire;
     this.#backend.hold(this);
     this.#relayTo(this.#backend, this.#warm.tookMs);
@@ -159,21 +155,24 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   }
 
   #dial(): void {
-    const { transport, dialClock } = this.#options;
+    const { transport, dialClock, router } = this.#options;
+    const { tenancy, backend } = this.#place!.occupant;
     this.#attempts.start();
-    const { host, port } = this.#place!.occupant.backend;
-    this.#backend = transport.dial(host, port, this);
+    const row = router.rowOfTenancy(tenancy);
+    // It may have left meanwhile, when a dial is repeated: then what held before does.
+    if (row >= 0) this.#headerMode = HEADER_MODES[router.table.headers[row]!]!;
+    this.#backend = transport.dial(backend.host, backend.port, this);
     dialClock.add(this);
   }
 
   #relayTo(backend: Wire, tookMs: number): void {
-    const { counters, router, logger, now } = this.#options;
-    const { slot, tenancy, backend: row } = this.#place!.occupant;
+    const { router, logger, now } = this.#options;
+    const { tenancy, backend: row } = this.#place!.occupant;
     const rttSeconds = tookMs / 1000;
     const isFromPool = this.#warm !== undefined;
     this.#phase = 'relaying';
     router.connected(this.address, tenancy, this.#app);
-    counters.connected(slot, rttSeconds);
+    this.#place!.connected(rttSeconds);
     logger.debug({ client: this.address.text, backend: row.id, rttSeconds }, 'client connected to backend');
     this.#relay = new Relay(this.#client, backend, this, now, isFromPool);
     const introduction = this.#introduction;
@@ -231,7 +230,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   }
 
   wasStale(unsent: Uint8Array, hasEnded: boolean): void {
-    this.#options.warm.wasStale();
+    this.#options.warm.wasStale(this.#warm!);
     const announcement = this.#introduction?.announcement;
     this.#introduction = { announcement, surplus: unsent, hasEnded };
     this.#relay = undefined;
@@ -241,17 +240,18 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
     this.#backend!.close();
   }
 
-  /** Its connection from the pool was dead, which is nobody's fault: there will be a new one to the same backend. */
+  /** Gets a new connection to the same backend; where that may not be, the client is as one that comes now. */
   #replaceStale(): void {
     const place = this.#place!;
     this.#isStale = false;
     this.#warm = undefined;
     this.#backend = undefined;
-    if (!this.#isClientClosed && place.mayBeRedialled) return this.#dial();
+    const isWanted = this.#phase === 'dialling' && !this.#isClientClosed;
+    if (isWanted && place.mayBeRedialled) return this.#dial();
     this.#place = undefined;
     place.leave();
     if (this.#isClientClosed) this.#options.onEnded(this);
-    else if (!this.takeTurn()) this.#refuse('all_full');
+    else if (isWanted) this.begin();
   }
 
   #failDial(errorCode: string): void {

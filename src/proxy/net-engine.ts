@@ -25,8 +25,8 @@ import { chooseTransport } from './net/choose-transport.ts';
 import { DialClock } from './net/dial-clock.ts';
 import type { Guest } from './net/guest.ts';
 import { Guests } from './net/guests.ts';
+import { NetListeners } from './net/net-listeners.ts';
 import { OutcomeBatch } from './net/outcome-batch.ts';
-import { ServerSet } from './net/server-set.ts';
 import { StreamTransport } from './net/stream-wire.ts';
 import { WarmWires, type WarmWiresOptions } from './net/warm-wires.ts';
 import type { Transport, Wire } from './net/wire.ts';
@@ -83,14 +83,13 @@ export class NetEngine implements ProxyEngine {
   readonly #guests: Guests;
   #serverNames!: ServerNames<App>;
   readonly #lines: WaitingLines;
-  readonly #servers: ServerSet;
+  readonly #listeners: NetListeners;
   /** Since the first listener. */
   #intake: Intake | undefined;
   readonly #warnRefused: Readonly<Record<RefusalReason, LimitedLog>>;
   readonly #outcomes: OutcomeBatch;
   #checks: NodeJS.Timeout | undefined;
   #isDraining = false;
-  #received = 0;
   readonly #drained = Promise.withResolvers<void>();
 
   constructor(options: NetEngineOptions) {
@@ -108,12 +107,11 @@ export class NetEngine implements ProxyEngine {
       serves: (app, tenancy) => router.serves(app, tenancy),
       now,
     });
-    this.#servers = new ServerSet({
+    this.#listeners = new NetListeners({
       apps: options.apps,
-      isTooLate: () => this.#isDraining,
       onApp: (app) => router.offer(app),
       onBound: (server, appOf) => this.#acceptFrom(server, appOf),
-      received: () => this.#received,
+      onClosed: () => this.#resolveWhenDrained(),
     });
     router.onFreed = () => this.#lines.stir();
   }
@@ -123,7 +121,7 @@ export class NetEngine implements ProxyEngine {
   }
 
   listen(listeners: readonly ProxyListener[]): Promise<readonly ListenAddress[]> {
-    return this.#servers.listen(listeners);
+    return this.#listeners.listen(listeners);
   }
 
   /** Takes over that the numbers have changed, and other lists; the time that connections have spent counts. */
@@ -168,13 +166,14 @@ export class NetEngine implements ProxyEngine {
   drain(): Promise<void> {
     this.#isDraining = true;
     this.#intake?.warm.shut();
-    this.#servers.close();
+    this.#listeners.close();
     this.#resolveWhenDrained();
     return this.#drained.promise;
   }
 
   async close(spreadMs: number): Promise<void> {
     const drained = this.drain();
+    this.#listeners.abandon();
     this.#options.counters.clientEnded(this.#intake?.reception.abandon() ?? 0);
     this.#resolveWhenDrained();
     await abortAll(this.#guests.all, spreadMs);
@@ -254,7 +253,7 @@ export class NetEngine implements ProxyEngine {
   #receive(client: Wire, app: number, reception: Reception): void {
     const { counters } = this.#options;
     const { remoteAddress } = client;
-    this.#received++;
+    this.#listeners.received();
     counters.clientAccepted();
     if (remoteAddress === undefined) {
       // It has gone already, and is counted all the same.
@@ -275,7 +274,7 @@ export class NetEngine implements ProxyEngine {
   }
 
   #resolveWhenDrained(): void {
-    if (this.#isDraining && this.liveConnections === 0) this.#drained.resolve();
+    if (this.#isDraining && !this.#listeners.isOpen && this.liveConnections === 0) this.#drained.resolve();
   }
 
   #refused(reason: RefusalReason, client: string, detail?: string): void {

@@ -19,6 +19,7 @@ export class Place {
   /** Held while the breaker is half-open, until it is settled. */
   #permit: number;
   #isReported = false;
+  #isConnected = false;
 
   /** Of the place that `Router.enter` has just reserved. */
   constructor(occupant: Occupant, options: PlaceOptions) {
@@ -32,6 +33,13 @@ export class Place {
   /** Whether another connection may be opened for it: nobody asks for a permit that it does not have. */
   get mayBeRedialled(): boolean {
     return this.#options.router.mayRedial(this.occupant.tenancy, this.#epoch);
+  }
+
+  /** There is a connection for it. Another one in its stead is none more. */
+  connected(rttSeconds: number): void {
+    if (this.#isConnected) return;
+    this.#isConnected = true;
+    this.#options.counters.connected(this.occupant.slot, rttSeconds);
   }
 
   succeeded(): void {

@@ -81,7 +81,7 @@ export class PoolPolicy {
     this.#retryMs = nowMs + backoffDelayMs(++this.#failures, BACKOFF, this.#random());
   }
 
-  /** A warm connection was of use. */
+  /** A client has been given a warm connection: the next wait begins small again. */
   served(): void {
     this.#failures = 0;
   }

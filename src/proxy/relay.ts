@@ -168,7 +168,8 @@ export class Relay implements WireReader {
     const source = this.#sideOf(wire);
     const sink = this.#otherThan(source);
     sink.wire.flush();
-    if (this.#isOver || this.#endedUnused(source)) return;
+    // A wire tells each of its readers, and this one may have been told by the one before.
+    if (this.#isOver || source.hasEnded || this.#endedUnused(source)) return;
     if (source === this.#backend && this.#isBackendDeaf) return this.broke(wire, 'EPIPE');
     source.hasEnded = true;
     this.#hasMoved = true;

@@ -6,6 +6,7 @@ import { Occupancy } from './occupancy.ts';
 import { newPoolCountersMemory, PoolCounters, type PoolCountersMemory } from './pool-counters.ts';
 import { newNewsMemory, type NewsMemory, ScoreNews } from './score-news.ts';
 import { MAX_SLOTS, sharedInts } from './shared-columns.ts';
+import { newShortageMemory, type ShortageMemory } from './shortage.ts';
 
 /** All that the threads of an engine share, as plain shared memory: may be sent to a thread. */
 export interface SharedMemory {
@@ -19,8 +20,8 @@ export interface SharedMemory {
   readonly counters: readonly CountersMemory[];
   /** Warm connections that all threads together keep, by slot. */
   readonly poolShares: Int32Array<SharedArrayBuffer>;
-  /** How often descriptors have run short; of the pools alone. */
-  readonly shortages: Int32Array<SharedArrayBuffer>;
+  /** That descriptors have run short; of the pools alone. */
+  readonly shortages: ShortageMemory;
   /** By thread. */
   readonly poolCounters: readonly PoolCountersMemory[];
 }
@@ -59,7 +60,7 @@ export function newSharedState(
     news: [...list(newNewsMemory), newNewsMemory()],
     counters: list(() => newCountersMemory(maxSlots)),
     poolShares: sharedInts(maxSlots),
-    shortages: sharedInts(1),
+    shortages: newShortageMemory(),
     poolCounters: list(() => newPoolCountersMemory(maxSlots)),
   });
 }

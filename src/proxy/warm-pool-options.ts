@@ -4,7 +4,7 @@ import type { Occupancy } from './occupancy.ts';
 import type { PoolCounters } from './pool-counters.ts';
 import type { Shortage } from './shortage.ts';
 
-export interface WarmPoolOptions<Socket> {
+export interface WarmPoolOptions<Socket extends number | object> {
   /** Read anew each time. */
   readonly settings: PoolSettings;
   readonly now: MonotonicClock;
@@ -19,10 +19,10 @@ export interface WarmPoolOptions<Socket> {
   readonly isCrowded: (tenancy: number) => boolean;
   readonly shortage: Shortage;
   /**
-   * Begins to connect; `connected` or `failed` is called later, never during the call. Nothing when this machine has
-   * no descriptor for it.
+   * Begins to connect; `connected` or `failed` is called later, never during the call. `exhausted` when this machine
+   * has no descriptor for it, which concerns all backends; `failed` when this one cannot be connected to.
    */
-  readonly connect: (tenancy: number) => Socket | undefined;
+  readonly connect: (tenancy: number) => Socket | 'exhausted' | 'failed';
   readonly isAlive: (socket: Socket) => boolean;
   readonly close: (socket: Socket) => void;
 }

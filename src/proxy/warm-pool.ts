@@ -1,29 +1,8 @@
 import { type DiscardReason, LOSSES } from '../domain/pool.ts';
 import { discardByTime, PoolPolicy, poolSweepMs } from './pool-policy.ts';
 import { slotOfTenancy } from './slot-table.ts';
+import type { BackendPool, Warm } from './warm-backend.ts';
 import type { WarmPoolOptions } from './warm-pool-options.ts';
-
-/** One connection in the pool. */
-interface Warm<Socket> {
-  readonly socket: Socket;
-  readonly backend: BackendPool<Socket>;
-  isConnecting: boolean;
-  /** When its connect began, then when it was connected. */
-  bornMs: number;
-  /** Since when nobody has had it. */
-  sinceMs: number;
-  /** What its connect took. */
-  tookMs: number;
-}
-
-/** What is warm of one backend. */
-interface BackendPool<Socket> {
-  readonly tenancy: number;
-  readonly policy: PoolPolicy;
-  /** The one that was used last is given out next: those that are too many grow old. */
-  readonly idle: Warm<Socket>[];
-  connecting: number;
-}
 
 /**
  * Connections to backends that nobody has used yet: one that is handed out spares its client the handshake.
@@ -37,7 +16,7 @@ interface BackendPool<Socket> {
  * clients of a batch have been served. A connection that is kept or being opened holds a share of its backend's cap,
  * which is exact over all threads, and no place at the backend.
  */
-export class WarmPool<Socket> {
+export class WarmPool<Socket extends number | object> {
   /** Of the last one that was taken: milliseconds since it was connected, and what that took. */
   ageMs = 0;
   tookMs = 0;
@@ -59,7 +38,15 @@ export class WarmPool<Socket> {
 
   /** A client has come: a connection that is alive and his own from now on, with `ageMs` and `tookMs`, or nothing. */
   take(tenancy: number): Socket | undefined {
-    const { now, counters, isAlive, settings } = this.#options;
+    const { counters } = this.#options;
+    const warm = this.#isShut ? undefined : this.#takeAlive(tenancy);
+    const column = warm === undefined ? counters.misses : counters.hits;
+    column[slotOfTenancy(tenancy)]!++;
+    return warm?.socket;
+  }
+
+  #takeAlive(tenancy: number): Warm<Socket> | undefined {
+    const { now, isAlive, settings } = this.#options;
     const nowMs = now();
     const backend = this.#backendOf(tenancy);
     backend.policy.arrived(nowMs);
@@ -72,13 +59,18 @@ export class WarmPool<Socket> {
       }
       this.#remove(warm);
       backend.policy.served();
-      counters.hits[slotOfTenancy(tenancy)]!++;
       this.ageMs = nowMs - warm.bornMs;
       this.tookMs = warm.tookMs;
-      return warm.socket;
+      return warm;
     }
-    counters.misses[slotOfTenancy(tenancy)]!++;
     return undefined;
+  }
+
+  /** One that was taken has turned out dead before it was of use. */
+  wasStale(tenancy: number): void {
+    const { counters, now } = this.#options;
+    counters.discarded('stale');
+    this.#backends.get(tenancy)?.policy.failed(now());
   }
 
   /**
@@ -159,7 +151,7 @@ export class WarmPool<Socket> {
   /** Makes room here, and in other threads soon, and opens nothing for a while; false when there was nothing. */
   yieldDescriptors(): boolean {
     this.#options.shortage.tell();
-    return this.#giveWay(this.#options.now());
+    return this.#giveWay();
   }
 
   /** Closes everything for good. */
@@ -189,9 +181,9 @@ export class WarmPool<Socket> {
     this.#due.clear();
   }
 
-  #giveWay(nowMs: number): boolean {
+  #giveWay(): boolean {
     const isEmpty = this.#warm.size === 0;
-    if (this.#options.shortage.isNew(nowMs))
+    if (this.#options.shortage.isNew())
       for (const warm of this.#warm.values()) this.#discard(warm, 'descriptors');
     return !isEmpty && this.#warm.size === 0;
   }
@@ -199,7 +191,7 @@ export class WarmPool<Socket> {
   #sweep(nowMs: number): void {
     const { settings } = this.#options;
     this.#sweptMs = nowMs;
-    this.#giveWay(nowMs);
+    this.#giveWay();
     for (const warm of this.#warm.values()) {
       const reason = discardByTime(warm, nowMs, settings);
       if (reason !== undefined) this.#discard(warm, reason);
@@ -224,13 +216,14 @@ export class WarmPool<Socket> {
   #fill(backend: BackendPool<Socket>, nowMs: number): void {
     const { mayWarm, isCrowded, shortage, connect, shares } = this.#options;
     const { tenancy, policy, idle } = backend;
-    if (this.#isShut || !shortage.mayOpen(nowMs) || !policy.mayConnect(nowMs) || isCrowded(tenancy)) return;
+    if (!shortage.mayOpen || !policy.mayConnect(nowMs) || isCrowded(tenancy)) return;
     for (let some = policy.wanted(nowMs) - idle.length - backend.connecting; some > 0; some--) {
       if (!mayWarm(tenancy, shares.of(slotOfTenancy(tenancy))) || !this.#takeShare(tenancy)) return;
       const socket = connect(tenancy);
-      if (socket === undefined) {
+      if (socket === 'exhausted' || socket === 'failed') {
         this.#leaveShare(tenancy);
-        shortage.rest(nowMs);
+        if (socket === 'exhausted') shortage.rest();
+        else this.#countFailure(backend);
         return;
       }
       backend.connecting++;
@@ -250,10 +243,15 @@ export class WarmPool<Socket> {
   }
 
   #fail(warm: Warm<Socket>): void {
-    this.#options.counters.connectFailed();
-    warm.backend.policy.failed(this.#options.now());
+    this.#countFailure(warm.backend);
     this.#remove(warm);
     this.#options.close(warm.socket);
+  }
+
+  #countFailure({ policy }: BackendPool<Socket>): void {
+    const { counters, now } = this.#options;
+    counters.connectFailed();
+    policy.failed(now());
   }
 
   #discard(warm: Warm<Socket>, reason: DiscardReason): void {

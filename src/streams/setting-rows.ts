@@ -41,7 +41,12 @@ const HINT_DELAY_MS = 10;
 const MIN_GAP_MS = 50;
 
 /** How long a sudden emptiness must last before it is believed. */
-const EMPTY_CONFIRM_MS = 250;
+export const EMPTY_CONFIRM_MS = 250;
+
+/** Whether rows are so many fewer than those in use that they may be a restore, or a table made anew. */
+export function isSuddenlyEmpty(rows: readonly SqlSettingRow[], inUse: readonly SqlSettingRow[]): boolean {
+  return rows.length === 0 && inUse.length > 1;
+}
 
 /**
  * The rows of the table of settings, once for every change.
@@ -115,7 +120,7 @@ export function settingRows$(options: SettingRowsOptions): Observable<readonly S
 
     /** How long to wait before rows that are suddenly gone are believed; 0 for rows that may be told. */
     function holdMs(rows: readonly SqlSettingRow[]): number {
-      if (rows.length > 0 || current.length < 2) {
+      if (!isSuddenlyEmpty(rows, current)) {
         emptySinceMs = undefined;
         return 0;
       }

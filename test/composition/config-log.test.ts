@@ -62,6 +62,12 @@ describe('ConfigLog', () => {
       'connect_attempts = 5\n',
       'region = "us"\n',
     );
+    expect(lines.filter(({ level }) => level === 'info').map(({ fields }) => fields)).toMatchObject([
+      { changes: [{ new: '4' }] },
+      { changes: [{ new: '3' }] },
+      { changes: [{ new: '5' }] },
+      { changes: [{ new: '3' }] },
+    ]);
     expect(lines.filter(({ level }) => level === 'warn').map(({ fields }) => fields)).toMatchObject([
       { settings: [{ new: 'eu' }] },
       { settings: [{ new: 'us' }] },

@@ -10,7 +10,9 @@ import {
   takeIn,
   withRefusals,
 } from '../../src/config/configuration.ts';
+import { describeConfiguration } from '../../src/config/describe.ts';
 import { loadSettings } from '../../src/config/load.ts';
+import { planChange } from '../../src/config/plan.ts';
 import { readSqlSettings, type SqlSettingRow } from '../../src/config/sql-settings.ts';
 import { EdgeProxyError } from '../../src/errors.ts';
 import { BAD_FILES } from '../support/bad-configurations.ts';
@@ -92,6 +94,29 @@ describe('a good input', () => {
     expect(pendingOf(back.after)).toEqual([]);
   });
 
+  it('that exchanges addresses of listeners needs a restart, which the plan and the description say as well', () => {
+    const listeners = (metrics: number, admin: number) =>
+      `[metrics]\nenabled = true\nlisten_addr = "127.0.0.1:${metrics}"\n` +
+      `[admin]\nenabled = true\nlisten_addr = "127.0.0.1:${admin}"\n`;
+    const before = start(listeners(7001, 7002));
+    const exchanged = fileOf(listeners(7002, 7001));
+    const { after, outcome } = takeAll(before, exchanged);
+    const keys = ['metrics.listen_addr', 'admin.listen_addr'];
+    expect(outcome).toMatchObject({ change: { changes: [], needsRestart: keys.map((key) => ({ key })) } });
+    expect(after.inForce).toEqual(before.inForce);
+    expect(describeConfiguration(after).pending).toMatchObject(
+      keys.map((key) => ({ key, reason: 'restart' })),
+    );
+    expect(planChange(before, [], exchanged.source === 'file' ? { file: exchanged.file } : {})).toMatchObject(
+      {
+        settings: keys.map((key) => ({ key, takesEffect: 'after a restart' })),
+      },
+    );
+    const later = takeAll(after, fileOf(`connect_attempts = 9\n${listeners(7002, 7003)}`));
+    expect(later.outcome).toMatchObject({ change: { needsRestart: [] } });
+    expect(later.after.inForce.metrics.listen_addr).toBe('127.0.0.1:7002');
+  });
+
   it('is tried again when some of it was not possible', () => {
     const before = start();
     const file = fileOf('connect_attempts = 4\nconnect_timeout_secs = 4\n');
@@ -120,6 +145,32 @@ describe('a bad file', () => {
 
   it('is one of at least thirty kinds', () => {
     expect(new Set(BAD_FILES.map(({ name }) => name)).size).toBeGreaterThanOrEqual(30);
+  });
+});
+
+describe('a file without any setting', () => {
+  const emptied = fileOf('# nothing\n');
+
+  it('is refused where it had some, alone and when the rows change', () => {
+    const before = start('[rate_limit]\nburst = 5\n');
+    const { after, outcome } = takeAll(before, emptied);
+    expect(outcome).toMatchObject({
+      type: 'REFUSED',
+      error: {
+        message:
+          'edge.toml: has no setting any more: expected at least one; for defaults alone, restart the daemon',
+      },
+    });
+    const later = takeAll(after, rowsOf({ log_level: 'warn' }));
+    expect(later.outcome.type).toBe('CHANGED');
+    expect([later.after.inForce.rate_limit.burst, later.after.inForce.log_level]).toEqual([5, 'warn']);
+    expect(planChange(before, [], { file: { path: 'edge.toml', content: '' } })).toMatchObject({
+      isValid: false,
+    });
+  });
+
+  it('is as good as another one where it had none', () => {
+    expect(takeAll(start('# nothing yet\n'), emptied).outcome).toEqual({ type: 'UNCHANGED' });
   });
 });
 

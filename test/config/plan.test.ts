@@ -114,7 +114,9 @@ describe('a plan', () => {
   });
 
   it('leaves backends of the file out where SQL has them, and the other way round', () => {
-    const plan = planChange(running(RUNNING, WITH_DATABASE), [live('b1', 1)], { file: file('') });
+    const plan = planChange(running(RUNNING, WITH_DATABASE), [live('b1', 1)], {
+      file: file('queue.max = 1\n'),
+    });
     expect(plan).toMatchObject({ backends: [] });
     expect(planChange(running(), [], { backendRows: [] })).toEqual({
       isValid: false,

@@ -9,6 +9,9 @@ import { until } from '../support/until.ts';
 
 type Database = Pick<TestDatabase, 'query'>;
 
+/** Said of rows that are gone at once. */
+const HELD = 'all settings in SQL are gone at once, reading again before they go';
+
 const NODE = { EDGEPROXY_NODE: 'edge-1' };
 
 /** Sets a setting in SQL for everybody, a region or a node. */
@@ -154,6 +157,14 @@ describe('a start', () => {
     expect((await daemon.exited).code).toBe(0);
   }
 
+  /** Awaits that the state folder keeps no settings. */
+  async function untilForgotten(stateDir: string): Promise<void> {
+    const name = (await readdir(stateDir)).find((one) => one.startsWith('settings-'));
+    await until(async () => (await readFile(join(stateDir, name!), 'utf8')).includes('"rows":[]'), {
+      what: 'the state without settings',
+    });
+  }
+
   it('goes by settings in SQL from the beginning, those that need a restart too', async () => {
     const { daemon: first, database } = await aNode();
     await put(database, 'admin.listen_addr', '127.0.0.1:0');
@@ -204,16 +215,74 @@ describe('a start', () => {
     await stop(first);
     await database.query('DELETE FROM edgeproxy.settings');
     const second = await aDaemon({ env, stateDir });
-    const name = (await readdir(stateDir)).find((one) => one.startsWith('settings-'));
-    await until(async () => (await readFile(join(stateDir, name!), 'utf8')).includes('"rows":[]'), {
-      what: 'the state without settings',
-    });
+    await untilForgotten(stateDir);
     await stop(second);
     const third = await aDaemon({ env, stateDir });
     expect(third.logs.find(({ msg }) => msg === 'last known settings of SQL loaded')).toMatchObject({
       settings: 0,
     });
     expect(changesOf(second)).toEqual([]);
+  });
+
+  describe('that finds an empty table where it knows several settings', () => {
+    /** Daemons that have accepted two settings, one of which needs a restart, and ended. */
+    async function aNodeThatKnows() {
+      const stateDir = await temporaryFolder();
+      const database = await aDatabase();
+      const env = { ...postgresEnv(database.url), ...NODE, ...NO_POLL };
+      const first = await aDaemon({ env, stateDir });
+      await first.log('table of settings initialized');
+      await database.query('BEGIN');
+      await put(database, 'rate_limit.burst', 20);
+      await put(database, 'rate_limit.max_clients', 5_000);
+      await database.query('COMMIT');
+      await untilChanges(first, 1);
+      await stop(first);
+      const valuesOf = async (daemon: DaemonProcess): Promise<readonly unknown[]> => {
+        const { admin } = (await daemon.log('accepting clients')) as unknown as {
+          readonly admin: { readonly port: number };
+        };
+        const shown = (await (await fetch(`http://127.0.0.1:${admin.port}/admin/v1/config`)).json()) as {
+          readonly settings: readonly { readonly key: string; readonly value: unknown }[];
+        };
+        return ['rate_limit.burst', 'rate_limit.max_clients'].map(
+          (key) => shown.settings.find((one) => one.key === key)!.value,
+        );
+      };
+      const admin = { EDGEPROXY_ADMIN_ENABLED: 'true', EDGEPROXY_ADMIN_LISTEN_ADDR: '127.0.0.1:0' };
+      return { stateDir, database, valuesOf, start: () => aDaemon({ env: { ...env, ...admin }, stateDir }) };
+    }
+
+    it('reads it again, and goes by what is there when it was empty for a moment', async () => {
+      const { database, valuesOf, start } = await aNodeThatKnows();
+      // Reads are counted by the table: the first one finds nothing.
+      await database.query('ALTER TABLE edgeproxy.settings RENAME TO all_settings');
+      await database.query('CREATE SEQUENCE edgeproxy.reads');
+      await database.query(
+        `CREATE VIEW edgeproxy.settings AS
+           SELECT * FROM edgeproxy.all_settings WHERE (SELECT nextval('edgeproxy.reads')) > 1`,
+      );
+      const second = await start();
+      expect(await valuesOf(second)).toEqual([20, 5_000]);
+      expect(second.logs.map(({ msg }) => msg)).toContain(HELD);
+      expect(changesOf(second)).toEqual([]);
+    });
+
+    it('believes it when it stays empty: whoever has deleted all rows gets that, from the start on', async () => {
+      const { stateDir, database, valuesOf, start } = await aNodeThatKnows();
+      await database.query('DELETE FROM edgeproxy.settings');
+      const second = await start();
+      expect(await valuesOf(second)).toEqual([10, 100_000]);
+      expect(second.logs.map(({ msg }) => msg)).toContain(HELD);
+      expect(changesOf(second)).toEqual([]);
+      await untilForgotten(stateDir);
+      await stop(second);
+      const third = await start();
+      expect(third.logs.find(({ msg }) => msg === 'last known settings of SQL loaded')).toMatchObject({
+        settings: 0,
+      });
+      expect(third.logs.map(({ msg }) => msg)).not.toContain(HELD);
+    });
   });
 
   it('with a bad row takes the last known good ones, and never fails', async () => {

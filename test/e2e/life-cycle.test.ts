@@ -9,7 +9,8 @@ const CLEAN_EXIT = { code: 0, signal: null };
 /** A daemon with one client that talks to an echo backend. */
 async function aBusyDaemon(env: Readonly<Record<string, string>> = {}) {
   const backend = await anEchoBackend();
-  const { daemon } = await anEdge([{ id: 'a', port: backend.port }], { env });
+  // Whoever knocks until the port is closed must find room until then.
+  const { daemon } = await anEdge([{ id: 'a', port: backend.port, hard_limit: 100_000 }], { env });
   return { daemon, backend, client: await anEchoClient(daemon.port) };
 }
 

@@ -96,6 +96,17 @@ describe('edgeproxy plan', () => {
     });
   });
 
+  it('refuses a statement that its commit would refuse', async () => {
+    const { database, plan } = await aPlannedEdge();
+    await database.query('CREATE TABLE places (id text PRIMARY KEY)');
+    await database.query('ALTER TABLE backends ADD COLUMN place text');
+    await database.query(
+      'ALTER TABLE backends ADD FOREIGN KEY (place) REFERENCES places DEFERRABLE INITIALLY DEFERRED',
+    );
+    const { code, stderr } = await plan('--sql', `UPDATE backends SET place = 'nowhere'`);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('violates foreign key constraint')]);
+  });
+
   it('takes one statement, so that none can commit', async () => {
     const { database, plan } = await aPlannedEdge();
     const { code, stderr } = await plan('--sql', 'DELETE FROM backends; COMMIT');

@@ -55,6 +55,7 @@ const HARMLESS: Readonly<Record<string, readonly string[]>> = {
   'tls.default_app': ['x', 'y'],
   'metrics.enabled': ['true', 'false'],
   'admin.enabled': ['false', 'true'],
+  'config_watch.interval_secs': ['1', '60'],
 };
 
 /** What has no such values: where clients go, what a backend has to understand, and what is on disk. */

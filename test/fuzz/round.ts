@@ -2,7 +2,7 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../../src/domain/ports.ts';
 import { incarnationOf } from '../../src/domain/backend.ts';
-import type { EngineKind, RunningEngine } from '../support/engines.ts';
+import type { EngineKind, EngineOptions, RunningEngine } from '../support/engines.ts';
 import { startTcpBackend } from '../support/sockets.ts';
 import { connectClient } from './clients.ts';
 import { Fleet } from './fleet.ts';
@@ -13,6 +13,8 @@ import { Streams } from './streams.ts';
 
 /** Longer than the life of any peer, with a machine that has other things to do. */
 const STUCK_MS = 40_000;
+/** Longer than anybody waits here. */
+const LONG_MS = 2 * STUCK_MS;
 const CHECK_MS = 200;
 const MOST_FINDINGS = 10;
 
@@ -66,31 +68,13 @@ class Round {
   async run(): Promise<void> {
     const random = this.#random;
     const fleet = await Fleet.start(this.streams, random.fork());
-    const settings = {
-      threads: random.int(1, 3),
-      connectTimeoutMs: random.int(200, 800),
-      connectAttempts: random.int(1, 3),
-      bindingTtlMs: random.pick([0, 0, 5_000]),
-      waits: random.pick([undefined, { maxWaiting: random.int(1, 40), timeoutMs: random.int(50, 1_000) }]),
-      limits: random.pick([
-        undefined,
-        { maxConnections: random.int(1, this.#options.clients), maxPerClient: 0, ipv6Prefix: 64 },
-      ]),
-      pool: random.pick([
-        undefined,
-        {
-          maxPerBackend: random.int(1, 6),
-          idleTimeoutMs: random.int(50, 2_000),
-          maxLifetimeMs: random.int(50, 3_000),
-          connectTimeoutMs: random.int(50, 500),
-        },
-      ]),
-    };
+    const settings = { threads: random.int(1, 3), ...settingsOf(random, this.#options.clients) };
     this.#settings = JSON.stringify(settings);
     const running = await this.#options.kind.start(fleet.rows, { ...settings, logger: this.#logger() });
     try {
       const chaos = Promise.all([
         this.#changeSets(running, fleet),
+        this.#changeSettings(running),
         this.#troubles(fleet),
         this.#watch(fleet),
       ]);
@@ -144,6 +128,15 @@ class Round {
     }
   }
 
+  async #changeSettings({ reconfigure }: RunningEngine): Promise<void> {
+    const random = this.#random.fork();
+    while (!this.#isOver) {
+      await delay(random.int(20, 600));
+      if (!(await isWithin(reconfigure(settingsOf(random, this.#options.clients)), STUCK_MS)))
+        this.streams.found('settings are not in force');
+    }
+  }
+
   async #troubles(fleet: Fleet): Promise<void> {
     const random = this.#random.fork();
     while (!this.#isOver) {
@@ -180,6 +173,34 @@ class Round {
       this.streams.found(`an error was logged: ${message} ${JSON.stringify(fields)}`);
     return { error, warn() {}, info() {}, debug() {} };
   }
+}
+
+/** What may change while an engine runs. None of these timeouts ends a connection: that would be found as a fault. */
+function settingsOf(random: Random, clients: number): Partial<EngineOptions> {
+  const longMs = (): number => random.pick([0, LONG_MS]);
+  return {
+    connectTimeoutMs: random.int(200, 800),
+    connectAttempts: random.int(1, 3),
+    idleTimeoutMs: longMs(),
+    halfClosedTimeoutMs: longMs(),
+    firstByteTimeoutMs: longMs(),
+    bindingTtlMs: random.pick([0, 0, 5_000]),
+    rateLimit: random.pick([undefined, { maxRequests: 1_000_000, windowMs: 1_000, burstSize: 1_000_000 }]),
+    waits: random.pick([undefined, { maxWaiting: random.int(1, 40), timeoutMs: random.int(50, 1_000) }]),
+    limits: random.pick([
+      undefined,
+      { maxConnections: random.int(1, clients), maxPerClient: 0, ipv6Prefix: 64 },
+    ]),
+    pool: random.pick([
+      undefined,
+      {
+        maxPerBackend: random.int(1, 6),
+        idleTimeoutMs: random.int(50, 2_000),
+        maxLifetimeMs: random.int(50, 3_000),
+        connectTimeoutMs: random.int(50, 500),
+      },
+    ]),
+  };
 }
 
 /** Number and kind of each. */

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { systemNow } from '../../src/composition/system-clock.ts';
 import { ConnectionPool, type PoolConfig } from '../../src/proxy/connection-pool.ts';
@@ -105,6 +106,60 @@ describe('ConnectionPool', () => {
     expect(() => new ConnectionPool({ ...LONG, idleTimeoutMs: 0 })).toThrow(
       'idleTimeoutMs = 0: expected a number above 0',
     );
+  });
+
+  it.each([true, false])(
+    'ends nothing by a reset that comes before its caller listens, warm: %s',
+    async (isWarm) => {
+      const { acquire, backend, untilWarm } = await aPool();
+      if (isWarm) await untilWarm();
+      const connection = await acquire();
+      expect(connection.isWarm).toBe(isWarm);
+      const { socket } = connection;
+      const own = () => backend.sockets.find(({ remotePort }) => remotePort === socket.localPort);
+      await until(() => own() !== undefined, { what: 'the connection' });
+      own()!.resetAndDestroy();
+      socket.resume();
+      await until(() => socket.destroyed, { what: 'the reset' });
+      expect(socket.errored).toMatchObject({ code: 'ECONNRESET' });
+      connection.giveBack();
+    },
+  );
+
+  it('takes nothing over from an earlier caller', async () => {
+    const { acquire, backend } = await aPool({ maxConnectionsPerBackend: 10 });
+    const first = await acquire();
+    const { socket } = first;
+    const heard: string[] = [];
+    const hear = (event: string) => socket.on(event, () => heard.push(event));
+    for (const event of ['data', 'end', 'drain', 'timeout', 'readable', 'close', 'error', 'finish'])
+      hear(event);
+    socket.setTimeout(5);
+    const source = new PassThrough();
+    const sink = new PassThrough();
+    source.pipe(socket);
+    socket.pipe(sink);
+    first.giveBack();
+    const second = await acquire();
+    expect(second.socket).toBe(socket);
+    expect(socket.timeout).toBe(0);
+    source.write('of the first');
+    expect(await ask(socket)).toBe('?');
+    expect(sink.readableLength).toBe(0);
+    socket.destroy();
+    await until(() => backend.sockets.every(({ remotePort }) => remotePort !== socket.localPort), {
+      what: 'its end',
+    });
+    expect(heard).toEqual([]);
+  });
+
+  it('does not take one back that decodes what it reads', async () => {
+    const { acquire, pool } = await aPool();
+    const connection = await acquire();
+    connection.socket.setEncoding('utf8');
+    connection.giveBack();
+    expect(connection.socket.destroyed).toBe(true);
+    expect(pool.report().returned).toBe(0);
   });
 
   it('closes what waits when it is closed, and nothing that is lent', async () => {

@@ -135,8 +135,9 @@ describe.runIf(process.platform === 'linux').each(ENGINES)(
       expect(await Promise.all([answer(silent), answer(middle)])).toEqual(['', '']);
       await until(() => refused().bad_client_hello === 2, { what: 'two refusals' });
       late.write(helloTo('shop.example').subarray(0, 20));
+      const tooLate = answer(late);
       await reconfigure({ helloTimeoutMs: 50 });
-      expect(await answer(late)).toBe('');
+      expect(await tooLate).toBe('');
       await until(() => engine.liveConnections === 0, { what: 'all of them to be gone' });
       expect(refused().bad_client_hello).toBe(3);
       await reconfigure({ helloTimeoutMs: 5_000 });

@@ -1,64 +1,18 @@
 import type { Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { encodeV2 } from '../../src/domain/proxy-protocol/encode.ts';
-import type { ListenAddress, ProxyEngine } from '../../src/domain/ports.ts';
 import { aBackend } from '../support/backends.ts';
-import { addonEngine, ENGINES, type EngineKind, type EngineOptions } from '../support/engines.ts';
+import { anEchoEngine } from '../support/echo-engine.ts';
+import { addonEngine, ENGINES, type EngineKind } from '../support/engines.ts';
 import { KILLERS } from '../support/killers.ts';
 import { endpointsOf } from '../support/proxy-headers.ts';
 import { startSilentPort } from '../support/silent-port.ts';
-import { freePort, once, readAll, startTcpBackend, tcpConnect, untilRefused } from '../support/sockets.ts';
+import { isServed, once, readAll, startTcpBackend, tcpConnect } from '../support/sockets.ts';
 import { until } from '../support/until.ts';
 
 const FOR_EVER = 1_000_000;
 const ONCE = { maxRequests: 1, windowMs: 2_000_000_000, burstSize: 3 };
 const MANY = { ipv6Prefix: 64 };
-
-const echo = (socket: Socket): void => void socket.pipe(socket);
-
-/** An engine before an echo backend. */
-async function anEngine(kind: EngineKind, options: Partial<EngineOptions> = {}, hardLimit = 0) {
-  const backend = await startTcpBackend(echo, { allowHalfOpen: true });
-  onTestFinished(() => backend.close());
-  const running = await kind.start([aBackend({ port: backend.port, hardLimit })], options);
-  onTestFinished(() => running.engine.close(0));
-  const connect = async (localAddress?: string, port = running.port): Promise<Socket> => {
-    const client = await tcpConnect(port, '127.0.0.1', { allowHalfOpen: true, localAddress });
-    onTestFinished(() => void client.destroy());
-    return client;
-  };
-  return {
-    ...running,
-    backend,
-    connect,
-    refused: () => running.traffic.report().refused,
-    /** A client that is served, or nothing. */
-    enter: async (localAddress?: string, port?: number): Promise<Socket | undefined> => {
-      const client = await connect(localAddress, port);
-      return (await isServed(client)) ? client : undefined;
-    },
-  };
-}
-
-/** Whether a word comes back. */
-function isServed(client: Socket): Promise<boolean> {
-  return new Promise((resolve) => {
-    const done = (isAnswered: boolean) => (): void => {
-      for (const [event, listener] of Object.entries(listeners)) client.off(event, listener);
-      resolve(isAnswered);
-    };
-    const listeners = { data: done(true), end: done(false), close: done(false) };
-    if (client.readableEnded || client.destroyed) return resolve(false);
-    for (const [event, listener] of Object.entries(listeners)) client.on(event, listener);
-    client.write('y');
-  });
-}
-
-/** Has an engine listen at one address, and nowhere else. */
-async function listenAt(engine: ProxyEngine, port: number, host = '127.0.0.1'): Promise<ListenAddress> {
-  const [bound] = await engine.listen([{ setting: 'EDGEPROXY_LISTEN_ADDR', address: { host, port } }]);
-  return bound!;
-}
 
 /** Its end, or its reset. */
 function closing(client: Socket): Promise<unknown> {
@@ -69,7 +23,7 @@ describe.runIf(process.platform === 'linux').each(ENGINES)(
   '$name engine that goes by other settings',
   (kind) => {
     it('closes connections by another timeout, and counts the time that they have been silent', async () => {
-      const { enter, reconfigure, traffic } = await anEngine(kind);
+      const { enter, reconfigure, traffic } = await anEchoEngine(kind);
       const [old, late] = [(await enter())!, (await enter())!];
       const startedMs = performance.now();
       while (performance.now() - startedMs < 600) expect(await isServed(late)).toBe(true);
@@ -82,7 +36,7 @@ describe.runIf(process.platform === 'linux').each(ENGINES)(
     });
 
     it('closes none by a timeout that is off again', async () => {
-      const { enter, reconfigure, traffic } = await anEngine(kind, { idleTimeoutMs: 600 });
+      const { enter, reconfigure, traffic } = await anEchoEngine(kind, { idleTimeoutMs: 600 });
       const idle = (await enter())!;
       await reconfigure({ idleTimeoutMs: 0 });
       const other = (await enter())!;
@@ -95,7 +49,7 @@ describe.runIf(process.platform === 'linux').each(ENGINES)(
     it('gives a connect that is under way up by another timeout, and by how many may be tried', async () => {
       const silent = await startSilentPort();
       onTestFinished(() => silent.close());
-      const { apply, inForce, connect, reconfigure, refused, outcomes } = await anEngine(kind, {
+      const { apply, inForce, connect, reconfigure, refused, outcomes } = await anEchoEngine(kind, {
         connectTimeoutMs: FOR_EVER,
         connectAttempts: 2,
       });
@@ -111,7 +65,7 @@ describe.runIf(process.platform === 'linux').each(ENGINES)(
     });
 
     it('bounds connections from then on, those that were there counted', async () => {
-      const { enter, reconfigure, refused } = await anEngine(kind);
+      const { enter, reconfigure, refused } = await anEchoEngine(kind);
       const clients = [await enter(), await enter(), await enter()];
       await reconfigure({ limits: { ...MANY, maxConnections: 4, maxPerClient: 0 } });
       clients.push(await enter());
@@ -128,7 +82,7 @@ describe.runIf(process.platform === 'linux').each(ENGINES)(
     });
 
     it('bounds the connections of each client from then on, those that were there counted', async () => {
-      const { enter, reconfigure, refused } = await anEngine(kind);
+      const { enter, reconfigure, refused } = await anEchoEngine(kind);
       const first = (await enter('127.0.0.2'))!;
       await enter('127.0.0.2');
       await reconfigure({ limits: { ...MANY, maxConnections: 0, maxPerClient: 2 } });
@@ -140,7 +94,7 @@ describe.runIf(process.platform === 'linux').each(ENGINES)(
     });
 
     it('bounds exactly those of a storm, whichever threads it comes to', async () => {
-      const { connect, reconfigure, backend } = await anEngine(kind, { threads: 3 });
+      const { connect, reconfigure, backend } = await anEchoEngine(kind, { threads: 3 });
       const early = await Promise.all(Array.from({ length: 30 }, () => connect()));
       await Promise.all(early.map(isServed));
       await reconfigure({ limits: { ...MANY, maxConnections: 50, maxPerClient: 0 } });
@@ -151,7 +105,7 @@ describe.runIf(process.platform === 'linux').each(ENGINES)(
     });
 
     it('has clients wait once they may, for as long as they may at the moment', async () => {
-      const { enter, connect, reconfigure, refused, traffic } = await anEngine(kind, {}, 1);
+      const { enter, connect, reconfigure, refused, traffic } = await anEchoEngine(kind, {}, 1);
       const holder = (await enter())!;
       expect(await enter()).toBeUndefined();
       await reconfigure({ waits: { maxWaiting: 1, timeoutMs: FOR_EVER } });
@@ -173,7 +127,7 @@ describe.runIf(process.platform === 'linux').each(ENGINES)(
     });
 
     it('limits the rate of clients from then on, by another limit, and not any more', async () => {
-      const { enter, reconfigure, refused } = await anEngine(kind);
+      const { enter, reconfigure, refused } = await anEchoEngine(kind);
       const served = async (times: number, from = '127.0.0.2'): Promise<number> => {
         let count = 0;
         for (let time = 0; time < times; time++) if ((await enter(from)) !== undefined) count++;
@@ -192,7 +146,7 @@ describe.runIf(process.platform === 'linux').each(ENGINES)(
     });
 
     it('trusts other proxies from then on, and waits for their headers as long as it says at the moment', async () => {
-      const { enter, connect, reconfigure, refused } = await anEngine(kind);
+      const { enter, connect, reconfigure, refused } = await anEchoEngine(kind);
       const direct = (await enter('127.0.0.2'))!;
       const trusted = ['127.0.0.2'];
       await reconfigure({ proxyHeaders: { trusted, timeoutMs: FOR_EVER } });
@@ -233,7 +187,7 @@ describe.runIf(process.platform === 'linux').each(ENGINES)(
         maxLifetimeMs: FOR_EVER,
         connectTimeoutMs: 1_000,
       };
-      const { enter, reconfigure, backend, pool: source, engine } = await anEngine(kind, { threads: 1 });
+      const { enter, reconfigure, backend, pool: source, engine } = await anEchoEngine(kind, { threads: 1 });
       const client = (await enter())!;
       expect(backend.connections).toBe(1);
       await reconfigure({ pool });
@@ -252,66 +206,13 @@ describe.runIf(process.platform === 'linux').each(ENGINES)(
       await enter();
       expect(warm()).toBe(0);
     });
-
-    it('moves its listener: binds the new address, then accepts nobody at the old one, and keeps who is there', async () => {
-      const { engine, enter, port } = await anEngine(kind);
-      const client = (await enter())!;
-      const moved = await listenAt(engine, await freePort());
-      expect(moved.port).not.toBe(port);
-      await untilRefused(port);
-      const other = (await enter(undefined, moved.port))!;
-      for (const one of [client, other]) expect(await isServed(one)).toBe(true);
-      const back = await listenAt(engine, port);
-      await untilRefused(moved.port);
-      expect([back.port, (await enter()) !== undefined]).toEqual([port, true]);
-    });
-
-    it('serves everybody who has come to a listener that is moved', async () => {
-      const { engine, connect, port } = await anEngine(kind);
-      const moved = new AbortController();
-      const moving = (async () => {
-        for (let time = 0; time < 5; time++) await listenAt(engine, await freePort());
-        moved.abort();
-      })();
-      const clients: Promise<boolean>[] = [];
-      while (!moved.signal.aborted) {
-        const client = await connect().catch(() => undefined);
-        if (client === undefined) break;
-        clients.push(isServed(client));
-        await new Promise(setImmediate);
-      }
-      await moving;
-      await untilRefused(port);
-      expect(await Promise.all(clients)).toEqual(clients.map(() => true));
-    });
-
-    it('keeps its listener when the new address is taken, and says so', async () => {
-      const { engine, enter } = await anEngine(kind);
-      const taken = await startTcpBackend(echo);
-      onTestFinished(() => taken.close());
-      await expect(listenAt(engine, taken.port)).rejects.toMatchObject({
-        code: 'ERR_LISTEN',
-        message: expect.stringContaining(`127.0.0.1:${taken.port}`),
-      });
-      expect(await enter()).toBeDefined();
-    });
   },
 );
 
 describe.runIf(process.platform === 'linux')('epoll engine that goes by other settings', () => {
-  it('moves from one address to all of them on the same port', async () => {
-    const port = await freePort();
-    const { engine, enter } = await anEngine(addonEngine, { address: { host: '127.0.0.1', port } });
-    const client = (await enter())!;
-    await listenAt(engine, port, '0.0.0.0');
-    const other = await tcpConnect(port, '127.0.0.5');
-    onTestFinished(() => void other.destroy());
-    expect([await isServed(client), await isServed(other)]).toEqual([true, true]);
-  });
-
   it('has a thread that takes the place of a dead one go by them as well', async () => {
     const module = new URL('../support/mortal-data-thread.ts', import.meta.url);
-    const { engine, enter, connect, reconfigure } = await anEngine(addonEngine, { module, threads: 1 });
+    const { engine, enter, connect, reconfigure } = await anEchoEngine(addonEngine, { module, threads: 1 });
     await reconfigure({
       limits: { ...MANY, maxConnections: 2, maxPerClient: 0 },
       proxyHeaders: { trusted: ['127.0.0.9'], timeoutMs: 100 },
@@ -327,7 +228,7 @@ describe.runIf(process.platform === 'linux')('epoll engine that goes by other se
 
   it('goes by them although a thread dies meanwhile', async () => {
     const module = new URL('../support/mortal-data-thread.ts', import.meta.url);
-    const { enter, connect, reconfigure } = await anEngine(addonEngine, { module, threads: 2 });
+    const { enter, connect, reconfigure } = await anEchoEngine(addonEngine, { module, threads: 2 });
     const killer = await connect(KILLERS.atOnce);
     await reconfigure({ limits: { ...MANY, maxConnections: 1, maxPerClient: 0 } });
     await closing(killer);

@@ -71,7 +71,10 @@ describe.each(ENGINES)('$name engine, when data is urgent', ({ start }) => {
       const client = new UrgentClient(sys, running.port);
       cleanups.push(() => client.close());
       await until(() => client.send('hello ') === 6, { what: 'the client to be connected' });
-      await until(() => seen.text === 'hello ', { what: 'its first words' });
+      const state = (): string => JSON.stringify([seen, running.traffic.report(), running.outcomes]);
+      await until(() => seen.text === 'hello ', { what: 'its first words' }).catch((error: Error) => {
+        throw new Error(`${error.message}; ${state()}`, { cause: error });
+      });
       return client;
     };
     return { connect, seen };

@@ -111,7 +111,7 @@ describe('ListenerDesk', () => {
             const dropped = fds;
             fds = numbers.take(THREADS);
             desk.open(fds, app);
-            desk.close(dropped);
+            desk.close(dropped, false);
           } else if (what === 'serve' && !isRetired) {
             app = { number: app.number + 1, name: `app ${app.number + 1}` };
             desk.serve(fds, app);

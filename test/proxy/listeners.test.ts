@@ -14,6 +14,7 @@ const OTHER = 21;
 const CEILING = 100;
 const BACKLOG = 300;
 const AFTER_PAUSE_MS = 100;
+const GRACE_MS = 50;
 
 /** Listeners of a kernel whose answers to `accept` are given: errors of a kind that cannot be had at will. */
 function listeners(answers: number[]) {
@@ -26,10 +27,13 @@ function listeners(answers: number[]) {
     ends: 0,
     watched: new Map<number, number>(),
     lowestFree: 0,
+    deaf: [] as number[],
+    filterError: 0,
   };
   const sys = {
     addressOf: () => 0,
     accept: () => answers.shift() ?? -EAGAIN,
+    setOptionAt: (fd: number) => (seen.deaf.push(fd), seen.filterError),
     close: (fd: number) => seen.closed.push(fd),
     epollControl(_: number, operation: number, fd: number, events: number) {
       if (operation === EPOLL.DELETE) seen.watched.delete(fd);
@@ -54,7 +58,7 @@ function listeners(answers: number[]) {
     clock.tick += AFTER_PAUSE_MS;
     own.run();
   };
-  return { own, table, seen, wait };
+  return { own, table, clock, seen, wait };
 }
 
 describe('the listeners of a thread', () => {
@@ -144,10 +148,10 @@ describe('the listeners of a thread', () => {
     expect(seen.ends).toBe(1);
   });
 
-  it('serve who has come to one that is replaced, close it, and go on with the others', () => {
+  it('serve who has come to one that is replaced on its port, close it, and go on with the others', () => {
     const { own, table, seen } = listeners([7, 8]);
     own.adopt(OTHER, EVERY_APP);
-    own.retire(LISTENER);
+    own.retire(LISTENER, true);
     expect(seen).toMatchObject({ clients: [7, 8], closed: [LISTENER], ends: 0 });
     expect([own.has(LISTENER), own.has(OTHER), table.has(LISTENER, FLAG.HELPER)]).toEqual([
       false,
@@ -160,10 +164,43 @@ describe('the listeners of a thread', () => {
 
   it('close one that is replaced when the machine has room again for who has come to it', () => {
     const { own, table, seen, wait } = listeners([7, -EMFILE, 8]);
-    own.retire(LISTENER);
+    own.retire(LISTENER, true);
     expect(seen).toMatchObject({ clients: [7], closed: [] });
     expect(table.has(LISTENER, FLAG.HELPER)).toBe(true);
     wait();
     expect(seen).toMatchObject({ clients: [7, 8], closed: [LISTENER], ends: 0 });
+  });
+
+  it('let handshakes be completed with one that is replaced elsewhere, before it is closed', () => {
+    const { own, table, clock, seen } = listeners([7, -EAGAIN, 8, -EAGAIN, 9]);
+    own.retire(LISTENER, false);
+    expect(seen).toMatchObject({ deaf: [LISTENER], clients: [], closed: [] });
+    expect(table.has(LISTENER, FLAG.HELPER)).toBe(true);
+    expect(own.nextMs()).toBe(GRACE_MS);
+    own.accept(LISTENER);
+    clock.tick += GRACE_MS - 1;
+    own.run();
+    expect(seen).toMatchObject({ clients: [7], closed: [] });
+    expect(own.nextMs()).toBe(1);
+    clock.tick += 1;
+    own.run();
+    expect(seen).toMatchObject({ clients: [7, 8], closed: [LISTENER], ends: 0 });
+    expect(own.nextMs()).toBe(-1);
+  });
+
+  it('close one at once that cannot be made deaf', () => {
+    const { own, seen } = listeners([7]);
+    seen.filterError = -ENOMEM;
+    own.retire(LISTENER, false);
+    expect(seen).toMatchObject({ clients: [7], closed: [LISTENER] });
+  });
+
+  it('close a deaf one with all others', () => {
+    const { own, seen } = listeners([7]);
+    own.adopt(OTHER, EVERY_APP);
+    own.retire(LISTENER, false);
+    own.close();
+    expect(seen).toMatchObject({ clients: [7], closed: [LISTENER, OTHER], ends: 1 });
+    expect(own.nextMs()).toBe(-1);
   });
 });

@@ -1,13 +1,15 @@
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { Batch, type Message } from '../../src/proxy/net/batch.ts';
 import { chooseTransport } from '../../src/proxy/net/choose-transport.ts';
 import { HandleTransport } from '../../src/proxy/net/handle-transport.ts';
-import { findHandles, handlesOf } from '../../src/proxy/net/handles.ts';
+import { findHandles, type Handles, handlesOf } from '../../src/proxy/net/handles.ts';
 import { ReadMemory } from '../../src/proxy/net/read-memory.ts';
 import { StreamTransport } from '../../src/proxy/net/stream-wire.ts';
-import { once } from '../support/sockets.ts';
+import type { Wire, WireHolder, WireReader } from '../../src/proxy/net/wire.ts';
+import { once, tcpConnect } from '../support/sockets.ts';
+import { until } from '../support/until.ts';
 
 type Parts = Record<string, unknown>;
 
@@ -100,6 +102,20 @@ describe('a batch', () => {
     expect(sent).toEqual(Array.from({ length: 100 }, (_, number) => String(number)));
   });
 
+  it('keeps what is added by one who sends apart from what is still to be sent', async () => {
+    const batch = new Batch();
+    const sent: string[] = [];
+    const adds = aSender(sent, () => void batch.add(aSender(sent), bytesOf('more')));
+    for (let number = 0; number < 64; number++)
+      batch.add(number === 10 ? adds : aSender(sent), bytesOf(String(number)));
+    await nextTurn();
+    batch.add(aSender(sent), bytesOf('other'));
+    await nextTurn();
+    await nextTurn();
+    const numbers = Array.from({ length: 64 }, (_, number) => String(number));
+    expect(sent.toSorted()).toEqual([...numbers, 'more', 'other'].toSorted());
+  });
+
   it('leaves the bytes that wait for the kernel as they are', async () => {
     const batch = new Batch();
     const kept: Uint8Array[] = [];
@@ -112,6 +128,56 @@ describe('a batch', () => {
     batch.add(keeper, bytesOf('two'));
     await nextTurn();
     expect(kept.map((bytes) => new TextDecoder().decode(bytes))).toEqual(['one', 'two']);
+  });
+});
+
+const HOLDER: WireHolder = { connected() {}, dialFailed() {}, closed() {} };
+
+/** A reader that notes what it is told. */
+function aReader(): WireReader & { readonly told: readonly string[] } {
+  const told: string[] = [];
+  const note = (what: string) => (): void => void told.push(what);
+  return {
+    told,
+    took: note('took'),
+    ended: note('ended'),
+    broke: note('broke'),
+    wrote: note('wrote'),
+    writeFailed: note('writeFailed'),
+  };
+}
+
+describe.each([
+  ['handles', () => new HandleTransport(findHandles() as Handles)],
+  ['streams', () => new StreamTransport()],
+] as const)('a wire by %s', (name, transportOf) => {
+  it('tells who reads next of an end that came between the readers, once', async () => {
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const accepted = Promise.withResolvers<Wire>();
+    transportOf().accept(server, (client) => {
+      client.hold(HOLDER);
+      accepted.resolve(client);
+    });
+    const peer = await tcpConnect((server.address() as AddressInfo).port);
+    const wire = await accepted.promise;
+    onTestFinished(() => {
+      wire.close();
+      peer.destroy();
+      server.close();
+    });
+    const [before, next] = [aReader(), aReader()];
+    wire.read(before);
+    peer.write('x');
+    await until(() => before.told.length > 0, { what: 'a byte' });
+    wire.pause();
+    peer.end();
+    // A stream that is paused tells of an end all the same.
+    if (name === 'streams') await until(() => before.told.includes('ended'), { what: 'the end' });
+    wire.read(next);
+    await until(() => next.told.includes('ended'), { what: 'the end to be told again' });
+    await nextTurn();
+    expect(next.told).toEqual(['ended']);
   });
 });
 

@@ -181,11 +181,13 @@ function occupyUpTo(number: number): () => void {
 describe('the pool of a data thread', () => {
   it('opens none beyond three quarters of the descriptors that clients may have', async () => {
     const clientCeiling = lowestFree() + 400;
-    const { aClient, portOf, of, report } = await aPool(addonEngine.start, {}, { clientCeiling });
+    const { aClient, portOf, of, report, backend } = await aPool(addonEngine.start, {}, { clientCeiling });
     const release = occupyUpTo(Math.ceil(clientCeiling * 0.75));
     for (let round = 0; round < 3; round++) await portOf(await aClient());
     expect(of()).toMatchObject({ hits: 0, misses: 3, warm: 0 });
     expect(report()).toMatchObject({ connectFailures: 0, discarded: { descriptors: 0 } });
+    // Not even for a moment.
+    expect(backend.connections).toBe(3);
     release();
     await until(
       async () => {

@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { aBackend } from '../support/backends.ts';
 import { addonEngine, ENGINES } from '../support/engines.ts';
 import { KILLERS } from '../support/killers.ts';
 import { answer, aPool, aWarmPool, isWarmAlone, LONG, portsOf } from '../support/pools.ts';
@@ -7,6 +9,21 @@ import { once, readAll, startTcpBackend, tcpConnect } from '../support/sockets.t
 import { until } from '../support/until.ts';
 
 const SHORT_MS = 300;
+
+/** As /proc/net/tcp has the timer that runs for a socket, and the states of one. */
+const KEEP_ALIVE = '02';
+const ESTABLISHED = '01';
+
+/** What timers run for the connections of this machine to a port. */
+async function timersTo(port: number): Promise<readonly string[]> {
+  const [, ...lines] = (await readFile('/proc/net/tcp', 'utf8')).trim().split('\n');
+  return lines
+    .map((line) => line.trim().split(/\s+/))
+    .filter(
+      ([, , remote, state]) => state === ESTABLISHED && Number.parseInt(remote!.split(':')[1]!, 16) === port,
+    )
+    .map((fields) => fields[5]!.split(':')[0]!);
+}
 
 describe.each(ENGINES)('the pool of the $name engine', ({ start }) => {
   it('gives a client a connection that was there before, and opens another one in its stead', async () => {
@@ -129,7 +146,9 @@ describe.each(ENGINES)('the pool of the $name engine', ({ start }) => {
       for (const socket of backend.sockets) end(socket);
       await until(() => report().discarded.stale === round + 1, { what: 'a dead connection' });
       await portOf(client);
-      expect(traffic.report().backends).toMatchObject([{ active: 1, errors: 0 }]);
+      // One more for each client, however often it was dialled.
+      const connections = round + 2;
+      expect(traffic.report().backends).toMatchObject([{ active: 1, connections, errors: 0 }]);
       client.destroy();
       await until(() => traffic.activeClients() === 0, { what: 'the end' });
     }
@@ -167,6 +186,48 @@ describe.each(ENGINES)('the pool of the $name engine', ({ start }) => {
     await until(() => of().warm === 0, { what: 'none' });
     expect(report().connectFailures).toBeLessThanOrEqual(LONG.maxPerBackend);
     expect(outcomes.filter(({ result }) => result === 'failure')).toEqual([]);
+  });
+
+  it('is there for a backend beside one to which a connect fails at once', async () => {
+    const { aClient, applied, portOf, row, pool } = await aPool(start);
+    const unreachable = aBackend({ id: 'unreachable', host: '255.255.255.255', port: 9 });
+    const numbersOf = (id: string) => pool.report().backends.find(({ backendId }) => backendId === id)!;
+    await applied([unreachable]);
+    await readAll(await aClient());
+    expect(numbersOf('unreachable')).toMatchObject({ misses: 1 });
+    await applied([unreachable, row]);
+    await until(
+      async () => {
+        const client = await aClient();
+        await portOf(client);
+        client.destroy();
+        return numbersOf(row.id).warm > 0 && pool.report().connectFailures > 0;
+      },
+      { what: 'a warm connection' },
+    );
+    expect(numbersOf('unreachable').warm).toBe(0);
+  });
+
+  it.runIf(process.platform === 'linux')(
+    'has the kernel look whether what is warm is still there',
+    async () => {
+      const { backend, of } = await aWarmPool(start);
+      const isWatched = async (): Promise<boolean> => {
+        const timers = await timersTo(backend.port);
+        return timers.length === of().warm && timers.every((timer) => timer === KEEP_ALIVE);
+      };
+      await expect(until(isWatched, { what: 'a timer of the kernel for each' })).resolves.toBe(true);
+    },
+  );
+
+  it('gives no warm connection to a trial of a circuit that is half-open', async () => {
+    const { applyGated, row, inForce, aClient, portOf, of, backend } = await aWarmPool(start);
+    const warm = portsOf(backend);
+    const before = inForce();
+    applyGated([{ backend: row, gate: { epoch: 2, grant: 2, permits: 1 } }]);
+    await until(() => inForce() > before, { what: 'the set' });
+    expect(warm).not.toContain(await portOf(await aClient()));
+    expect(of().hits).toBe(0);
   });
 
   it('is closed at once when the engine drains, and does not delay that', async () => {

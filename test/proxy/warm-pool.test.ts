@@ -4,7 +4,7 @@ import { DISCARD_REASONS } from '../../src/domain/pool.ts';
 import { Occupancy } from '../../src/proxy/occupancy.ts';
 import { newPoolCountersMemory, PoolCounters } from '../../src/proxy/pool-counters.ts';
 import { sharedInts } from '../../src/proxy/shared-columns.ts';
-import { Shortage } from '../../src/proxy/shortage.ts';
+import { newShortageMemory, Shortage } from '../../src/proxy/shortage.ts';
 import { WarmPool } from '../../src/proxy/warm-pool.ts';
 
 const THREADS = 2;
@@ -29,7 +29,9 @@ class World {
   readonly room = Array.from({ length: SLOTS }, () => Infinity);
   hasDescriptors = true;
   isCrowded = false;
-  readonly shortages = sharedInts(1);
+  /** Backends to which a connect fails at once. */
+  readonly unreachable = new Set<number>();
+  readonly shortages = newShortageMemory();
   readonly mistakes: string[] = [];
   readonly pools = Array.from(
     { length: THREADS },
@@ -42,9 +44,10 @@ class World {
         counters: this.counters[thread]!,
         mayWarm: (slot, warm) => this.routed.has(slot) && warm + this.clientsAt(slot) < this.room[slot]!,
         isCrowded: () => this.isCrowded,
-        shortage: new Shortage(this.shortages),
+        shortage: new Shortage(this.shortages, () => this.nowMs),
         connect: (slot) => {
-          if (!this.hasDescriptors) return undefined;
+          if (!this.hasDescriptors) return 'exhausted';
+          if (this.unreachable.has(slot)) return 'failed';
           const socket: Fake = { slot, thread, state: 'connecting', holder: 'pool' };
           this.sockets.push(socket);
           return socket;
@@ -266,6 +269,88 @@ describe('WarmPool', () => {
     pool.run();
     expect(socket.state).toBe('closed');
     expect(world.counters[0]!.discards('surplus')).toBe(1);
+  });
+
+  it('waits with a backend that cannot be connected to, and with no other', () => {
+    const world = new World();
+    const pool = world.pools[0]!;
+    world.unreachable.add(0);
+    for (const at of [0, 1]) pool.take(at);
+    pool.run();
+    expect(world.pooled(0)).toEqual([]);
+    expect(world.pooled(1).length).toBeGreaterThan(0);
+    expect(world.counters[0]!.total('connectFailures')).toBe(1);
+    pool.take(0);
+    pool.run();
+    expect(world.counters[0]!.total('connectFailures')).toBe(1);
+    expect(world.problems()).toEqual([]);
+    world.unreachable.clear();
+    world.nowMs += 500;
+    pool.run();
+    expect(world.pooled(0).length).toBeGreaterThan(0);
+  });
+
+  it('waits after one that was handed out was dead', () => {
+    const world = new World();
+    const pool = world.pools[0]!;
+    pool.take(0);
+    pool.run();
+    const opened = world.sockets.length;
+    pool.wasStale(0);
+    for (const socket of world.pooled(0)) pool.lost(socket, 'data');
+    pool.take(0);
+    pool.run();
+    expect(world.sockets.length).toBe(opened);
+    expect(world.counters[0]!.discards('stale')).toBe(1);
+  });
+
+  it('gives nothing and asks for no time once it is shut, and counts who comes all the same', () => {
+    const world = new World();
+    const pool = world.pools[0]!;
+    pool.take(0);
+    pool.run();
+    pool.shut();
+    expect(pool.take(0)).toBeUndefined();
+    pool.run();
+    expect(pool.nextMs()).toBe(-1);
+    expect(world.pooled(0)).toEqual([]);
+    expect(world.counters[0]!.misses[0]).toBe(2);
+  });
+
+  it('takes back what there is room for, where the client who leaves still holds his place', () => {
+    const world = new World();
+    const pool = world.pools[0]!;
+    const aClients = (): Fake => {
+      const socket: Fake = { slot: 0, thread: 0, state: 'open', holder: 'client' };
+      world.sockets.push(socket);
+      return socket;
+    };
+    const [first, second, third] = [aClients(), aClients(), aClients()];
+    world.room[0] = 3;
+    expect(pool.giveBack(0, first, 100, 20)).toBe(true);
+    first.holder = 'pool';
+    second.state = 'closed';
+    world.room[0] = 1;
+    expect(pool.giveBack(0, third, 100, 20)).toBe(false);
+    world.room[0] = 2;
+    expect(pool.giveBack(0, third, 100, 20)).toBe(true);
+  });
+
+  it('lets a shortage rest that was told when it had nothing to give', () => {
+    const world = new World();
+    const [here, there] = world.pools;
+    there!.yieldDescriptors();
+    world.nowMs += 60_000;
+    here!.take(0);
+    here!.run();
+    for (const socket of world.pooled(0)) {
+      socket.state = 'open';
+      here!.connected(socket);
+    }
+    world.nowMs += 500;
+    here!.run();
+    expect(world.counters[0]!.discards('descriptors')).toBe(0);
+    expect(world.pooled(0).length).toBeGreaterThan(0);
   });
 
   it('opens nothing while clients wait for places', () => {

@@ -134,6 +134,16 @@ function listsOf(options: EngineOptions, apps: Apps): EngineLists {
   };
 }
 
+/** Has an engine listen at one address, and nowhere else. */
+export async function listenAt(
+  engine: Pick<ProxyEngine, 'listen'>,
+  port: number,
+  host = '127.0.0.1',
+): Promise<ListenAddress> {
+  const [bound] = await engine.listen([{ setting: ADDRESS_SETTING, address: { host, port } }]);
+  return bound!;
+}
+
 /** What both engines stand on, and what a test sees of them. */
 function aBase(threads: number, options: EngineOptions) {
   const state = newSharedState(threads, { maxBindings: MAX_BINDINGS });

@@ -105,6 +105,20 @@ export function readAll(socket: Socket): Promise<Buffer> {
   });
 }
 
+/** Whether an echo comes back; a client whose connection has ended gets none. */
+export function isServed(client: Socket): Promise<boolean> {
+  return new Promise((resolve) => {
+    const done = (isAnswered: boolean) => (): void => {
+      for (const [event, listener] of Object.entries(listeners)) client.off(event, listener);
+      resolve(isAnswered);
+    };
+    const listeners = { data: done(true), end: done(false), close: done(false) };
+    if (client.readableEnded || client.destroyed) return resolve(false);
+    for (const [event, listener] of Object.entries(listeners)) client.on(event, listener);
+    client.write('y');
+  });
+}
+
 /** Resolves with the arguments of the next `event`; rejects when `error` comes first. */
 export function once(emitter: EventEmitter, event: string): Promise<readonly unknown[]> {
   return nodeOnce(emitter, event);

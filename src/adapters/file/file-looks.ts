@@ -20,8 +20,8 @@ export interface FileLooksOptions {
   readonly asked$: Observable<unknown>;
   /** Whether content may be what its writer wants. What cannot be is told only when it stays. */
   readonly isWhole: (content: string) => boolean;
-  /** Absent: nobody looks unless asked. */
-  readonly watch?: FileWatchOptions | undefined;
+  /** How it is watched, from each one on; as long as there is none, nobody looks unless asked. */
+  readonly watch$: Observable<FileWatchOptions | undefined>;
   readonly now: MonotonicClock;
   /** Default: `PATIENCE`. */
   readonly patience?: Patience | undefined;
@@ -54,7 +54,7 @@ const MIN_GAP_MS = 10;
  * Source: kubernetes/kubernetes#112677 (ConfigMaps are swapped by a link), nodejs/node fs.watch caveats.
  */
 export function fileLooks$(options: FileLooksOptions): Observable<FileLook> {
-  const { path, initial, asked$, isWhole, watch, now, patience } = options;
+  const { path, initial, asked$, isWhole, watch$, now, patience } = options;
   return new Observable((subscriber) => {
     const settling = new Settling(initial === undefined ? undefined : stateOf(initial), patience);
     let isLooking = false;
@@ -62,10 +62,16 @@ export function fileLooks$(options: FileLooksOptions): Observable<FileLook> {
     let isAsked = false;
     let lookedAtMs = -Infinity;
     let timer: NodeJS.Timeout | undefined;
-    const places =
-      watch === undefined
-        ? undefined
-        : new PlaceWatcher({ path, onHint: hint, onDeaf: watch.onDeaf, watch: watch.folders });
+    let watch: FileWatchOptions | undefined;
+    let places: PlaceWatcher | undefined;
+
+    function follow(next: FileWatchOptions | undefined): void {
+      places?.close();
+      watch = next;
+      places = next && new PlaceWatcher({ path, onHint: hint, onDeaf: next.onDeaf, watch: next.folders });
+      if (next !== undefined) hint();
+      else if (!isAsked) clearTimeout(timer);
+    }
 
     function hint(): void {
       if (isLooking) isHinted = true;
@@ -112,11 +118,11 @@ export function fileLooks$(options: FileLooksOptions): Observable<FileLook> {
     }
 
     subscriber.add(asked$.subscribe(ask));
+    subscriber.add(watch$.subscribe(follow));
     subscriber.add(() => {
       clearTimeout(timer);
       places?.close();
     });
-    if (watch !== undefined && !isAsked) lookIn(0);
   });
 }
 

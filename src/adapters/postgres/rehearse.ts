@@ -43,6 +43,8 @@ export async function rehearse(session: RehearsalSession, statement: string): Pr
     await session.query(LIMITS);
     const single: ExtendedQuery = { text: statement, queryMode: 'extended' };
     await session.query(single);
+    // What a commit would check and do is checked and done.
+    await session.query('SET CONSTRAINTS ALL IMMEDIATE');
     const schema = await inspectSchema(query);
     if (schema === undefined) {
       throw new EdgeProxyError(

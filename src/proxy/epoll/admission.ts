@@ -60,6 +60,12 @@ export class Admission {
     this.#admit(client);
   }
 
+  /** A client that has been let in, and whose app is known, looks for a place, or waits for one behind those who do. */
+  enter(client: number): void {
+    const { table, dialer, waiters } = this.#options;
+    if (waiters.mustWait(table.appOf(client)) || !dialer.find(client)) this.#wait(client);
+  }
+
   /** It is the turn of a client that waits; false when there is no place after all. */
   takeTurn(client: number): boolean {
     const { dialer, waiters } = this.#options;
@@ -75,13 +81,7 @@ export class Admission {
     if (counted < 0) return dialer.refuse(client, limitRefusalOf(counted));
     table.setCounted(client, counted);
     if (table.appOf(client) === BY_SERVER_NAME) hellos.await(client);
-    else this.named(client);
-  }
-
-  /** Takes a client on whose app is known. */
-  named(client: number): void {
-    const { table, dialer, waiters } = this.#options;
-    if (waiters.mustWait(table.appOf(client)) || !dialer.find(client)) this.#wait(client);
+    else this.enter(client);
   }
 
   /** Has clients counted that came when they did not have to be: the limits have changed. */

@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+
 /** The time of the loop: read once a batch, the same for everything that happens in it. */
 export class LoopClock {
   readonly #start = performance.now();
@@ -25,4 +27,10 @@ export class LoopClock {
   microsSince(micros: number): number {
     return (this.micros() - micros) | 0;
   }
+}
+
+/** The smaller of two times, where -1 is never. */
+export function soonest(a: number, b: number): number {
+  if (a < 0) return b;
+  return b < 0 ? a : Math.min(a, b);
 }

@@ -64,7 +64,7 @@ export class Commands {
           outbox.tell({ type: 'released', listener: command.listener });
         return;
       case 'retire':
-        return this.#retire(command.listener);
+        return this.#retire(command.listener, command.isShared);
       case 'drain':
         return this.#drain();
       case 'close':
@@ -103,12 +103,12 @@ export class Commands {
     admission.count();
   }
 
-  #retire(listener: number): void {
+  #retire(listener: number, isShared: boolean): void {
     const { listeners, outbox } = this.#options;
     if (!listeners.has(listener)) return;
     // Said first, as with all of them.
     outbox.tell({ type: 'retired', listener });
-    listeners.retire(listener);
+    listeners.retire(listener, isShared);
   }
 
   #drain(): void {

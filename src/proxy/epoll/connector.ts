@@ -37,13 +37,22 @@ export class Connector {
     );
   }
 
-  /** The same for nobody: below zero when its number is not below `ceiling`, for want of descriptors. */
+  /** The same for nobody: `NO_DESCRIPTORS` when the next number is not below `ceiling`. */
   openWarm(routes: RouteTable, row: number, ceiling: number): number {
+    if (this.#nextNumber() >= ceiling) return NO_DESCRIPTORS;
     // No data is there to carry the last segment of the handshake: the backend would not know of it.
-    const fd = this.#dial(routes, row, 0);
-    if (fd < ceiling) return this.#enlist(fd, FLAG.WARM);
-    this.#options.sys.close(fd);
-    return NO_DESCRIPTORS;
+    const fd = this.#enlist(this.#dial(routes, row, 0), FLAG.WARM | FLAG.KEPT_ALIVE);
+    if (fd >= 0) this.#options.tuning.keepAlive(fd);
+    return fd;
+  }
+
+  /** Of the next descriptor, unless another thread takes it first. */
+  #nextNumber(): number {
+    const { sys } = this.#options;
+    const fd = sys.eventfd();
+    if (fd < 0) return Infinity;
+    sys.close(fd);
+    return fd;
   }
 
   #dial(routes: RouteTable, row: number, delaysAcks: 0 | 1): number {

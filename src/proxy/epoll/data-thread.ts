@@ -128,7 +128,7 @@ export function runDataThread(
     random,
     settings: pool,
     shares: state.poolShares,
-    shortage: new Shortage(memory.shortages),
+    shortage: new Shortage(memory.shortages, now),
     isCrowded: (tenancy) => waiters.isCrowdedAt(tenancy),
     counters: state.poolCounters[thread]!,
     descriptors,
@@ -169,7 +169,7 @@ export function runDataThread(
     router,
     serverNames: lists.serverNames,
     bounds: hello,
-    onApp: (client) => admission.named(client),
+    onApp: (client) => admission.enter(client),
     onRefused: (client, reason, detail) => dialer.refuse(client, reason, detail),
   });
   const waiters = new Waiters({
@@ -199,6 +199,7 @@ export function runDataThread(
     outbox,
     timeouts,
     log,
+    onPlaceLost: (client) => admission.enter(client),
     onLocalTrouble: (tenancy, error) => warnLocal.warn({ tenancy, error }),
     onRefused(reason, client, detail) {
       counters.clientRefused(reason);

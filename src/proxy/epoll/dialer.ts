@@ -10,10 +10,10 @@ import type { Timeouts } from '../timeouts.ts';
 import type { LoopClock } from './clock.ts';
 import type { Connector } from './connector.ts';
 import { DialList } from './dial-list.ts';
-import { errorNameOf, NO_DESCRIPTORS, TIMED_OUT } from './errno.ts';
+import { errorNameOf, isExhaustion, TIMED_OUT } from './errno.ts';
 import type { Joiner } from './joiner.ts';
 import type { Outbox } from './messages.ts';
-import { CELL, type SocketTable } from './socket-table.ts';
+import { CELL, FLAG, type SocketTable } from './socket-table.ts';
 import type { Sockets } from './sockets.ts';
 import type { WarmSockets } from './warm-sockets.ts';
 
@@ -30,6 +30,8 @@ export interface DialerOptions {
   /** Read anew each time. */
   readonly timeouts: Timeouts;
   readonly onRefused: (reason: RefusalReason, client: IpAddress, detail?: string) => void;
+  /** A client has been let in, and has a place no more, through nobody's fault. */
+  readonly onPlaceLost: (client: number) => void;
   /** A connect failed for a reason that lies with this machine. */
   readonly onLocalTrouble: (tenancy: number, error: string) => void;
   readonly log: { readonly isDetailed: boolean };
@@ -110,7 +112,7 @@ export class Dialer {
 
   /**
    * A connection from the pool has turned out dead before it was of use, which is nobody's fault: its client gets a
-   * new one to the same backend.
+   * new one to the same backend. Where that may not be, it is as one that comes now.
    */
   redial(backend: number): void {
     const { sockets, router, clock } = this.#options;
@@ -121,11 +123,10 @@ export class Dialer {
     sockets.unwatch(client);
     sockets.close(backend, false);
     table.set(client, CELL.SINCE, clock.tick);
-    table.readAddress(client, this.#address);
     if (router.mayRedial(tenancy, epoch))
-      return this.#connect(client, tenancy, router.rowOfTenancy(tenancy), epoch, NO_PERMIT);
+      return this.#connect(client, tenancy, router.rowOfTenancy(tenancy), epoch, NO_PERMIT, FLAG.REDIALLED);
     sockets.leave(slotOfTenancy(tenancy), NO_PERMIT);
-    this.#dial(client, []);
+    this.#options.onPlaceLost(client);
   }
 
   #established(backend: number, tookMicros: number): void {
@@ -203,12 +204,13 @@ export class Dialer {
     this.#established(backend, this.#table.get(backend, CELL.STARTED_US));
   }
 
-  /** Opens a connection for a client that has a place. */
-  #connect(client: number, tenancy: number, row: number, epoch: number, permit: number): void {
+  /** Opens a connection for a client that has a place. @param flags for its row */
+  #connect(client: number, tenancy: number, row: number, epoch: number, permit: number, flags = 0): void {
     const { connector, router, sockets, clock, warm } = this.#options;
     const table = this.#table;
     let backend = connector.open(router.table, row);
-    if (backend === NO_DESCRIPTORS && warm.yieldDescriptors()) backend = connector.open(router.table, row);
+    if (backend < 0 && isExhaustion(backend) && warm.yieldDescriptors())
+      backend = connector.open(router.table, row);
     if (backend < 0) {
       const cause = this.#causeOf(tenancy, backend);
       if (isCharged(cause)) sockets.charge(tenancy, epoch, permit, cause, backend);
@@ -216,6 +218,7 @@ export class Dialer {
       return this.#tryNext(client, tenancy, cause);
     }
     this.#pair(client, backend, tenancy, epoch, permit);
+    table.mark(backend, flags);
     table.set(backend, CELL.STARTED_US, clock.micros());
     this.#dials.insert(backend);
     const watched = sockets.watchAll(backend);

@@ -41,7 +41,10 @@ export class EngineListeners {
     const apps = wanted.map((one) => this.#options.apps.ofListener(one));
     const bound = this.#bindMissing(kept, wanted);
     for (const [index, { fds }] of bound.entries()) this.#hand(fds, apps[index]!, kept[index]);
-    for (const { fds } of dropped) this.#desk.close(fds);
+    for (const { fds, boundAddress } of dropped) {
+      const isShared = bound.some((one) => overlap(one.boundAddress, boundAddress));
+      this.#desk.close(fds, isShared);
+    }
     this.#present = bound;
     if (kept.some((before, index) => before !== undefined && before.app !== wanted[index]!.app))
       await this.#settled();

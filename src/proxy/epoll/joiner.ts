@@ -40,7 +40,8 @@ export class Joiner {
     const { table, router, counters, clock } = this.#options;
     const tenancy = table.get(backend, CELL.TENANCY);
     router.connected(address, tenancy, table.appOf(client));
-    counters.connected(slotOfTenancy(tenancy), tookMicros / US_PER_SECOND);
+    if (!table.has(backend, FLAG.REDIALLED))
+      counters.connected(slotOfTenancy(tenancy), tookMicros / US_PER_SECOND);
     table.set(client, CELL.SINCE, clock.tick);
     table.unmark(backend, FLAG.CONNECTING);
     // It has had the time of the connect to send something.
@@ -71,9 +72,8 @@ export class Joiner {
     if (table.has(backend, FLAG.READABLE)) relay.pump(backend);
   }
 
-  /** Whether the backend's side has been closed meanwhile, or is back in the pool. */
+  /** Whether the backend's side has been closed meanwhile. One that is back in the pool has nothing to be read. */
   #hasLeft(backend: number, generation: number): boolean {
-    const { table } = this.#options;
-    return table.get(backend, CELL.GENERATION) !== generation || table.has(backend, FLAG.WARM);
+    return this.#options.table.get(backend, CELL.GENERATION) !== generation;
   }
 }

@@ -51,12 +51,16 @@ export class ListenerDesk {
     }
   }
 
-  /** These are not wanted any more: they are closed when they have been accepted from. */
-  close(fds: readonly number[]): void {
+  /**
+   * These are not wanted any more: they are closed when they have been accepted from.
+   *
+   * @param isShared others listen on the same port
+   */
+  close(fds: readonly number[], isShared: boolean): void {
     for (const entry of this.#of(fds)) {
       entry.isRetired = true;
       if (entry.holder === undefined) this.#assign(entry);
-      else entry.holder.tell({ type: 'retire', listener: entry.fd });
+      else entry.holder.tell({ type: 'retire', listener: entry.fd, isShared });
     }
   }
 

@@ -1,16 +1,23 @@
 import { EPOLL } from '../sys/constants.ts';
 import type { Sys } from '../sys/sys.ts';
-import type { LoopClock } from './clock.ts';
+import { type LoopClock, soonest } from './clock.ts';
 import { AGAIN, errorNameOf, isExhaustion, isMistake, must } from './errno.ts';
 import { SocketAddress } from './socket-address.ts';
 import { FLAG, type SocketTable } from './socket-table.ts';
 import type { Spare } from './spare.ts';
+import { SynFilter } from './syn-filter.ts';
 
 /** Clients that are accepted before the loop goes on with others. */
 const ACCEPTS_PER_TURN = 64;
 
 /** How long a listener rests when the process has run out of descriptors or memory. */
 const PAUSE_MS = 100;
+
+/**
+ * How long a listener that has been replaced stays, deaf to new clients: handshakes that have begun are completed
+ * meanwhile. Closed at once, it would reset whoever comes in that very moment.
+ */
+const HANDSHAKE_GRACE_MS = 50;
 
 /** Why it rests when there are descriptors left, but not for clients. */
 const RESERVED = 'the last descriptors are kept for the daemon itself';
@@ -41,12 +48,16 @@ export class Listeners {
   readonly #from: SocketAddress;
   /** By listener that is to be closed: how many of its queue may still be accepted. */
   readonly #closing = new Map<number, number>();
+  readonly #synFilter: SynFilter;
+  /** Listeners that are deaf to new clients, and since when. */
+  readonly #deaf = new Map<number, number>();
   #isClosingAll = false;
   #pausedAt: number | undefined;
 
   constructor(options: ListenersOptions) {
     this.#options = options;
     this.#from = new SocketAddress(options.sys);
+    this.#synFilter = new SynFilter(options.sys);
   }
 
   has(fd: number): boolean {
@@ -76,12 +87,25 @@ export class Listeners {
    */
   close(): void {
     this.#isClosingAll = true;
-    for (const fd of this.#fds.keys()) if (!this.#closing.has(fd)) this.#beginToClose(fd);
+    for (const fd of this.#fds.keys()) {
+      if (this.#closing.has(fd)) continue;
+      this.#own(fd);
+      this.#beginToClose(fd);
+    }
     this.#closeEmptied();
   }
 
-  /** Does the same with one of them; the others go on. */
-  retire(fd: number): void {
+  /**
+   * Does the same with one of them, once the handshakes that have begun are completed; the others go on.
+   *
+   * @param isShared others listen on its port: whom it does not hear would not come to them, so it closes at once
+   */
+  retire(fd: number, isShared: boolean): void {
+    this.#own(fd);
+    if (!isShared && this.#synFilter.attach(fd) === 0) {
+      this.#deaf.set(fd, this.#options.clock.tick);
+      return;
+    }
     this.#beginToClose(fd);
     this.#closeEmptied();
   }
@@ -98,15 +122,36 @@ export class Listeners {
     this.#acceptSome(fd);
   }
 
-  /** Milliseconds until listeners that rest go on; -1 when none rests. */
+  /** Milliseconds until `run` has something to do; -1 when nothing is to come. */
   nextMs(): number {
+    return soonest(this.#pauseLeftMs(), this.#graceLeftMs());
+  }
+
+  /** Goes on accepting when the pause is over, and closes what has been deaf for long enough. */
+  run(): void {
+    if (this.#graceLeftMs() === 0) this.#closeDeaf();
+    if (this.#pauseLeftMs() === 0) this.#goOn();
+  }
+
+  #pauseLeftMs(): number {
     if (this.#pausedAt === undefined) return -1;
     return Math.max(0, PAUSE_MS - this.#options.clock.since(this.#pausedAt));
   }
 
-  /** Goes on accepting when the pause is over. */
-  run(): void {
-    if (this.nextMs() !== 0) return;
+  /** Of the one that has been deaf for longest. */
+  #graceLeftMs(): number {
+    for (const since of this.#deaf.values())
+      return Math.max(0, HANDSHAKE_GRACE_MS - this.#options.clock.since(since));
+    return -1;
+  }
+
+  #closeDeaf(): void {
+    for (const [fd, since] of this.#deaf)
+      if (this.#options.clock.since(since) >= HANDSHAKE_GRACE_MS) this.#beginToClose(fd);
+    this.#closeEmptied();
+  }
+
+  #goOn(): void {
     const { spare, clock, descriptors } = this.#options;
     const lowestFree = spare.renew();
     const isOver = lowestFree >= 0 && lowestFree < descriptors.clientCeiling;
@@ -126,11 +171,14 @@ export class Listeners {
     if (this.#isClosingAll) this.#options.onClosed();
   }
 
+  /** From now on nobody else would close it. */
+  #own(fd: number): void {
+    this.#options.table.open(fd, FLAG.HELPER);
+  }
+
   #beginToClose(fd: number): void {
-    const { table, backlog } = this.#options;
-    // From now on nobody else would close it.
-    table.open(fd, FLAG.HELPER);
-    this.#closing.set(fd, backlog);
+    this.#deaf.delete(fd);
+    this.#closing.set(fd, this.#options.backlog);
   }
 
   #end(fd: number): void {

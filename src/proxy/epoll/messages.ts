@@ -19,7 +19,7 @@ export type Command =
   /** Gives a listener back, open. */
   | { readonly type: 'release'; readonly listener: number }
   /** Accepts who has come to a listener already, and closes it. */
-  | { readonly type: 'retire'; readonly listener: number }
+  | { readonly type: 'retire'; readonly listener: number; readonly isShared: boolean }
   /** Accepts who has come already, closes its listeners, and says when the last client has gone. */
   | { readonly type: 'drain' }
   /** Drains, and ends what is left over this time. */

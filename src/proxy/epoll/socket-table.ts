@@ -47,10 +47,12 @@ export const FLAG = {
   WARM: 0x20_0000,
   /** Both sides: the connection is from the pool, and nothing has gone through it. */
   UNUSED: 0x40_0000,
+  /** Backend's side: dialled in the stead of one from the pool, which has been counted. */
+  REDIALLED: 0x200_0000,
   /** Client's side, two bits: where the limits of connections count it, as `COUNTED` has it. */
   COUNTED: 0x180_0000,
   /** Client's side: whose backends it is given, its TLS greeting has not said yet. */
-  AWAITS_HELLO: 0x200_0000,
+  AWAITS_HELLO: 0x400_0000,
 } as const;
 
 /** What a row holds. */

@@ -1,6 +1,6 @@
 import type { Counters } from '../counters.ts';
 import { sweepIntervalMs, timeoutOver, type Timeouts } from '../timeouts.ts';
-import type { LoopClock } from './clock.ts';
+import { type LoopClock, soonest } from './clock.ts';
 import type { Dialer } from './dialer.ts';
 import type { HeaderReader } from './header-reader.ts';
 import type { HelloReader } from './hello-reader.ts';
@@ -146,10 +146,4 @@ export class Timers {
     if (table.has(backend, FLAG.CONNECTING)) dialer.giveUp(backend);
     else sockets.closeBoth(client, true);
   }
-}
-
-/** The smaller of two times, where -1 is never. */
-function soonest(a: number, b: number): number {
-  if (a < 0) return b;
-  return b < 0 ? a : Math.min(a, b);
 }

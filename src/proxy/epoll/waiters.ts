@@ -108,8 +108,10 @@ export class Waiters {
 
   /** Something has come from a client that waits. @param isOver its connection is gone */
   look(client: number, isOver: boolean): void {
-    // One that has said nothing, and will not say anything, does not wait for an answer.
-    const hasGone = isOver || this.#options.sys.peek(client, this.#byte, 1) === 0;
+    // One that has said nothing, and will not say anything, does not wait for an answer. What the one from the pool has
+    // not taken of it is parked.
+    const hasSpoken = this.#table.has(client, FLAG.BLOCKED);
+    const hasGone = isOver || (!hasSpoken && this.#options.sys.peek(client, this.#byte, 1) === 0);
     if (!hasGone) return;
     this.remove(client);
     this.#options.onGone(client);

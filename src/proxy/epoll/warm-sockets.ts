@@ -13,7 +13,7 @@ import { WarmPool } from '../warm-pool.ts';
 import type { Announcements } from './announcements.ts';
 import type { LoopClock } from './clock.ts';
 import type { Connector } from './connector.ts';
-import { AGAIN } from './errno.ts';
+import { AGAIN, isExhaustion } from './errno.ts';
 import type { Parking } from './parking.ts';
 import { CELL, FLAG, type SocketTable } from './socket-table.ts';
 import type { Sockets } from './sockets.ts';
@@ -131,17 +131,17 @@ export class WarmSockets {
     }
     table.set(source, CELL.PARKED, parking.park(bytes) + 1);
     table.mark(source, FLAG.BLOCKED);
-    this.#options.counters.discarded('stale');
+    this.#pool.wasStale(table.get(sink, CELL.TENANCY));
     onStale(sink);
     return false;
   }
 
   /** One side of a connection from the pool has ended before the first byte. */
   ended(fd: number, isReset: boolean): void {
-    const { table, counters, onStale } = this.#options;
+    const { table, onStale } = this.#options;
     if (table.has(fd, FLAG.CLIENT)) return this.#left(fd, isReset);
     table.unmark(table.peerOf(fd), FLAG.UNUSED);
-    counters.discarded('stale');
+    this.#pool.wasStale(table.get(fd, CELL.TENANCY));
     onStale(fd);
   }
 
@@ -183,15 +183,16 @@ export class WarmSockets {
     return this.#options.sys.peek(fd, this.#byteAt, PEEK_BYTES);
   }
 
-  #connect(tenancy: number): number | undefined {
+  #connect(tenancy: number): number | 'exhausted' | 'failed' {
     const { connector, router, sockets, table, descriptors } = this.#options;
     const ceiling = Math.floor(descriptors.clientCeiling * CEILING_SHARE);
     const fd = connector.openWarm(router.table, router.rowOfTenancy(tenancy), ceiling);
-    if (fd < 0) return undefined;
+    if (fd < 0) return isExhaustion(fd) ? 'exhausted' : 'failed';
     table.set(fd, CELL.TENANCY, tenancy);
     if (sockets.watchAll(fd) >= 0) return fd;
     sockets.close(fd, false);
-    return undefined;
+    // The kernel has no room to watch another one, whichever backend it is of.
+    return 'exhausted';
   }
 
   /** The client has left without having sent or been sent anything: what it had is as good as new. */

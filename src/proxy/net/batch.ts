@@ -48,18 +48,24 @@ export class Message {
  * A write wakes its receiver, which costs more than all the rest. Of many in a row most meet a receiver that is awake.
  */
 export class Batch {
-  readonly #messages: Message[] = [];
-  #used = 0;
+  #waiting: Message[] = [];
+  readonly #idle: Message[] = [];
+  // What is sent may have its sender add another one: that one goes into a list of its own.
   readonly #send = (): void => {
-    for (let index = 0; index < this.#used; index++) this.#messages[index]!.send();
-    this.#used = 0;
+    const messages = this.#waiting;
+    this.#waiting = [];
+    for (const message of messages) {
+      message.send();
+      this.#idle.push(message);
+    }
   };
 
   add(sender: Sender, bytes: Uint8Array): Message {
-    if (this.#used === MOST_MESSAGES) this.#send();
-    if (this.#used === 0) setImmediate(this.#send);
-    const message = (this.#messages[this.#used++] ??= new Message());
+    if (this.#waiting.length === MOST_MESSAGES) this.#send();
+    if (this.#waiting.length === 0) setImmediate(this.#send);
+    const message = this.#idle.pop() ?? new Message();
     message.hold(sender, bytes);
+    this.#waiting.push(message);
     return message;
   }
 }

@@ -56,6 +56,8 @@ class StreamWire implements Wire {
     if (this.#reader === undefined) this.#listen();
     this.#reader = reader;
     this.#socket.resume();
+    // Its event has gone to whoever read before.
+    if (this.#socket.readableEnded) process.nextTick(() => this.#ended(reader));
   }
 
   pause(): void {
@@ -111,9 +113,11 @@ class StreamWire implements Wire {
     this.#socket.on('data', (bytes: Buffer) => {
       if (!this.#isOver) this.#reader?.took(this, bytes);
     });
-    this.#socket.once('end', () => {
-      if (!this.#isOver) this.#reader?.ended(this);
-    });
+    this.#socket.once('end', () => this.#ended(this.#reader));
+  }
+
+  #ended(reader: WireReader | undefined): void {
+    if (!this.#isOver && reader === this.#reader) reader?.ended(this);
   }
 
   #failed(error: NodeJS.ErrnoException): void {

@@ -6,11 +6,10 @@ import { NO_PERMIT } from '../gates.ts';
 import type { Occupancy } from '../occupancy.ts';
 import type { PoolCounters } from '../pool-counters.ts';
 import type { Router } from '../router.ts';
-import { sharedInts } from '../shared-columns.ts';
-import { Shortage } from '../shortage.ts';
+import { newShortageMemory, Shortage } from '../shortage.ts';
 import type { SlotTable } from '../slot-table.ts';
 import { WarmPool } from '../warm-pool.ts';
-import type { Transport, Wire, WireHolder, WireReader } from './wire.ts';
+import { KEEP_ALIVE_DELAY_MS, type Transport, type Wire, type WireHolder, type WireReader } from './wire.ts';
 
 export interface WarmWiresOptions {
   /** Read anew each time. */
@@ -41,6 +40,7 @@ export class WarmWires implements WireHolder, WireReader {
   readonly #pool: WarmPool<Wire>;
   #timer: NodeJS.Timeout | undefined;
   #isDue = false;
+  #isShut = false;
 
   constructor(options: WarmWiresOptions) {
     this.#options = options;
@@ -48,7 +48,7 @@ export class WarmWires implements WireHolder, WireReader {
     this.#pool = new WarmPool({
       ...options,
       random: Math.random,
-      shortage: new Shortage(sharedInts(1)),
+      shortage: new Shortage(newShortageMemory(), options.now),
       mayWarm: (tenancy, warm) => router.mayWarm(tenancy, warm),
       connect: (tenancy) => this.#connect(tenancy),
       isAlive: (wire) => wire.isConnected(),
@@ -80,8 +80,8 @@ export class WarmWires implements WireHolder, WireReader {
   }
 
   /** One that was handed out was dead. */
-  wasStale(): void {
-    this.#options.counters.discarded('stale');
+  wasStale({ tenancy }: WarmWire): void {
+    this.#pool.wasStale(tenancy);
   }
 
   /** They say otherwise than before: what is too much is closed. */
@@ -107,12 +107,14 @@ export class WarmWires implements WireHolder, WireReader {
 
   /** Nobody comes any more. */
   shut(): void {
+    this.#isShut = true;
     this.#pool.shut();
     clearTimeout(this.#timer);
   }
 
   connected(wire: Wire): void {
     this.#pool.connected(wire);
+    wire.keepAlive(KEEP_ALIVE_DELAY_MS);
     wire.read(this);
   }
 
@@ -156,11 +158,11 @@ export class WarmWires implements WireHolder, WireReader {
 
   /** After the clients of this turn. */
   #runSoon(): void {
-    if (this.#isDue) return;
+    if (this.#isDue || this.#isShut) return;
     this.#isDue = true;
     setImmediate(() => {
       this.#isDue = false;
-      this.#run();
+      if (!this.#isShut) this.#run();
     });
   }
 

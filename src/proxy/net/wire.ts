@@ -1,5 +1,8 @@
 import type { Server } from 'node:net';
 
+/** Longer than any pause of a live peer that answers, shorter than the system's two hours. */
+export const KEEP_ALIVE_DELAY_MS = 60_000;
+
 /**
  * One side of a connection: a socket of this process, however it is reached.
  *

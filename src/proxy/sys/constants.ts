@@ -26,7 +26,14 @@ export const EPOLL_EVENT =
 
 export const SOL = { SOCKET: 1, TCP: 6, IPV6: 41 } as const;
 
-export const SO = { REUSEADDR: 2, ERROR: 4, KEEPALIVE: 9, LINGER: 13, REUSEPORT: 15 } as const;
+export const SO = {
+  REUSEADDR: 2,
+  ERROR: 4,
+  KEEPALIVE: 9,
+  LINGER: 13,
+  REUSEPORT: 15,
+  ATTACH_FILTER: 26,
+} as const;
 
 export const TCP = {
   NODELAY: 1,

@@ -1,8 +1,8 @@
 import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Subject, Subject as RxSubject } from 'rxjs';
+import { isObservable, type Observable, of, type Subject, Subject as RxSubject } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type FileLook, fileLooks$ } from '../../../src/adapters/file/file-looks.ts';
+import { type FileLook, fileLooks$, type FileWatchOptions } from '../../../src/adapters/file/file-looks.ts';
 import type { WatchFolder } from '../../../src/adapters/file/place-watcher.ts';
 import type { Patience } from '../../../src/adapters/file/settling.ts';
 import {
@@ -39,7 +39,7 @@ interface Looks {
 function look(
   path: string,
   initial: string | undefined,
-  watch: { readonly intervalMs: number; readonly folders?: WatchFolder } | undefined,
+  watch: Omit<FileWatchOptions, 'onDeaf'> | Observable<FileWatchOptions | undefined> | undefined,
   patience?: Patience,
 ): Looks {
   const seen: FileLook[] = [];
@@ -55,7 +55,9 @@ function look(
       return isWhole(text);
     },
     patience,
-    watch: watch && { ...watch, onDeaf: (folder) => void deaf.push(folder) },
+    watch$: isObservable(watch)
+      ? watch
+      : of(watch && { ...watch, onDeaf: (folder: string) => void deaf.push(folder) }),
     now: () => performance.now(),
   }).subscribe((one) => seen.push(one));
   onTestFinished(() => subscription.unsubscribe());
@@ -215,6 +217,28 @@ describe('a look that is asked for', () => {
     await writeFile(path, content('three'));
     looks.asked$.next();
     expect(await told(looks, 1)).toEqual(['three']);
+  });
+});
+
+describe('a watch', () => {
+  it('begins, goes on otherwise and ends while it runs', async () => {
+    const path = await aFile();
+    const watch$ = new RxSubject<FileWatchOptions | undefined>();
+    const watch = (more: Omit<FileWatchOptions, 'onDeaf'>) => watch$.next({ ...more, onDeaf: () => {} });
+    const looks = look(path, content('one'), watch$);
+    await writeFile(path, content('two'));
+    watch({ intervalMs: HOUR_MS });
+    expect(await told(looks, 1)).toEqual(['two']);
+    await writeFile(path, content('three'));
+    expect(await told(looks, 2)).toEqual(['two', 'three']);
+    watch({ intervalMs: 20, folders: noHints });
+    await writeFile(path, content('four'));
+    expect(await told(looks, 3)).toEqual(['two', 'three', 'four']);
+    watch$.next(undefined);
+    await writeFile(path, content('five'));
+    await writeFile(path, content('six'));
+    looks.asked$.next();
+    expect(await told(looks, 4)).toEqual(['two', 'three', 'four', 'six']);
   });
 });
 

@@ -70,6 +70,14 @@ export const CONTESTANTS: readonly Contestant[] = [
     proxy: { kind: 'edgeproxy', features: 'on', env: epoll },
   },
   {
+    // The pool takes the handshake off a client's path for a price that is best seen by itself.
+    key: 'epoll-no-pool',
+    name: 'edgeproxy epoll, all on but the pool',
+    threads: [1],
+    proxy: { kind: 'edgeproxy', features: 'on', env: { ...epoll, EDGEPROXY_POOL_ENABLED: 'false' } },
+    scenarios: /^(kept|short)/,
+  },
+  {
     key: 'epoll-cubic',
     name: 'edgeproxy epoll, all off, cubic',
     threads: [1],

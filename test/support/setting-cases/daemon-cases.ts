@@ -1,7 +1,9 @@
+import { link, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { expect, onTestFinished, vi } from 'vitest';
 import { Affinity } from '../../../src/proxy/affinity.ts';
-import { anEchoBackend, anEchoClient } from '../edge.ts';
+import { aDaemon, anEchoBackend, anEchoClient } from '../edge.ts';
 import { anOwnDaemon } from '../own-daemon.ts';
 import { freePort, once, untilRefused } from '../sockets.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
@@ -79,6 +81,25 @@ export const DAEMON_CASES: SettingCases = {
     await daemon.change({ env: { EDGEPROXY_ADMIN_LISTEN_ADDR: `127.0.0.1:${port}` } });
     expect((await fetch(`http://127.0.0.1:${port}/inspect`)).status).toBe(200);
     await untilRefused(daemon.addresses.admin!.port);
+  },
+
+  async 'config_watch.interval_secs'() {
+    const file = (interval: string, attempts: number): string =>
+      `connect_attempts = ${attempts}\n[config_watch]\nenabled = true\ninterval_secs = ${interval}\n`;
+    const path = join(await temporaryFolder(), 'edgeproxy.toml');
+    await writeFile(path, file(FOR_EVER, 3));
+    const daemon = await aDaemon({ env: { EDGEPROXY_CONFIG: path } });
+    const toBeSaid = (change: string) =>
+      until(() => daemon.logs.some(({ changes }) => JSON.stringify(changes)?.includes(change)), {
+        what: change,
+      });
+    // What is written by this name gives no hint in the folder that is watched.
+    const elsewhere = join(await temporaryFolder(), 'same.toml');
+    await link(path, elsewhere);
+    await writeFile(path, file('1', 3));
+    await toBeSaid('"config_watch.interval_secs"');
+    await writeFile(elsewhere, file('1', 7));
+    await toBeSaid('"connect_attempts"');
   },
 
   async 'binding.gc_interval_secs'() {

@@ -1,20 +1,19 @@
 import type { AddressInfo, Server } from 'node:net';
 import type { ListenAddress, ProxyListener } from '../../domain/ports.ts';
+import { EdgeProxyError } from '../../errors.ts';
 import type { App, Apps } from '../apps.ts';
 import { planListeners } from '../listener-plan.ts';
 import { acceptRest } from './accept-rest.ts';
 import { listenOn } from './listen-on.ts';
 
-export interface ServerSetOptions {
+export interface NetListenersOptions {
   readonly apps: Apps;
-  /** Whether nobody is to be accepted any more. */
-  readonly isTooLate: () => boolean;
   /** Clients of an app may come from now on. */
   readonly onApp: (app: App) => void;
   /** Takes the clients of a server over that has just been bound. @param appOf number of their app, asked for each */
   readonly onBound: (server: Server, appOf: () => number) => void;
-  /** How many clients have been accepted so far. */
-  readonly received: () => number;
+  /** A listener accepts nobody any more. */
+  readonly onClosed: () => void;
 }
 
 interface Bound extends ProxyListener {
@@ -23,30 +22,54 @@ interface Bound extends ProxyListener {
   readonly serves: { app: number };
 }
 
-/** The addresses that the portable engine listens on, a server each. */
-export class ServerSet {
-  readonly #options: ServerSetOptions;
+/** The listeners of the portable engine, a server each; while some are replaced those before them as well. */
+export class NetListeners {
+  readonly #options: NetListenersOptions;
   #present: readonly Bound[] = [];
+  readonly #servers = new Set<Server>();
+  #isClosing = false;
+  #received = 0;
 
-  constructor(options: ServerSetOptions) {
+  constructor(options: NetListenersOptions) {
     this.#options = options;
   }
 
-  /** Binds what is new, then closes what is not wanted when it has been accepted from. Fails with `ERR_LISTEN`. */
+  /** Whether somebody may still be accepted. */
+  get isOpen(): boolean {
+    return this.#servers.size > 0;
+  }
+
+  /** A client has been accepted. */
+  received(): void {
+    this.#received++;
+  }
+
+  /**
+   * Binds what is new. Resolves when those who have come to what is not wanted any more are accepted, and that is
+   * closed. Rejects with `ERR_LISTEN`, also when nobody is to be accepted any more, and then all is as before.
+   */
   async listen(wanted: readonly ProxyListener[]): Promise<readonly ListenAddress[]> {
-    const { apps: numbers, onApp, received } = this.#options;
+    const { apps: numbers, onApp } = this.#options;
     const { kept, dropped } = planListeners(this.#present, wanted);
     const apps = wanted.map((one) => numbers.ofListener(one));
     for (const app of apps) onApp(app);
     this.#present = await this.#bindMissing(kept, wanted, apps);
     for (const [index, { serves }] of this.#present.entries()) serves.app = apps[index]!.number;
-    if (dropped.length > 0) await acceptRest(received);
-    for (const { server } of dropped) server.close();
-    return this.#present.map(({ server }) => addressOf(server));
+    const addresses = this.#present.map(({ server }) => addressOf(server));
+    await Promise.all(dropped.map(({ server }) => this.#retire(server)));
+    return addresses;
   }
 
+  /** Accepts everybody who has come so far, and nobody any more. */
   close(): void {
-    for (const { server } of this.#present) server.close();
+    this.#isClosing = true;
+    for (const server of this.#servers) void this.#retire(server);
+  }
+
+  /** Closes them, whoever waits. */
+  abandon(): void {
+    this.#isClosing = true;
+    for (const server of this.#servers) this.#end(server);
   }
 
   async #bindMissing(
@@ -62,18 +85,34 @@ export class ServerSet {
       return await Promise.all(bindings);
     } catch (error) {
       for (const [index, result] of (await Promise.allSettled(bindings)).entries())
-        if (result.status === 'fulfilled' && kept[index] === undefined) result.value.server.close();
+        if (result.status === 'fulfilled' && kept[index] === undefined)
+          void this.#retire(result.value.server);
       throw error;
     }
   }
 
   async #bind(listener: ProxyListener, { number }: App): Promise<Bound> {
-    const { isTooLate, onBound } = this.#options;
-    const server = await listenOn(listener.address, listener.setting, isTooLate);
+    const server = await listenOn(listener.address, listener.setting);
+    if (this.#isClosing) {
+      server.close();
+      throw new EdgeProxyError('ERR_LISTEN', 'no client is accepted any more');
+    }
     const serves = { app: number };
+    this.#servers.add(server);
     // At once: nobody else would have its clients.
-    onBound(server, () => serves.app);
+    this.#options.onBound(server, () => serves.app);
     return { ...listener, server, serves };
+  }
+
+  async #retire(server: Server): Promise<void> {
+    await acceptRest(() => this.#received);
+    this.#end(server);
+  }
+
+  #end(server: Server): void {
+    if (!this.#servers.delete(server)) return;
+    server.close();
+    this.#options.onClosed();
   }
 }
 
