@@ -4,7 +4,7 @@ const BROWSER_TESTS = 'test/browser/**/*.test.ts';
 
 const common = {
   pool: 'forks',
-  testTimeout: 30_000,
+  testTimeout: 60_000,
   hookTimeout: 60_000,
 } as const;
 

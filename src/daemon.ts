@@ -1,21 +1,23 @@
 import { BehaviorSubject } from 'rxjs';
 import { type ActorRefFrom, createActor, fromPromise, waitFor } from 'xstate';
 import type { GuardedServer } from './adapters/http/guarded-server.ts';
-import { startOpsServer } from './adapters/http/ops-server.ts';
 import { createProbe } from './adapters/probes/probe.ts';
 import { createMetrics } from './adapters/prometheus/metrics.ts';
 import { startAdmin } from './composition/admin.ts';
+import { adminApi } from './composition/admin-api.ts';
 import type { AppliedSettings, SettingsTakers } from './composition/apply-settings.ts';
 import { createConfigReloads } from './composition/config-reloads.ts';
-import { configRoutes } from './composition/config-routes.ts';
 import { eligibilityPolicyOf } from './composition/eligibility-policy.ts';
 import { createFleet } from './composition/create-fleet.ts';
 import { createSource } from './composition/create-source.ts';
 import { liveActors } from './composition/live-actors.ts';
+import { LogLevel } from './composition/log-level.ts';
+import { startMetricsListener } from './composition/metrics-listener.ts';
 import { postgresSettings } from './composition/postgres-settings.ts';
 import { createProxy } from './composition/proxy.ts';
 import { listenAsWanted, type ProxyAddresses } from './composition/proxy-listeners.ts';
 import { startRegistrationApi } from './composition/registration-api.ts';
+import { rereadGeoFile } from './composition/reread-geo-file.ts';
 import { Repeating } from './composition/repeating.ts';
 import { SideListener } from './composition/side-listener.ts';
 import { SettingsInTurn } from './composition/settings-in-turn.ts';
@@ -24,10 +26,8 @@ import { systemNow as now } from './composition/system-clock.ts';
 import type { Configuration } from './config/configuration.ts';
 import type { ConfigChange } from './config/diff.ts';
 import type { Settings } from './config/schema.ts';
-import { parseListenAddress } from './config/setting-types.ts';
 import { deriveEligibleSet } from './domain/eligibility.ts';
 import type { LeveledLogger, ListenAddress, ProxyEngine } from './domain/ports.ts';
-import { messageOf } from './errors.ts';
 import { type CloseInput, lifecycleMachine, lifecycleStateOf } from './machines/lifecycle.ts';
 import { RTT_BUCKETS_SECONDS } from './proxy/counters.ts';
 import { eligibleBackends$ } from './streams/eligible-backends.ts';
@@ -117,7 +117,13 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     now,
     random: Math.random,
   });
-  const { source, registration, follow: followBackends } = createSource(settings, logger, metrics);
+  const {
+    source,
+    registration,
+    backendSwitch,
+    follow: followBackends,
+  } = createSource(settings, logger, metrics);
+  const logLevel = new LogLevel(logger, settings.log_level, (level) => proxy.logAt(level));
   const policy$ = new BehaviorSubject(eligibilityPolicyOf(settings));
   const reloads =
     configuration &&
@@ -137,12 +143,25 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     },
   });
   let engine: ProxyEngine | undefined;
-  const ops = new SideListener(startOps);
+  const ops = new SideListener((next: Settings) =>
+    next.metrics.enabled ? startMetricsListener(next, metrics, notReady, logger) : undefined,
+  );
   const admin = new SideListener((next: Settings) => {
     if (!next.admin.enabled) return undefined;
     const own = { lifecycle, subscription: source.subscription };
-    const routes = reloads === undefined ? [] : configRoutes(reloads, () => fleet.live());
-    return startAdmin(next, liveActors(own, fleet), logger, routes);
+    return startAdmin(next, liveActors(own, fleet), logger, adminRoutes);
+  });
+  const adminRoutes = adminApi({
+    fleet,
+    proxy,
+    connections: (query) => engine?.connections(query) ?? { items: [], next: null },
+    current: () => sets.current,
+    backendSwitch,
+    registrar: registration?.registrar,
+    logLevel,
+    setLogLevel: (level) => changes.run(async () => logLevel.override(level), undefined),
+    reloads,
+    logger,
   });
   let api: GuardedServer | undefined;
   let affinityGc: Repeating | undefined;
@@ -176,18 +195,6 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     };
     logger.info({ ...addresses, ...proxy.choice, region: settings.region, version }, 'accepting clients');
     reloads?.start();
-  }
-
-  function startOps({ metrics: wanted }: Settings) {
-    if (!wanted.enabled) return undefined;
-    return startOpsServer({
-      address: parseListenAddress(wanted.listen_addr)!,
-      metricsPath: wanted.path,
-      metricsContentType: metrics.contentType,
-      scrape: () => metrics.scrape(),
-      notReady,
-      logger,
-    });
   }
 
   function notReady(): string | undefined {
@@ -232,13 +239,13 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     adminListener: (next) => admin.follow(next),
     geoFile: (next) => proxy.followGeography(next),
     geoTables: (next) => proxy.followGeography(next),
-    log: ({ log_level: level }) => void (logger.level = level),
+    log: ({ log_level: level }) => logLevel.follow(level),
     fileWatch: (next) => reloads?.follow(next),
     lifecycle: ({ shutdown_timeout_secs: seconds }) =>
       lifecycle.send({ type: 'SETTINGS_CHANGED', shutdownTimeoutMs: seconds * 1000 }),
     probes: ({ health_check: health }) => probe.limit(health.max_in_flight),
     fleet: followFleet,
-    engine: (next) => proxy.follow(next),
+    engine: (next) => proxy.follow({ ...next, log_level: logLevel.level }),
     eligibility: (next) => policy$.next(eligibilityPolicyOf(next)),
     bindings: ({ binding }) => affinityGc?.change(binding.gc_interval_secs * 1000),
     backends: followBackends,
@@ -250,16 +257,6 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     if (!lifecycle.getSnapshot().matches('running'))
       throw new Error('the daemon accepts no clients any more');
     logger.info(await listenAsWanted(engine!, next), 'accepting clients at other addresses');
-  }
-
-  /** There may be another one at the same path. */
-  async function rereadGeoFile(): Promise<void> {
-    try {
-      await proxy.rereadGeoFile();
-      logger.info({}, 'GeoIP database read');
-    } catch (error) {
-      logger.error({ error: messageOf(error) }, 'GeoIP database cannot be read, the last one stays');
-    }
   }
 
   async function whenStopped(): Promise<Ending> {
@@ -289,7 +286,7 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     },
     applySettings: (change) => changes.apply(change),
     reload() {
-      if (proxy.hasGeoFile) void changes.run(rereadGeoFile, undefined);
+      if (proxy.hasGeoFile) void changes.run(() => rereadGeoFile(proxy, logger), undefined);
       const hasSources = reloads?.reload() ?? false;
       return hasSources || proxy.hasGeoFile;
     },

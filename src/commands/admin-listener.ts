@@ -41,7 +41,8 @@ function tokenPlace(admin: Settings['admin'], host: string, stateDir: string | u
   const file = { in: 'file', isSure: true } as const;
   if (admin.token_file !== undefined)
     return { ...file, setting: 'EDGEPROXY_ADMIN_TOKEN_FILE', path: admin.token_file };
-  if (isLoopback(host)) return { in: 'none' };
+  const mayOnlyLook = admin.read_token ?? admin.read_token_file;
+  if (isLoopback(host) && mayOnlyLook === undefined) return { in: 'none' };
   return {
     in: 'file',
     setting: 'EDGEPROXY_STATE_DIR',

@@ -8,6 +8,7 @@ import { sanitize } from '../adapters/inspect/sanitize.ts';
 import type { Settings } from '../config/schema.ts';
 import { parseListenAddress } from '../config/setting-types.ts';
 import type { Logger } from '../domain/ports.ts';
+import { addressLimiter } from './address-limiter.ts';
 import { adminTokens } from './listener-tokens.ts';
 import { systemNow } from './system-clock.ts';
 
@@ -39,6 +40,8 @@ export async function startAdmin(
     addressSetting: 'EDGEPROXY_ADMIN_LISTEN_ADDR',
     tokens: await adminTokens(settings, logger),
     hosts: { names: settings.admin.hosts, advice: 'EDGEPROXY_ADMIN_HOSTS adds others' },
+    errors: { jsonUnder: '/admin/' },
+    admit: addressLimiter(),
     routes: [...(await inspectRoutes({ inspector, inspectorUrl: STATELY_INSPECTOR_URL, logger })), ...routes],
     logger,
     now: systemNow,

@@ -64,6 +64,7 @@ export const KEYS_OF = {
     'pool.idle_timeout_secs',
     'pool.max_lifetime_secs',
     'pool.connect_timeout_secs',
+    'app',
     'tls.server_names',
     'tls.default_app',
     'tls.hello_timeout_secs',

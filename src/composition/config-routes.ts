@@ -1,5 +1,5 @@
 import { configRoute } from '../adapters/http/config-route.ts';
-import type { GuardedRoute } from '../adapters/http/guarded-app.ts';
+import type { ApiOperation } from '../adapters/http/api-operation.ts';
 import { planRoute } from '../adapters/http/plan-route.ts';
 import { renderPlan } from '../config/render-plan.ts';
 import type { LiveBackend } from '../domain/backend-plan.ts';
@@ -9,7 +9,7 @@ import type { ConfigReloads } from './config-reloads.ts';
 export function configRoutes(
   reloads: ConfigReloads,
   live: () => readonly LiveBackend[],
-): readonly GuardedRoute[] {
+): readonly ApiOperation[] {
   return [
     configRoute(() => reloads.describe()),
     planRoute({

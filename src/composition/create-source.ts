@@ -1,13 +1,17 @@
 import { defaultStateDir } from '../adapters/file/state-dir.ts';
 import { registrationsPath } from '../adapters/file/registrations-file.ts';
+import { switchedOffPath } from '../adapters/file/switched-off-file.ts';
+import { RowSwitch } from '../adapters/postgres/backend-switch.ts';
 import { PostgresRegistrar } from '../adapters/postgres/registrar.ts';
 import type { Metrics } from '../adapters/prometheus/metrics.ts';
 import type { RegistrationMetrics } from '../adapters/prometheus/registration-metrics.ts';
 import type { Settings } from '../config/schema.ts';
+import type { BackendSwitch } from '../domain/backend-switch.ts';
 import type { Logger } from '../domain/ports.ts';
 import type { Registrar, RegistrationWitness } from '../domain/registration.ts';
 import { type BackendSource, staticBackends } from './backend-source.ts';
 import { FileRegistrar } from './file-registrar.ts';
+import { LocalSwitch } from './local-switch.ts';
 import { postgresBackends } from './postgres-backends.ts';
 import { RegistrationSweeper } from './registration-sweeper.ts';
 import { systemNow } from './system-clock.ts';
@@ -23,14 +27,33 @@ export interface Registration {
 
 export interface Sources {
   readonly source: BackendSource;
+  /** Takes backends of the source out, and in again. */
+  readonly backendSwitch: BackendSwitch;
   /** Absent while the registration API is off. */
   readonly registration: Registration | undefined;
   /** Takes over the backends of the file, where they come from there. */
   readonly follow: (settings: Settings) => void;
 }
 
-/** Where the wanted backends come from: the database or the file, and, where the API is on, backends themselves. */
+/**
+ * Where the wanted backends come from: the database or the file, and, where the API is on, backends themselves; with
+ * the switch of their owner, which is in the rows where there are rows.
+ */
 export function createSource(settings: Settings, logger: Logger, metrics: Metrics): Sources {
+  const wanted = createWanted(settings, logger, metrics);
+  const { source } = wanted;
+  if (source.database !== undefined) return { ...wanted, backendSwitch: new RowSwitch(source.database.pool) };
+  const path = switchedOffPath(settings.state_dir ?? defaultStateDir(), settings.listen_addr);
+  const backendSwitch = new LocalSwitch(path, logger);
+  const backends$ = backendSwitch.appliedTo(source.backends$);
+  const start = async (): Promise<void> => {
+    await backendSwitch.load();
+    await source.start();
+  };
+  return { ...wanted, backendSwitch, source: { ...source, backends$, start } };
+}
+
+function createWanted(settings: Settings, logger: Logger, metrics: Metrics): Omit<Sources, 'backendSwitch'> {
   const fixed = settings.postgres.enabled ? undefined : staticBackends(settings);
   const source: BackendSource = fixed ?? postgresBackends(settings, logger, metrics);
   const follow = (next: Settings): void => fixed?.follow(next);
@@ -79,7 +102,7 @@ function withSweeper({
   setTtl,
   logger,
   metrics,
-}: SweptSource): Omit<Sources, 'follow'> {
+}: SweptSource): Pick<Sources, 'source' | 'registration'> {
   const numbers = metrics.registrations(() => registrar.count);
   const witness = auditor(logger, numbers);
   const sweeper = new RegistrationSweeper({ registrar, witness, ttlMs, logger, now: systemNow });

@@ -9,14 +9,35 @@ import type { Logger } from '../domain/ports.ts';
 import { EdgeProxyError } from '../errors.ts';
 
 /**
- * The token of the admin listener: that of the settings, else, on an address that other machines reach, the one in
- * the state folder, which is made at the first start. None on a loopback address means that none is asked for.
+ * The tokens of the admin listener: those of the settings, and, on an address that other machines reach or beside one
+ * that may only look, the one in the state folder, which is made at the first start. None on a loopback address means
+ * that none is asked for.
  */
 export async function adminTokens(settings: Settings, logger: Logger): Promise<readonly RoleToken[]> {
-  const token = await adminToken(settings);
-  if (token !== undefined) return [{ role: 'admin', token }];
-  if (isLoopback(parseListenAddress(settings.admin.listen_addr)!.host)) return [];
-  return [{ role: 'admin', token: await keptToken('admin', settings, logger) }];
+  const { admin } = settings;
+  const given = await adminToken(settings);
+  const read = admin.read_token ?? (await fromFile('EDGEPROXY_ADMIN_READ_TOKEN_FILE', admin.read_token_file));
+  if ((given ?? read) === undefined && isLoopback(parseListenAddress(admin.listen_addr)!.host)) return [];
+  const token = given ?? (await keptToken('admin', settings, logger));
+  refuseShared('EDGEPROXY_ADMIN_READ_TOKEN', read, [token]);
+  return [...(read === undefined ? [] : [{ role: 'read', token: read } as const]), { role: 'admin', token }];
+}
+
+/**
+ * The tokens of the metrics listener: none is asked for unless one is set, or the settings demand one where other
+ * machines reach it. That of the admin listener will do, too, where it is set.
+ */
+export async function metricsTokens(settings: Settings, logger: Logger): Promise<readonly RoleToken[]> {
+  const { metrics } = settings;
+  const given = metrics.token ?? (await fromFile('EDGEPROXY_METRICS_TOKEN_FILE', metrics.token_file));
+  const isLocal = isLoopback(parseListenAddress(metrics.listen_addr)!.host);
+  if (given === undefined && (isLocal || !metrics.token_required)) return [];
+  const token = given ?? (await keptToken('metrics', settings, logger));
+  const admin = await adminToken(settings);
+  return [
+    { role: 'read', token },
+    ...(admin === undefined ? [] : [{ role: 'admin', token: admin } as const]),
+  ];
 }
 
 /**
@@ -31,12 +52,7 @@ export async function apiTokens(settings: Settings, logger: Logger): Promise<rea
   if (isOpen) return [];
   const register = given ?? (await keptToken('api', settings, logger));
   const admin = await adminToken(settings);
-  if (read !== undefined && (read === register || read === admin)) {
-    throw new EdgeProxyError(
-      'ERR_SETTINGS_INVALID',
-      'EDGEPROXY_API_READ_TOKEN = ***: expected another token than that of a role that may do more',
-    );
-  }
+  refuseShared('EDGEPROXY_API_READ_TOKEN', read, [register, admin]);
   return [
     ...(read === undefined ? [] : [{ role: 'read', token: read } as const]),
     { role: 'register', token: register },
@@ -46,6 +62,18 @@ export async function apiTokens(settings: Settings, logger: Logger): Promise<rea
 
 async function adminToken({ admin }: Settings): Promise<string | undefined> {
   return admin.token ?? (await fromFile('EDGEPROXY_ADMIN_TOKEN_FILE', admin.token_file));
+}
+
+function refuseShared(
+  setting: string,
+  token: string | undefined,
+  others: readonly (string | undefined)[],
+): void {
+  if (token === undefined || !others.includes(token)) return;
+  throw new EdgeProxyError(
+    'ERR_SETTINGS_INVALID',
+    `${setting} = ***: expected another token than that of a role that may do more`,
+  );
 }
 
 async function fromFile(setting: string, path: string | undefined): Promise<string | undefined> {

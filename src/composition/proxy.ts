@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { geoResolverOf, openGeoSource } from '../adapters/geo/geo-resolver.ts';
 import type { Settings } from '../config/schema.ts';
+import type { EligibleSet } from '../domain/eligibility.ts';
 import type {
   EngineReport,
   Logger,
@@ -22,6 +23,7 @@ import { checkFastOpen } from '../proxy/epoll/check-fast-open.ts';
 import { descriptorLimit } from '../proxy/epoll/descriptor-limit.ts';
 import { EpollEngine } from '../proxy/epoll/epoll-engine.ts';
 import { NetEngine } from '../proxy/net-engine.ts';
+import { PickRehearsal, type RehearsedPick } from '../proxy/pick-rehearsal.ts';
 import { createPoolSource } from '../proxy/pool-report.ts';
 import { Router } from '../proxy/router.ts';
 import { newSharedState, newsOf } from '../proxy/shared-state.ts';
@@ -63,6 +65,13 @@ export interface Proxy {
   readonly follow: (settings: Settings) => Promise<void>;
   /** Goes by the geography of other settings. Fails with `ERR_GEOIP`, and then all is as before. */
   readonly followGeography: (settings: Settings) => Promise<void>;
+  /** Has all threads log at this level, or not take the trouble to. */
+  readonly logAt: (level: Settings['log_level']) => void;
+  /**
+   * What a client of `listen_addr` would get that came now, by the set in force; `undefined` when it cannot be told at this moment, as
+   * before the start of the engine.
+   */
+  readonly explain: (client: string, set: EligibleSet) => RehearsedPick | undefined;
   /** Whether there is a GeoIP database. */
   readonly hasGeoFile: boolean;
   /** Reads it again, and what it says counts from then on. Fails with `ERR_GEOIP`, and then all is as before. */
@@ -124,6 +133,8 @@ function proxyOf(
   let inForce = settings;
   let lists: EngineLists | undefined;
   let started: Started | undefined;
+  const rehearsal = new PickRehearsal({ ownRegion: settings.region, directory, state, affinity });
+  const resolver = memoized(geoResolverOf);
   return {
     choice,
     limiter: { report: () => (hasLimited ? limiter.report() : undefined) },
@@ -147,6 +158,12 @@ function proxyOf(
       directory.header = next.proxy_protocol.send;
       await started!.reconfigure(lists);
     },
+    logAt(level) {
+      inForce = { ...inForce, log_level: level };
+      writeEngineNumbers(numbersMemory, numbersOf(inForce, mostDescriptors));
+    },
+    explain: (client, set) =>
+      lists && rehearsal.explain(client, set, resolver(lists.geo), apps.of(inForce.app)),
     async followGeography({ geoip }) {
       if (!isDeepStrictEqual(geoip, inForce.geoip)) await openGeography({ ...inForce, geoip });
     },
@@ -161,6 +178,15 @@ function proxyOf(
     inForce = next;
     await started!.reconfigure(lists);
   }
+}
+
+/** Remembers the last answer only. */
+function memoized<Key, Value>(make: (key: Key) => Value): (key: Key) => Value {
+  let last: { readonly key: Key; readonly value: Value } | undefined;
+  return (key) => {
+    if (last?.key !== key) last = { key, value: make(key) };
+    return last.value;
+  };
 }
 
 function portableProxy(options: ProxyOptions): Proxy {

@@ -3,16 +3,13 @@ import { registrationRoutes } from '../adapters/http/registration-routes.ts';
 import type { Settings } from '../config/schema.ts';
 import { parseListenAddress } from '../config/setting-types.ts';
 import type { Logger } from '../domain/ports.ts';
-import { RateLimiter } from '../proxy/rate-limiter.ts';
+import { addressLimiter } from './address-limiter.ts';
 import type { Registration } from './create-source.ts';
 import { apiTokens } from './listener-tokens.ts';
 import { systemNow } from './system-clock.ts';
 
 /** Backends keep connections between heartbeats, and many of them may be behind one address. */
 const LIMITS = { maxConnections: 1_024, maxPerAddress: 256 };
-
-const RATE_WINDOW_MS = 1_000;
-const RATE_CLIENTS = 10_000;
 
 /** Starts the listener of the registration API. Rejects as `startGuardedServer` and `apiTokens` do. */
 export async function startRegistrationApi(
@@ -23,13 +20,6 @@ export async function startRegistrationApi(
 ): Promise<GuardedServer> {
   const { listen_addr: address, max_requests: maxRequests } = settings.api;
   const tokens = await apiTokens(settings, logger);
-  const limiter = new RateLimiter({
-    maxRequests,
-    windowMs: RATE_WINDOW_MS,
-    burstSize: maxRequests,
-    maxClients: RATE_CLIENTS,
-    now: systemNow,
-  });
   return startGuardedServer({
     name: 'api',
     address: parseListenAddress(address)!,
@@ -41,7 +31,7 @@ export async function startRegistrationApi(
         ? undefined
         : { names: [], advice: 'with EDGEPROXY_API_TOKEN it is served under any name' },
     errors: 'json',
-    admit: (client) => limiter.check(client),
+    admit: addressLimiter(maxRequests),
     onAnswered: (status) => metrics.answered(status),
     routes: registrationRoutes({ registrar, witness, version, logger, now: systemNow }),
     logger,

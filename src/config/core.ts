@@ -119,6 +119,12 @@ export const metrics = z
       .regex(/^\/[\w\-./~%]*$/, 'expected a path that starts with /')
       .default('/metrics')
       .meta({ env: 'EDGEPROXY_METRICS_PATH', reload: STATIC, description: 'Path of the metrics.' }),
+    token: bearerToken('EDGEPROXY_METRICS_TOKEN', 'Bearer token of who scrapes; without one, anybody may.'),
+    token_file: text('EDGEPROXY_METRICS_TOKEN_FILE', 'File that holds it instead.'),
+    token_required: switchOff(
+      'EDGEPROXY_METRICS_TOKEN_REQUIRED',
+      'Demand a token on any but a loopback address, as the other listeners do: without one, one is made and kept in the state folder.',
+    ),
   })
   .prefault({});
 
@@ -143,7 +149,7 @@ export const geoip = z
 
 export const admin = z
   .strictObject({
-    enabled: switchOff('EDGEPROXY_ADMIN_ENABLED', 'Serve the admin listener with `/inspect`.', {
+    enabled: switchOff('EDGEPROXY_ADMIN_ENABLED', 'Serve the admin listener: `/admin/v1` and `/inspect`.', {
       reload: RELOADABLE,
     }),
     listen_addr: listenAddress(
@@ -157,6 +163,8 @@ export const admin = z
       'Bearer token of the admin listener; without one on another address, one is made and kept in the state folder.',
     ),
     token_file: text('EDGEPROXY_ADMIN_TOKEN_FILE', 'File that holds it instead.'),
+    read_token: bearerToken('EDGEPROXY_ADMIN_READ_TOKEN', 'Bearer token of who may only look.'),
+    read_token_file: text('EDGEPROXY_ADMIN_READ_TOKEN_FILE', 'File that holds it instead.'),
     hosts: z.array(hostName).default([]).meta({
       env: 'EDGEPROXY_ADMIN_HOSTS',
       reload: STATIC,

@@ -89,9 +89,11 @@ function nameOfListener(key: string, origins: Origins): string {
 }
 
 /** Tokens that are there as such and in a file. */
-function tokensGivenTwice({ admin, api }: Settings, origins: Origins): string[] {
+function tokensGivenTwice({ admin, api, metrics }: Settings, origins: Origins): string[] {
   const pairs = [
     ['admin.token', admin.token, 'admin.token_file', admin.token_file],
+    ['admin.read_token', admin.read_token, 'admin.read_token_file', admin.read_token_file],
+    ['metrics.token', metrics.token, 'metrics.token_file', metrics.token_file],
     ['api.token', api.token, 'api.token_file', api.token_file],
     ['api.read_token', api.read_token, 'api.read_token_file', api.read_token_file],
   ] as const;

@@ -189,6 +189,12 @@ export function incarnationOf(backend: Pick<Backend, 'id' | 'host' | 'port'>): s
   return `${backend.id}@${endpointOf(backend)}`;
 }
 
+/** What an incarnation is made of: an address has no `@`. */
+export function partsOf(incarnation: string): { readonly id: string; readonly address: string } {
+  const at = incarnation.lastIndexOf('@');
+  return { id: incarnation.slice(0, Math.max(0, at)), address: incarnation.slice(at + 1) };
+}
+
 const FIELDS = [
   'id',
   'app',

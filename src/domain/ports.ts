@@ -1,5 +1,6 @@
 import type { EligibleSet } from './eligibility.ts';
 import type { ClientGeo } from './geo.ts';
+import type { ConnectionPage, ConnectionQuery } from './live-connections.ts';
 import type { HealthVerdict } from './health.ts';
 import type { Outcome, RefusalReason, TimeoutKind } from './outcome.ts';
 import type { PoolReport } from './pool.ts';
@@ -67,6 +68,8 @@ export interface ProxyEngine {
   apply(set: EligibleSet): void;
   /** Whether new connections may still go to an incarnation: false once a set without it is in force. */
   routesTo(incarnation: string): boolean;
+  /** A part of the live connections; asks no thread, and touches none of them. */
+  connections(query: ConnectionQuery): ConnectionPage;
   /** Ends the live connections of one incarnation; clients that are not connected yet get another backend. */
   cut(incarnation: string): void;
   /** Threads that relay at this moment, and how many have died so far. */

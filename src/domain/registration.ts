@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { type Backend, backendFields, describeIssue, parseBackendRows } from './backend.ts';
+import { type Backend, backendFields, parseBackendRows } from './backend.ts';
+import { bodyProblem } from './body-problems.ts';
 
 /** What becomes of a registered backend, in the words of log lines and metrics. */
 export const REGISTRATION_CHANGES = [
@@ -101,21 +102,12 @@ export type ParsedRegistration =
   | { readonly ok: true; readonly backend: Backend }
   | { readonly ok: false; readonly problem: string };
 
-function problemsOf(issue: z.core.$ZodIssue, body: unknown): readonly string[] {
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => `${JSON.stringify(key).slice(0, LONGEST_NAME)}: no such field`);
-  }
-  if (issue.path.length === 0)
-    return ['the body: expected a JSON object of the fields id, app, region, ip and port'];
-  return [describeIssue(issue, body)];
-}
+const WHOLE = 'the body: expected a JSON object of the fields id, app, region, ip and port';
 
 /** Turns the body of a registration into a backend, or names every field that is wrong. */
 export function parseRegistration(body: unknown): ParsedRegistration {
   const parsed = registrationSchema.safeParse(body);
-  if (!parsed.success) {
-    return { ok: false, problem: parsed.error.issues.flatMap((issue) => problemsOf(issue, body)).join('; ') };
-  }
+  if (!parsed.success) return { ok: false, problem: bodyProblem(parsed.error, body, WHOLE) };
   const { ip, region, ...rest } = parsed.data;
   const country = rest.country ?? (Object.hasOwn(COUNTRIES, region) ? COUNTRIES[region] : undefined);
   if (country === undefined) {

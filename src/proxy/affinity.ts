@@ -74,8 +74,19 @@ export class Affinity {
     if (this.#binding.ttlMs === 0) return NONE;
     const words = this.#wordsOf(client, app);
     this.#lock.acquire();
-    const entry = this.#clients.find(words);
-    const tenancy = entry === NONE || this.#isExpired(entry) ? NONE : this.memory.tenancies[entry]!;
+    const tenancy = this.#bindingOf(words);
+    this.#lock.release();
+    return tenancy;
+  }
+
+  /**
+   * The same for the thread that buries others, and must not wait for one that may be dead: `undefined` when somebody is
+   * in the way.
+   */
+  peek(client: IpAddress, app: number): number | undefined {
+    if (this.#binding.ttlMs === 0) return NONE;
+    if (!this.#lock.tryAcquire()) return undefined;
+    const tenancy = this.#bindingOf(this.#wordsOf(client, app));
     this.#lock.release();
     return tenancy;
   }
@@ -111,6 +122,11 @@ export class Affinity {
     this.#clients.clear();
     this.memory.heads.fill(NONE, HEAD.oldest);
     this.#lock.release();
+  }
+
+  #bindingOf(words: Uint32Array): number {
+    const entry = this.#clients.find(words);
+    return entry === NONE || this.#isExpired(entry) ? NONE : this.memory.tenancies[entry]!;
   }
 
   /**

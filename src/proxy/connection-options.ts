@@ -9,6 +9,9 @@ import type { PlaceOptions } from './place.ts';
 import type { SlotTable } from './slot-table.ts';
 import type { Timeouts } from './timeouts.ts';
 
+/** `ending`: nothing new is begun, and what the backend does now says nothing about it. */
+export type ConnectionPhase = 'dialling' | 'waiting' | 'relaying' | 'ending';
+
 export interface ConnectionOptions extends PlaceOptions {
   readonly transport: Transport;
   readonly warm: WarmWires;

@@ -2,7 +2,7 @@ import type { RefusalReason } from '../domain/outcome.ts';
 import { HEADER_MODES, type HeaderMode } from '../domain/proxy-protocol/relayed-header.ts';
 import { ABANDONED, Attempts } from './attempts.ts';
 import type { Introduction } from './introduction.ts';
-import type { ConnectionOptions } from './connection-options.ts';
+import type { ConnectionOptions, ConnectionPhase } from './connection-options.ts';
 import type { IpAddress } from './ip-address.ts';
 import type { WarmWire } from './net/warm-wires.ts';
 import type { Waiter, WaitingLine } from './net/waiting-line.ts';
@@ -27,8 +27,7 @@ import { timeoutOver } from './timeouts.ts';
 export class Connection implements WireHolder, RelayHooks, Waiter {
   readonly #client: Wire;
   readonly address: IpAddress;
-  /** Number of the app that it comes for. */
-  readonly #app: number;
+  readonly #appNumber: number;
   readonly #line: WaitingLine;
   /** Until the backend has been told. */
   #introduction: Introduction | undefined;
@@ -43,8 +42,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   #isStale = false;
   /** What the backend that is dialled is to be sent first. */
   #headerMode: HeaderMode = 'off';
-  /** `ending`: nothing new is begun, and what the backend does now says nothing about it. */
-  #phase: 'dialling' | 'waiting' | 'relaying' | 'ending' = 'dialling';
+  #phase: ConnectionPhase = 'dialling';
   #isClientClosed = false;
   #lasts = false;
 
@@ -57,7 +55,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   ) {
     this.#client = client;
     this.address = address;
-    this.#app = app;
+    this.#appNumber = app;
     this.#line = options.lines.of(app);
     this.#introduction = introduction;
     this.#options = options;
@@ -65,9 +63,13 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
     client.hold(this);
   }
 
-  /** The incarnation of the backend that it holds a place at. */
-  get incarnation(): string | undefined {
-    return this.#place?.occupant.incarnation;
+  /** The place that it holds at a backend. */
+  get place(): Place | undefined {
+    return this.#place;
+  }
+
+  get phase(): ConnectionPhase {
+    return this.#phase;
   }
 
   get dialDeadlineMs(): number {
@@ -91,7 +93,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
 
   /** Finds a place and a connection there; false when every backend is full, and the client may wait. */
   takeTurn(): boolean {
-    const slot = this.#options.router.enter(this.address, this.#attempts.tried, this.#app);
+    const slot = this.#options.router.enter(this.address, this.#attempts.tried, this.#appNumber);
     if (slot === ALL_FULL && this.#attempts.tried.length === 0) return false;
     if (this.#phase === 'waiting') {
       this.#line.remove(this);
@@ -155,11 +157,12 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   }
 
   #dial(): void {
-    const { transport, dialClock, router } = this.#options;
+    const { transport, dialClock, router, warm } = this.#options;
     const { tenancy, backend } = this.#place!.occupant;
     this.#attempts.start();
+    warm.makeRoom(tenancy);
+    // Of one that has left meanwhile, when a dial is repeated, what held before does.
     const row = router.rowOfTenancy(tenancy);
-    // It may have left meanwhile, when a dial is repeated: then what held before does.
     if (row >= 0) this.#headerMode = HEADER_MODES[router.table.headers[row]!]!;
     this.#backend = transport.dial(backend.host, backend.port, this);
     dialClock.add(this);
@@ -171,14 +174,13 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
     const rttSeconds = tookMs / 1000;
     const isFromPool = this.#warm !== undefined;
     this.#phase = 'relaying';
-    router.connected(this.address, tenancy, this.#app);
+    router.connected(this.address, tenancy, this.#appNumber);
     this.#place!.connected(rttSeconds);
     logger.debug({ client: this.address.text, backend: row.id, rttSeconds }, 'client connected to backend');
     this.#relay = new Relay(this.#client, backend, this, now, isFromPool);
-    const introduction = this.#introduction;
-    const opening = openingOf(this.#headerMode, this.#client, this.address, introduction);
+    const opening = openingOf(this.#headerMode, this.#client, this.address, this.#introduction);
     // Should this connection turn out dead, the next backend may want to know.
-    this.#introduction = isFromPool ? introduction : undefined;
+    if (!isFromPool) this.#introduction = undefined;
     if (opening !== undefined) this.#relay.open(opening);
   }
 
@@ -193,11 +195,11 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   }
 
   sent(bytes: number): void {
-    this.#options.counters.sent(this.#place!.occupant.slot, bytes);
+    this.#place!.sent(bytes);
   }
 
   received(bytes: number): void {
-    this.#options.counters.received(this.#place!.occupant.slot, bytes);
+    this.#place!.received(bytes);
   }
 
   answered(): void {
@@ -206,13 +208,11 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
 
   /** A backend that leaves a client waiting for its first byte has failed; an end in return for an end has not. */
   leftSilently(isAnswerOwed: boolean): void {
-    if (isAnswerOwed) this.#place!.failed('closed_before_first_byte', 'no byte in return');
-    else this.#place!.succeeded();
+    this.#place!.endedSilently(isAnswerOwed ? 'closed_before_first_byte' : undefined);
   }
 
   brokeSilently(wasAsked: boolean): void {
-    if (wasAsked) this.#place!.failed('reset', 'no byte in return');
-    else this.#place!.succeeded();
+    this.#place!.endedSilently(wasAsked ? 'reset' : undefined);
   }
 
   clientBroke(errorCode: string): void {

@@ -2,6 +2,7 @@ import type { Server } from 'node:net';
 import { leadsOf, ServerNames, type ServerNameTable } from '../domain/tls/server-names.ts';
 import { type LimitedLog, limitedWarning } from '../domain/limited-log.ts';
 import type { EligibleSet } from '../domain/eligibility.ts';
+import type { ConnectionPage, ConnectionQuery } from '../domain/live-connections.ts';
 import type { RefusalReason } from '../domain/outcome.ts';
 import type {
   GeoResolver,
@@ -24,7 +25,7 @@ import { Admission } from './net/admission.ts';
 import { chooseTransport } from './net/choose-transport.ts';
 import { DialClock } from './net/dial-clock.ts';
 import type { Guest } from './net/guest.ts';
-import { Guests } from './net/guests.ts';
+import { LiveList } from './net/live-list.ts';
 import { NetListeners } from './net/net-listeners.ts';
 import { OutcomeBatch } from './net/outcome-batch.ts';
 import { StreamTransport } from './net/stream-wire.ts';
@@ -80,7 +81,7 @@ export class NetEngine implements ProxyEngine {
   readonly #options: NetEngineOptions;
   readonly #dialClock: DialClock;
   readonly #warnLocal: LimitedLog;
-  readonly #guests: Guests;
+  readonly #live = new LiveList();
   #serverNames!: ServerNames<App>;
   readonly #lines: WaitingLines;
   readonly #listeners: NetListeners;
@@ -99,8 +100,7 @@ export class NetEngine implements ProxyEngine {
     this.#warnLocal = limitedWarning(logger, 'cannot connect, the trouble is local', now);
     this.#outcomes = new OutcomeBatch(options.onOutcomes);
     this.#dialClock = new DialClock(now);
-    const { queue, numbers, router, limits } = options;
-    this.#guests = new Guests(limits);
+    const { queue, numbers, router } = options;
     this.#serve(options.serverNames);
     this.#lines = new WaitingLines({
       queueOf: (app) => new WaitQueue(queue, numbers.queue, { thread: 0, app }, () => {}),
@@ -117,7 +117,7 @@ export class NetEngine implements ProxyEngine {
   }
 
   get liveConnections(): number {
-    return this.#guests.size + (this.#intake?.reception.size ?? 0);
+    return this.#live.size + (this.#intake?.reception.size ?? 0);
   }
 
   listen(listeners: readonly ProxyListener[]): Promise<readonly ListenAddress[]> {
@@ -126,7 +126,7 @@ export class NetEngine implements ProxyEngine {
 
   /** Takes over that the numbers have changed, and other lists; the time that connections have spent counts. */
   reconfigure({ trusted, exempt, serverNames }: EngineLists, geo: GeoResolver): Promise<void> {
-    const { router, limiter } = this.#options;
+    const { router, limiter, limits } = this.#options;
     router.geo = geo;
     this.#serve(serverNames);
     limiter.exempt(exempt);
@@ -136,7 +136,7 @@ export class NetEngine implements ProxyEngine {
     this.#lines.boundsChanged();
     this.#intake?.warm.settingsChanged();
     if (this.#checks !== undefined) this.#checkRepeatedly();
-    this.#guests.recount();
+    this.#live.count(({ address }, counted) => limits.count(address.words, counted));
     return Promise.resolve();
   }
 
@@ -150,7 +150,12 @@ export class NetEngine implements ProxyEngine {
   }
 
   cut(incarnation: string): void {
-    this.#guests.leaveBackend(incarnation);
+    for (const guest of this.#live.guests())
+      if (guest.place?.occupant.incarnation === incarnation) guest.leaveBackend();
+  }
+
+  connections(query: ConnectionQuery): ConnectionPage {
+    return this.#live.page(query);
   }
 
   threads(): ThreadReport {
@@ -176,7 +181,7 @@ export class NetEngine implements ProxyEngine {
     this.#listeners.abandon();
     this.#options.counters.clientEnded(this.#intake?.reception.abandon() ?? 0);
     this.#resolveWhenDrained();
-    await abortAll(this.#guests.all, spreadMs);
+    await abortAll([...this.#live.guests()], spreadMs);
     await drained;
     clearInterval(this.#checks);
     this.#dialClock.close();
@@ -226,7 +231,7 @@ export class NetEngine implements ProxyEngine {
     const admission = new Admission({
       limiter,
       limits,
-      guests: this.#guests,
+      live: this.#live,
       connection: connectionOptions,
       hello: numbers.hello,
       serverNames: () => this.#serverNames,
@@ -255,10 +260,8 @@ export class NetEngine implements ProxyEngine {
     const { remoteAddress } = client;
     this.#listeners.received();
     counters.clientAccepted();
-    if (remoteAddress === undefined) {
-      // It has gone already, and is counted all the same.
-      return this.#turnAway(client);
-    }
+    // It has gone already, and is counted all the same.
+    if (remoteAddress === undefined) return this.#turnAway(client);
     reception.receive(client, { address: IpAddress.of(remoteAddress), app });
   }
 
@@ -269,7 +272,7 @@ export class NetEngine implements ProxyEngine {
   }
 
   #ended(guest: Guest): void {
-    this.#guests.ended(guest);
+    this.#options.limits.leave(guest.address.words, this.#live.remove(guest));
     this.#resolveWhenDrained();
   }
 
@@ -286,7 +289,7 @@ export class NetEngine implements ProxyEngine {
   #checkRepeatedly(): void {
     const { now, numbers } = this.#options;
     clearInterval(this.#checks);
-    this.#checks = setInterval(() => this.#guests.check(now()), sweepIntervalMs(numbers.timeouts));
+    this.#checks = setInterval(() => this.#live.check(now()), sweepIntervalMs(numbers.timeouts));
   }
 
   #serve(serverNames: ServerNameTable<App>): void {

@@ -20,6 +20,9 @@ export class Place {
   #permit: number;
   #isReported = false;
   #isConnected = false;
+  /** Handed on so far. */
+  bytesSent = 0;
+  bytesReceived = 0;
 
   /** Of the place that `Router.enter` has just reserved. */
   constructor(occupant: Occupant, options: PlaceOptions) {
@@ -42,11 +45,27 @@ export class Place {
     this.#options.counters.connected(this.occupant.slot, rttSeconds);
   }
 
+  sent(bytes: number): void {
+    this.bytesSent += bytes;
+    this.#options.counters.sent(this.occupant.slot, bytes);
+  }
+
+  received(bytes: number): void {
+    this.bytesReceived += bytes;
+    this.#options.counters.received(this.occupant.slot, bytes);
+  }
+
   succeeded(): void {
     if (this.#isReported) return;
     this.#isReported = true;
     this.#settle('success');
     this.#options.report({ ...this.#about(), result: 'success' });
+  }
+
+  /** It has ended without a byte in return. @param fault absent where it owed none */
+  endedSilently(fault: FailureCause | undefined): void {
+    if (fault === undefined) this.succeeded();
+    else this.failed(fault, 'no byte in return');
   }
 
   failed(cause: FailureCause, detail: string): void {

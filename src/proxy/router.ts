@@ -173,6 +173,17 @@ export class Router {
     return row >= 0 && this.#routes.pickers.serves(this.#apps[app]!, row);
   }
 
+  /**
+   * Whether all who have a place at a backend may be connected to it beside so many warm ones. Who has a place, has it:
+   * it is the warm ones that give way.
+   */
+  hasRoom(tenancy: number, warm: number): boolean {
+    const row = this.rowOfTenancy(tenancy);
+    if (row < 0 || warm === 0) return true;
+    const hardLimit = this.table.hardLimits[row]!;
+    return hardLimit === 0 || this.#options.occupancy.of(slotOfTenancy(tenancy)) + warm <= hardLimit;
+  }
+
   /** Binds a client of an app to the backend that it has been connected to. */
   connected(client: IpAddress, tenancy: number, app: number): void {
     this.#options.affinity.bind(client, tenancy, app);

@@ -1,18 +1,10 @@
-import type { PoolSettings } from '../domain/pool.ts';
 import type { MonotonicClock, Random } from '../domain/ports.ts';
-import type { Occupancy } from './occupancy.ts';
-import type { PoolCounters } from './pool-counters.ts';
+import type { PoolSharesOptions } from './pool-shares.ts';
 import type { Shortage } from './shortage.ts';
 
-export interface WarmPoolOptions<Socket extends number | object> {
-  /** Read anew each time. */
-  readonly settings: PoolSettings;
+export interface WarmPoolOptions<Socket extends number | object> extends PoolSharesOptions {
   readonly now: MonotonicClock;
   readonly random: Random;
-  /** How many connections all threads together keep for each backend. */
-  readonly shares: Occupancy;
-  /** This thread's own. */
-  readonly counters: PoolCounters;
   /** Whether a connection that no client waits for may be opened to a backend with so many warm ones. */
   readonly mayWarm: (tenancy: number, warm: number) => boolean;
   /** Whether clients wait for places at a backend: what is opened meanwhile would be in their way. */

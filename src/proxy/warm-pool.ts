@@ -1,5 +1,6 @@
 import { type DiscardReason, LOSSES } from '../domain/pool.ts';
 import { discardByTime, PoolPolicy, poolSweepMs } from './pool-policy.ts';
+import { PoolShares } from './pool-shares.ts';
 import { slotOfTenancy } from './slot-table.ts';
 import type { BackendPool, Warm } from './warm-backend.ts';
 import type { WarmPoolOptions } from './warm-pool-options.ts';
@@ -22,6 +23,7 @@ export class WarmPool<Socket extends number | object> {
   tookMs = 0;
 
   readonly #options: WarmPoolOptions<Socket>;
+  readonly #shares: PoolShares;
   readonly #backends = new Map<number, BackendPool<Socket>>();
   readonly #warm = new Map<Socket, Warm<Socket>>();
   /** Something may be missing. */
@@ -32,6 +34,7 @@ export class WarmPool<Socket extends number | object> {
 
   constructor(options: WarmPoolOptions<Socket>) {
     this.#options = options;
+    this.#shares = new PoolShares(options);
     this.#sweepMs = poolSweepMs(options.settings);
     this.#sweptMs = options.now();
   }
@@ -58,6 +61,7 @@ export class WarmPool<Socket extends number | object> {
         continue;
       }
       this.#remove(warm);
+      this.#shares.leave(tenancy);
       backend.policy.served();
       this.ageMs = nowMs - warm.bornMs;
       this.tookMs = warm.tookMs;
@@ -79,11 +83,11 @@ export class WarmPool<Socket extends number | object> {
    * @param ageMs milliseconds since it was connected
    */
   giveBack(tenancy: number, socket: Socket, ageMs: number, tookMs: number): boolean {
-    const { now, counters, shares, mayWarm } = this.#options;
+    const { now, counters, mayWarm } = this.#options;
     const nowMs = now();
     // Its client still holds a place.
-    if (this.#isShut || !mayWarm(tenancy, shares.of(slotOfTenancy(tenancy)) - 1)) return false;
-    if (!this.#takeShare(tenancy)) {
+    if (this.#isShut || !mayWarm(tenancy, this.#shares.of(tenancy) - 1)) return false;
+    if (!this.#shares.take(tenancy)) {
       counters.discarded('surplus');
       return false;
     }
@@ -132,13 +136,23 @@ export class WarmPool<Socket extends number | object> {
     }
   }
 
+  /** Closes what clients have taken the room of at a backend. */
+  makeRoom(tenancy: number): void {
+    const backend = this.#backends.get(tenancy);
+    if (backend !== undefined) this.#trim(backend);
+  }
+
+  /** The same at all backends. */
+  makeRoomEverywhere(): void {
+    for (const backend of this.#backends.values()) this.#trim(backend);
+  }
+
   /** The settings have changed: closes what is too much now; the time that the others have waited counts. */
   settingsChanged(): void {
-    const { settings, shares } = this.#options;
+    const { settings } = this.#options;
     this.#sweepMs = poolSweepMs(settings);
     for (const warm of this.#warm.values())
-      if (shares.of(slotOfTenancy(warm.backend.tenancy)) > settings.maxPerBackend)
-        this.#discard(warm, 'surplus');
+      if (this.#shares.of(warm.backend.tenancy) > settings.maxPerBackend) this.#discard(warm, 'surplus');
   }
 
   /** Closes everything, and opens nothing before clients come. */
@@ -206,22 +220,23 @@ export class WarmPool<Socket extends number | object> {
 
   /** Closes what clients have taken the room of. */
   #trim({ tenancy, idle, connecting }: BackendPool<Socket>): void {
-    const { mayWarm, shares } = this.#options;
-    const isTooMuch = (): boolean => !mayWarm(tenancy, shares.of(slotOfTenancy(tenancy)) - 1);
+    const isTooMuch = (): boolean => !this.#options.mayWarm(tenancy, this.#shares.of(tenancy) - 1);
     if (idle.length + connecting === 0 || !isTooMuch()) return;
     for (const warm of this.#warm.values())
       if (warm.backend.tenancy === tenancy && isTooMuch()) this.#discard(warm, 'surplus');
   }
 
   #fill(backend: BackendPool<Socket>, nowMs: number): void {
-    const { mayWarm, isCrowded, shortage, connect, shares } = this.#options;
+    const { mayWarm, isCrowded, shortage, connect } = this.#options;
     const { tenancy, policy, idle } = backend;
     if (!shortage.mayOpen || !policy.mayConnect(nowMs) || isCrowded(tenancy)) return;
     for (let some = policy.wanted(nowMs) - idle.length - backend.connecting; some > 0; some--) {
-      if (!mayWarm(tenancy, shares.of(slotOfTenancy(tenancy))) || !this.#takeShare(tenancy)) return;
+      if (!mayWarm(tenancy, this.#shares.of(tenancy)) || !this.#shares.take(tenancy)) return;
+      // A client, or another thread, may have taken the room in between: who looks second sees the other.
+      if (!mayWarm(tenancy, this.#shares.of(tenancy) - 1)) return this.#shares.leave(tenancy);
       const socket = connect(tenancy);
       if (socket === 'exhausted' || socket === 'failed') {
-        this.#leaveShare(tenancy);
+        this.#shares.leave(tenancy);
         if (socket === 'exhausted') shortage.rest();
         else this.#countFailure(backend);
         return;
@@ -244,8 +259,7 @@ export class WarmPool<Socket extends number | object> {
 
   #fail(warm: Warm<Socket>): void {
     this.#countFailure(warm.backend);
-    this.#remove(warm);
-    this.#options.close(warm.socket);
+    this.#close(warm);
   }
 
   #countFailure({ policy }: BackendPool<Socket>): void {
@@ -258,8 +272,14 @@ export class WarmPool<Socket extends number | object> {
     this.#options.counters.discarded(reason);
     if (LOSSES.has(reason)) warm.backend.policy.failed(this.#options.now());
     this.#due.add(warm.backend);
+    this.#close(warm);
+  }
+
+  /** Its share is free when it is closed, and not before. */
+  #close(warm: Warm<Socket>): void {
     this.#remove(warm);
     this.#options.close(warm.socket);
+    this.#shares.leave(warm.backend.tenancy);
   }
 
   #remove(warm: Warm<Socket>): void {
@@ -267,21 +287,5 @@ export class WarmPool<Socket extends number | object> {
     this.#warm.delete(socket);
     if (warm.isConnecting) backend.connecting--;
     else backend.idle.splice(backend.idle.lastIndexOf(warm), 1);
-    this.#leaveShare(backend.tenancy);
-  }
-
-  #takeShare(tenancy: number): boolean {
-    const { shares, counters, settings } = this.#options;
-    const slot = slotOfTenancy(tenancy);
-    if (!shares.tryEnter(slot, settings.maxPerBackend)) return false;
-    counters.warm[slot]!++;
-    return true;
-  }
-
-  #leaveShare(tenancy: number): void {
-    const { shares, counters } = this.#options;
-    const slot = slotOfTenancy(tenancy);
-    counters.warm[slot]!--;
-    shares.leave(slot);
   }
 }

@@ -2,7 +2,7 @@ import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadKeptToken } from '../../src/adapters/file/kept-token.ts';
-import { adminTokens, apiTokens } from '../../src/composition/listener-tokens.ts';
+import { adminTokens, apiTokens, metricsTokens } from '../../src/composition/listener-tokens.ts';
 import { loadSettings } from '../../src/config/load.ts';
 import { silentLogger } from '../support/proxy.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -109,5 +109,66 @@ describe('the tokens of the registration API', () => {
     });
     await expect(loading).rejects.toThrow(problem);
     await expect(loading).rejects.not.toThrow('hunter2');
+  });
+});
+
+const admin = (env: Record<string, string>) => adminTokens(settingsOf(env), silentLogger);
+
+describe('the tokens of the admin listener', () => {
+  it('are none on a loopback address, unless one is set', async () => {
+    expect(await admin({})).toEqual([]);
+    expect(await admin({ EDGEPROXY_ADMIN_TOKEN: ADMIN })).toEqual([{ role: 'admin', token: ADMIN }]);
+  });
+
+  it('are those of both roles, and for the higher one made where only the lower one is set', async () => {
+    const both = { EDGEPROXY_ADMIN_TOKEN: ADMIN, EDGEPROXY_ADMIN_READ_TOKEN_FILE: await aFile(READ) };
+    expect(await admin(both)).toEqual([
+      { role: 'read', token: READ },
+      { role: 'admin', token: ADMIN },
+    ]);
+    const folder = await temporaryFolder();
+    const tokens = await admin({ EDGEPROXY_ADMIN_READ_TOKEN: READ, EDGEPROXY_STATE_DIR: folder });
+    const { token, isNew } = await loadKeptToken(folder, 'admin');
+    expect([tokens, isNew]).toEqual([
+      [
+        { role: 'read', token: READ },
+        { role: 'admin', token },
+      ],
+      false,
+    ]);
+  });
+
+  it('are not one for both roles', async () => {
+    const twice = admin({ EDGEPROXY_ADMIN_TOKEN: ADMIN, EDGEPROXY_ADMIN_READ_TOKEN: ADMIN });
+    await expect(twice).rejects.toMatchObject({
+      code: 'ERR_SETTINGS_INVALID',
+      message: expect.not.stringContaining(ADMIN),
+    });
+  });
+});
+
+const metrics = (env: Record<string, string>) => metricsTokens(settingsOf(env), silentLogger);
+
+describe('the tokens of the metrics listener', () => {
+  it('are none on any address, unless one is set', async () => {
+    expect(await metrics({})).toEqual([]);
+    expect(await metrics({ EDGEPROXY_ADMIN_TOKEN: ADMIN })).toEqual([]);
+    const local = {
+      EDGEPROXY_METRICS_LISTEN_ADDR: '127.0.0.1:9090',
+      EDGEPROXY_METRICS_TOKEN_REQUIRED: 'true',
+    };
+    expect(await metrics(local)).toEqual([]);
+    expect(await metrics({ ...local, EDGEPROXY_METRICS_TOKEN: READ, EDGEPROXY_ADMIN_TOKEN: ADMIN })).toEqual([
+      { role: 'read', token: READ },
+      { role: 'admin', token: ADMIN },
+    ]);
+  });
+
+  it('are made where other machines reach it and the settings demand one', async () => {
+    const folder = await temporaryFolder();
+    const env = { EDGEPROXY_METRICS_TOKEN_REQUIRED: 'true', EDGEPROXY_STATE_DIR: folder };
+    const tokens = await metrics(env);
+    const { token, isNew } = await loadKeptToken(folder, 'metrics');
+    expect([tokens, isNew]).toEqual([[{ role: 'read', token }], false]);
   });
 });

@@ -57,6 +57,25 @@ async function anInspectionOf(daemon: DaemonProcess) {
     looker,
     chartIds: () => looker.messages().flatMap(chartIdOf),
     get: async (path: string) => (await fetch(`${url}${path}`, { headers })).text(),
+    /** Everything that the admin API shows, and that it says of a change that it cannot make. */
+    api: async () => {
+      const base = new URL('/admin/v1/', url);
+      const request = async (path: string, init: { method?: string; body?: string } = {}) => {
+        const json = { ...headers, 'content-type': 'application/json' };
+        return (await fetch(new URL(path, base), { ...init, headers: json })).text();
+      };
+      const shown = ['eligible', 'backends', 'connections', 'config', 'log-level', 'openapi.json'];
+      const explained = { method: 'POST', body: '{"client": "127.0.0.1"}' };
+      return Promise.all([
+        ...shown.map((path) => request(path)),
+        request('explain', explained),
+        request('plan', {
+          method: 'POST',
+          body: '{"file": {"path": "x", "content": "[admin]\\ntoken = 7"}}',
+        }),
+        request('backends/down/drain', { method: 'POST' }),
+      ]);
+    },
     /** Awaits that an actor of this name is told to be in this state. */
     sees: (actor: string, state: string) =>
       until(() => states().some((told) => told.startsWith(`${actor} `) && told.includes(`"${state}"`)), {
@@ -104,7 +123,7 @@ describe('whoever inspects a daemon', () => {
         EDGEPROXY_HEALTH_UNHEALTHY_THRESHOLD: '1000',
       },
     });
-    const { looker, chartIds, get, sees } = await anInspectionOf(daemon);
+    const { looker, chartIds, get, api, sees } = await anInspectionOf(daemon);
     await sees('lifecycle', 'running');
     await sees('subscription', 'live');
 
@@ -126,6 +145,9 @@ describe('whoever inspects a daemon', () => {
       'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
     );
     await sees('subscription', 'backingOff');
+    const shown = await api();
+    expect(shown[1]).toContain('"state":"open"');
+    expect(shown[6]).toContain('"verdict":"circuit_open"');
     const charts = await Promise.all([...new Set(chartIds())].map((id) => get(`/charts/${id}`)));
     const served = [await get('/actors'), ...charts, ...(await filesOf(get))];
     daemon.child.kill('SIGTERM');
@@ -145,7 +167,7 @@ describe('whoever inspects a daemon', () => {
       expect((JSON.parse(chart) as ChartDrawing).svg).toContain('class="node state"');
     expect(served.length).toBeGreaterThan(12);
 
-    const told = [looker.text(), ...served].join('\n');
+    const told = [looker.text(), ...served, ...shown, daemon.stdout(), daemon.stderr()].join('\n');
     expect(Object.keys(CANARIES)).toEqual(expect.arrayContaining([DATABASE_URL, ADMIN_TOKEN]));
     expect(
       Object.values(CANARIES)

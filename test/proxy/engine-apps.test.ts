@@ -4,6 +4,7 @@ import type { ProxyListener } from '../../src/domain/ports.ts';
 import { aBackend } from '../support/backends.ts';
 import { addonEngine, ENGINES, type EngineKind, type EngineOptions } from '../support/engines.ts';
 import { KILLERS } from '../support/killers.ts';
+import { silentLogger } from '../support/proxy.ts';
 import { once, readAll, startTcpBackend, tcpConnect, untilRefused } from '../support/sockets.ts';
 import { until } from '../support/until.ts';
 
@@ -184,7 +185,11 @@ describe.runIf(process.platform === 'linux').each(ENGINES)('$name engine with se
 describe.runIf(process.platform === 'linux')('epoll engine with several apps', () => {
   it('has a thread that takes the place of a dead one accept for them as well', async () => {
     const module = new URL('../support/mortal-data-thread.ts', import.meta.url);
-    const { ports, engine } = await anEngine(addonEngine, PAIR, ['web', 'db'], { module, threads: 1 });
+    const { ports, engine } = await anEngine(addonEngine, PAIR, ['web', 'db'], {
+      module,
+      threads: 1,
+      logger: silentLogger,
+    });
     const killer = await tcpConnect(ports[0]!, '127.0.0.1', { localAddress: KILLERS.atOnce });
     await readAll(killer.resume()).catch(() => undefined);
     await until(() => engine.threads().deaths === 1 && engine.threads().alive === 1, {

@@ -231,6 +231,22 @@ describe('the pool of a data thread', () => {
     expect(of().warm).toBe(0);
   });
 
+  it('gives none to a trial of a circuit that is half-open, before it has heard of the set', async () => {
+    const hold = new Int32Array(new SharedArrayBuffer(4));
+    const module = new URL('../support/held-data-thread.ts', import.meta.url);
+    const pool = await aWarmPool(addonEngine.start, {}, { module, luggage: hold });
+    const { aClient, portOf, of, backend, applyGated, row } = pool;
+    const warm = portsOf(backend);
+    Atomics.store(hold, 0, HOLD.wanted);
+    const client = await aClient();
+    await until(() => Atomics.load(hold, 0) === HOLD.held, { what: 'the thread to hold' });
+    applyGated([{ backend: row, gate: { epoch: 2, grant: 2, permits: 1 } }]);
+    Atomics.store(hold, 0, HOLD.none);
+    Atomics.notify(hold, 0);
+    expect(warm).not.toContain(await portOf(client));
+    expect(of().hits).toBe(0);
+  });
+
   it('looks whether a connection is still there before a client gets it', async () => {
     const hold = new Int32Array(new SharedArrayBuffer(4));
     const module = new URL('../support/held-data-thread.ts', import.meta.url);

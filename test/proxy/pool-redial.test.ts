@@ -43,7 +43,10 @@ describe.each(ENGINES)('a client of the $name engine whose connection from the p
     expect(pool.traffic.report().backends).toMatchObject([{ active: 1, connections: 2 }]);
   });
 
-  it('goes to another backend when its own has moved on, and counts there as well', async () => {
+  it.each([
+    ['has opened its circuit', { epoch: 2, grant: 2, permits: 0 }],
+    ['lets in nobody', { ...OPEN_GATE, permits: 0 }],
+  ])('goes to another backend when its own %s, and counts there as well', async (_, gate) => {
     const pool = await aWarmPool(start);
     const other = await startTcpBackend((socket) => socket.end('other'));
     onTestFinished(() => other.close());
@@ -51,7 +54,7 @@ describe.each(ENGINES)('a client of the $name engine whose connection from the p
     const { inForce, applyGated, row, traffic } = pool;
     const before = inForce();
     applyGated([
-      { backend: row, gate: { epoch: 2, grant: 2, permits: 0 } },
+      { backend: row, gate },
       { backend: aBackend({ id: 'other', port: other.port }), gate: OPEN_GATE },
     ]);
     await until(() => inForce() > before, { what: 'the set' });

@@ -45,10 +45,15 @@ export interface DaemonProcess extends CliProcess {
 
 export type Env = Readonly<Record<string, string>>;
 
-/** Runs `edgeproxy ARGS` with nothing of our own environment but `PATH` and `HOME`. */
-export function spawnCli(args: readonly string[], env: Env = {}): CliProcess {
+/**
+ * Runs `edgeproxy ARGS` with nothing of our own environment but `PATH` and `HOME`.
+ *
+ * @param under a command that runs it, in its own process
+ */
+export function spawnCli(args: readonly string[], env: Env = {}, under: readonly string[] = []): CliProcess {
   const { PATH = '', HOME = '' } = process.env;
-  const child = spawn(process.execPath, [CLI, ...args], {
+  const [command, ...words] = [...under, process.execPath, CLI, ...args];
+  const child = spawn(command!, words, {
     env: { PATH, HOME, NODE_COMPILE_CACHE, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -78,6 +83,8 @@ export interface DaemonStartOptions {
   /** Default: a fresh private folder, removed by `dispose()`. */
   readonly stateDir?: string;
   readonly args?: readonly string[];
+  /** A command that runs it, in its own process. */
+  readonly under?: readonly string[];
   /** How long the start may take; default 20 seconds. */
   readonly startTimeoutMs?: number;
 }
@@ -86,14 +93,15 @@ export interface DaemonStartOptions {
 export async function startDaemon(options: DaemonStartOptions = {}): Promise<DaemonProcess> {
   const { env = {}, args = [] } = options;
   const stateDir = options.stateDir ?? (await mkdtemp(join(tmpdir(), 'edgeproxy-state-')));
-  const cli = spawnCli(['run', ...args], {
+  const ownEnv = {
     EDGEPROXY_LISTEN_ADDR: '127.0.0.1:0',
     EDGEPROXY_METRICS_ENABLED: 'true',
     EDGEPROXY_METRICS_LISTEN_ADDR: '127.0.0.1:0',
     EDGEPROXY_STATE_DIR: stateDir,
     EDGEPROXY_LOG_LEVEL: 'debug',
     ...env,
-  });
+  };
+  const cli = spawnCli(['run', ...args], ownEnv, options.under);
   let isOver = false;
   void cli.exited.then(() => (isOver = true));
   const log = (msg: string, from = 0, timeoutMs = 20_000): Promise<LogLine> =>

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { Backend } from '../../src/domain/backend.ts';
 import type { EligibleSet } from '../../src/domain/eligibility.ts';
 import type { PoolSettings } from '../../src/domain/pool.ts';
@@ -75,6 +76,12 @@ export interface EngineKind {
   readonly start: (backends: readonly Backend[], options?: Partial<EngineOptions>) => Promise<RunningEngine>;
 }
 
+/** What no engine should have to say is seen beside the failure of its test. */
+const outspokenLogger: Logger = {
+  ...silentLogger,
+  error: (fields, msg) => void process.stderr.write(`${msg} ${inspect(fields)}\n`),
+};
+
 const DEFAULTS: EngineOptions = {
   address: { host: '127.0.0.1', port: 0 },
   app: undefined,
@@ -93,7 +100,7 @@ const DEFAULTS: EngineOptions = {
   waits: undefined,
   pool: undefined,
   threads: 2,
-  logger: silentLogger,
+  logger: outspokenLogger,
   module: new URL('../../src/composition/data-thread.ts', import.meta.url),
   mostDescriptors: descriptorLimit(),
   clientCeiling: descriptorLimit(),

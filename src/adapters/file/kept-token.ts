@@ -6,7 +6,7 @@ import { BEARER_TOKEN, BEARER_TOKEN_RULE } from '../../domain/bearer-token.ts';
 import { EdgeProxyError, messageOf } from '../../errors.ts';
 
 /** A listener whose token may be kept. */
-export type TokenOwner = 'admin' | 'api';
+export type TokenOwner = 'admin' | 'api' | 'metrics';
 
 /** The token of a listener, and where it is kept. */
 export interface KeptToken {

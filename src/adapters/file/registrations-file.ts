@@ -1,10 +1,11 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { parseBackendRows, type SkippedRow } from '../../domain/backend.ts';
 import type { KeptRegistration } from '../../domain/registry.ts';
 import { EdgeProxyError, messageOf } from '../../errors.ts';
 import { toRow } from './state-file.ts';
+import { readOwnFile } from './read-own-file.ts';
 import { writeFileAtomically } from './write-file-atomically.ts';
 
 const FORMAT = 'edgeproxy-registrations-1';
@@ -42,7 +43,7 @@ export async function loadRegistrations(path: string): Promise<LoadedRegistratio
     );
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readOwnFile(path);
   } catch (thrown) {
     if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return undefined;
     throw unusable(messageOf(thrown), thrown);

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import type { SqlSettingRow } from '../../config/sql-settings.ts';
 import { EdgeProxyError, messageOf } from '../../errors.ts';
+import { readOwnFile } from './read-own-file.ts';
 import { writeFileAtomically } from './write-file-atomically.ts';
 
 const FORMAT = 'edgeproxy-settings-1';
@@ -44,7 +45,7 @@ export function settingsStateFileName(source: string): string {
  */
 export async function loadSettingsState(path: string): Promise<SettingsState | undefined> {
   try {
-    const { savedAtMs, rows } = stateSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+    const { savedAtMs, rows } = stateSchema.parse(JSON.parse(await readOwnFile(path)));
     return { savedAtMs, rows };
   } catch (thrown) {
     if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return undefined;

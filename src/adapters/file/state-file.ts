@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { parseBackendRows, type Backend, type ParsedRows } from '../../domain/backend.ts';
 import { EdgeProxyError, messageOf } from '../../errors.ts';
+import { readOwnFile } from './read-own-file.ts';
 import { writeFileAtomically } from './write-file-atomically.ts';
 
 const FORMAT = 'edgeproxy-state-1';
@@ -45,7 +46,7 @@ function unusable(path: string, problem: string, cause: unknown): EdgeProxyError
 export async function loadState(path: string): Promise<LoadedState | undefined> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readOwnFile(path);
   } catch (thrown) {
     if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return undefined;
     throw unusable(path, messageOf(thrown), thrown);

@@ -11,6 +11,8 @@ export interface ApiAnswer {
 export interface ApiOperation extends GuardedRoute {
   readonly operationId: string;
   readonly summary: string;
+  /** What may stand behind the `?`, all of it text. */
+  readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
   /** By status; what the listener itself answers comes on top. */
   readonly answers: Readonly<Record<number, ApiAnswer>>;
@@ -32,7 +34,25 @@ const schemaOf = (schema: z.ZodType, io: 'input' | 'output'): object => {
 
 const content = (schema: object): object => ({ 'application/json': { schema } });
 
-function operationOf({ operationId, summary, access, path, body, answers }: ApiOperation): object {
+/** What stands in the path and behind it. */
+function parametersOf({ path, query }: Pick<ApiOperation, 'path' | 'query'>): readonly object[] {
+  const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name]) => ({
+    name,
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
+  }));
+  const inQuery = Object.entries(query?.shape ?? {}).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    required: false,
+    schema: schemaOf(schema as z.ZodType, 'input'),
+  }));
+  return [...inPath, ...inQuery];
+}
+
+function operationOf(operation: ApiOperation): object {
+  const { operationId, summary, access, body, answers } = operation;
   const guards: Readonly<Record<number, string>> =
     access === 'page' ? GUARD_ANSWERS : { ...GUARD_ANSWERS, 401: 'The token is missing or wrong.' };
   const guardAnswers = Object.entries(guards).map(
@@ -44,12 +64,7 @@ function operationOf({ operationId, summary, access, path, body, answers }: ApiO
     summary,
     security: access === 'page' ? [] : [{ bearer: [] }, {}],
     ...(access === 'page' ? {} : { 'x-role': access }),
-    parameters: [...path.matchAll(/:(\w+)/g)].map(([, name]) => ({
-      name,
-      in: 'path',
-      required: true,
-      schema: { type: 'string' },
-    })),
+    parameters: parametersOf(operation),
     ...(body === undefined
       ? {}
       : { requestBody: { required: true, content: content(schemaOf(body, 'input')) } }),
@@ -62,8 +77,14 @@ function operationOf({ operationId, summary, access, path, body, answers }: ApiO
   };
 }
 
+/** Which API it is, for people. */
+export interface ApiInfo {
+  readonly title: string;
+  readonly description: string;
+}
+
 /** The OpenAPI 3.1 document of these operations. */
-export function openApiOf(operations: readonly ApiOperation[]): object {
+export function openApiOf(info: ApiInfo, operations: readonly ApiOperation[]): object {
   const paths: Record<string, Record<string, object>> = {};
   for (const operation of operations) {
     const path = operation.path.replaceAll(/:(\w+)/g, '{$1}');
@@ -71,11 +92,7 @@ export function openApiOf(operations: readonly ApiOperation[]): object {
   }
   return {
     openapi: '3.1.0',
-    info: {
-      title: 'edgeproxy registration API',
-      version: 'v1',
-      description: 'Backends register here, and are routed to for as long as they send heartbeats.',
-    },
+    info: { ...info, version: 'v1' },
     paths,
     components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
   };

@@ -31,10 +31,10 @@ export interface GuardedAppOptions {
   readonly name: string;
   /** One of them is asked for on every route but pages; none of them lets everybody in. */
   readonly tokens: readonly RoleToken[];
-  /** Names that may be asked for; `undefined` for any, which needs tokens: a rebound name has none. */
+  /** Names that may be asked for; `undefined` for any: a rebound name has no token. */
   readonly hosts: ServedHosts | undefined;
-  /** How refusals are worded: a line of text, or `{"error": …}`. Default `text`. */
-  readonly errors?: 'text' | 'json';
+  /** How refusals are worded: a line of text, or `{"error": …}` to requests under a path. Default `text`. */
+  readonly errors?: 'text' | 'json' | { readonly jsonUnder: string };
   /** Whether an address may ask once more; what it may not is answered by 429. Default: as often as it likes. */
   readonly admit?: ((address: string) => boolean) | undefined;
   readonly routes: readonly GuardedRoute[];
@@ -62,6 +62,11 @@ const MAX_LOGGED = 100;
 const remoteOf = ({ env }: GuardedContext): string =>
   normalizeAddress(env.incoming.socket.remoteAddress ?? '');
 
+/** Whoever accepts plain text gets that. */
+function isUnder({ req }: GuardedContext, path: string): boolean {
+  return req.path.startsWith(path) && req.header('accept')?.includes('text/plain') !== true;
+}
+
 /** The routes of a listener behind its guards. There is no CORS: no other origin may read anything. */
 export function createGuardedApp(options: GuardedAppOptions): Hono<{ Bindings: HttpBindings }> {
   const { name, tokens, hosts, routes, logger, now, onLetIn, onAnswered, admit, errors = 'text' } = options;
@@ -77,7 +82,8 @@ export function createGuardedApp(options: GuardedAppOptions): Hono<{ Bindings: H
     reason: string,
     headers: Record<string, string> = {},
   ): Response {
-    return errors === 'json'
+    const isJson = typeof errors === 'string' ? errors === 'json' : isUnder(context, errors.jsonUnder);
+    return isJson
       ? context.json({ error: reason }, status, headers)
       : context.text(`${reason}\n`, status, headers);
   }

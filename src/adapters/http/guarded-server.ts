@@ -23,6 +23,8 @@ export interface GuardedServerOptions extends Omit<GuardedAppOptions, 'onLetIn'>
   readonly address: ListenAddress;
   /** Name of the variable that the address comes from. */
   readonly addressSetting: string;
+  /** Whoever reaches it may ask it, under any name, where there is no token: what it serves is for everybody there. */
+  readonly isPublic?: boolean;
   /** Default: 64 connections, 32 of them of one address; 5 s for a head, 10 s for a request, 30 s to take something. */
   readonly limits?: Partial<ListenerLimits>;
 }
@@ -49,12 +51,12 @@ const KEEP_ALIVE_MS = 30_000;
 /**
  * Serves routes, guarded against other sites, against rebound names, by roles, and against too many connections.
  *
- * Rejects with `ERR_LISTEN`, and with `ERR_SETTINGS_INVALID` for an address that other machines reach without a
- * token, and for one that may be asked under any name without one.
+ * Rejects with `ERR_LISTEN`, and, unless it is public, with `ERR_SETTINGS_INVALID` for an address that other machines
+ * reach without a token, and for one that may be asked under any name without one.
  */
 export async function startGuardedServer(options: GuardedServerOptions): Promise<GuardedServer> {
-  const { address, addressSetting, name, tokens, hosts, logger, now } = options;
-  if (tokens.length === 0 && (hosts === undefined || !isLoopback(address.host))) {
+  const { address, addressSetting, name, tokens, hosts, isPublic = false, logger, now } = options;
+  if (tokens.length === 0 && !isPublic && (hosts === undefined || !isLoopback(address.host))) {
     throw new EdgeProxyError(
       'ERR_SETTINGS_INVALID',
       `${addressSetting}: other machines reach ${address.host}, so the ${name} listener needs a token there`,

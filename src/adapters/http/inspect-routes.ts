@@ -77,7 +77,7 @@ export async function inspectRoutes(options: InspectRoutesOptions): Promise<read
     {
       method: 'GET',
       path: '/inspect/actors',
-      access: 'admin',
+      access: 'read',
       handle(context) {
         const pattern = patternOf(context);
         return pattern === undefined ? refuse(context) : context.json(inspector.names(pattern));
@@ -86,7 +86,7 @@ export async function inspectRoutes(options: InspectRoutesOptions): Promise<read
     {
       method: 'GET',
       path: '/inspect/charts/:id',
-      access: 'admin',
+      access: 'read',
       async handle(context) {
         const chart = await inspector.chart(context.req.param('id') ?? '');
         return chart === undefined ? context.text('no such chart\n', 404) : context.json(chart);
@@ -95,7 +95,7 @@ export async function inspectRoutes(options: InspectRoutesOptions): Promise<read
     {
       method: 'GET',
       path: '/inspect/events',
-      access: 'admin',
+      access: 'read',
       handle(context) {
         const pattern = patternOf(context);
         if (pattern === undefined) return refuse(context);

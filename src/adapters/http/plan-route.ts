@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import type { GuardedContext, GuardedRoute } from './guarded-app.ts';
+import { plan as planAnswer, refusedPlan } from './admin-answers.ts';
+import { type ApiOperation, problem as problemAnswer } from './api-operation.ts';
+import type { GuardedContext } from './guarded-app.ts';
 
 /** Tables of tens of thousands of rows. */
 const MAX_BODY_BYTES = 16 * 1_024 * 1_024;
@@ -38,11 +40,24 @@ export function planRoute<Plan extends object>({
   plan,
   isValid,
   render,
-}: PlanRouteOptions<Plan>): GuardedRoute {
+}: PlanRouteOptions<Plan>): ApiOperation {
   return {
     method: 'POST',
     path: '/admin/v1/plan',
     access: 'admin',
+    operationId: 'plan',
+    summary: 'What other content of the sources of the configuration would do. Changes nothing.',
+    body: candidate,
+    answers: {
+      200: { description: 'What would be done; as text for who accepts text/plain.', schema: planAnswer },
+      400: {
+        description: 'The body asks nothing of the kind; the error names the field.',
+        schema: problemAnswer,
+      },
+      411: { description: 'The length of the body is not announced.', schema: problemAnswer },
+      413: { description: 'The body is larger than 16 MiB.', schema: problemAnswer },
+      422: { description: 'What would be refused, and why.', schema: refusedPlan },
+    },
     async handle(context) {
       const problem = problemOfLength(context);
       if (problem !== undefined) return problem;

@@ -9,7 +9,8 @@ import {
   type RegistrationWitness,
 } from '../../domain/registration.ts';
 import { EdgeProxyError } from '../../errors.ts';
-import { type ApiAnswer, type ApiOperation, openApiOf, problem } from './api-operation.ts';
+import { type ApiAnswer, type ApiOperation, problem } from './api-operation.ts';
+import { apiRoutes } from './api-routes.ts';
 import type { Caller, GuardedContext, GuardedRoute } from './guarded-app.ts';
 import { readJson } from './read-json.ts';
 import {
@@ -225,9 +226,12 @@ export function registrationRoutes(options: RegistrationRoutesOptions): readonly
       handle: whileDatabaseAnswers(deregister),
     },
   ];
-  const document = openApiOf(operations);
-  return [
-    ...operations,
-    { method: 'GET', path: '/openapi.json', access: 'page', handle: (context) => context.json(document) },
-  ];
+  return apiRoutes(
+    '/openapi.json',
+    {
+      title: 'edgeproxy registration API',
+      description: 'Backends register here, and are routed to for as long as they send heartbeats.',
+    },
+    operations,
+  );
 }

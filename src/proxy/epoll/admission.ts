@@ -5,17 +5,19 @@ import type { Counters } from '../counters.ts';
 import { IpAddress } from '../ip-address.ts';
 import type { RateLimiter } from '../rate-limiter.ts';
 import type { Announcements } from './announcements.ts';
+import type { LoopClock } from './clock.ts';
 import type { Dialer } from './dialer.ts';
 import type { HeaderReader } from './header-reader.ts';
 import type { HelloReader } from './hello-reader.ts';
 import type { SocketAddress } from './socket-address.ts';
-import { FLAG, type SocketTable } from './socket-table.ts';
+import { CELL, FLAG, type SocketTable } from './socket-table.ts';
 import type { Sockets } from './sockets.ts';
 import type { Waiters } from './waiters.ts';
 
 export interface AdmissionOptions {
   readonly table: SocketTable;
   readonly sockets: Sockets;
+  readonly clock: LoopClock;
   readonly dialer: Dialer;
   readonly counters: Counters;
   readonly announcements: Announcements;
@@ -43,11 +45,12 @@ export class Admission {
 
   /** Takes a client over that has just been accepted. @param app whose backends it is given */
   accepted(client: number, from: SocketAddress, app: number): void {
-    const { table, sockets, dialer, headers } = this.#options;
+    const { table, sockets, dialer, headers, clock } = this.#options;
     from.readInto(this.#address);
     if (!sockets.openClient(client)) return dialer.refuse(client, 'local_error');
     table.setAddress(client, this.#address.words);
     table.setOrigin(client, from.port, app);
+    table.set(client, CELL.ACCEPTED_SECS, clock.unixSecs);
     if (headers.trusts(this.#address)) headers.await(client);
     else this.#admit(client);
   }

@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks';
 /** The time of the loop: read once a batch, the same for everything that happens in it. */
 export class LoopClock {
   readonly #start = performance.now();
+  readonly #startUnixMs = Date.now();
   /** Milliseconds since the loop began. */
   ms = 0;
   /** The whole ones of them, as 32 bits that wrap around after 49 days; see `since`. */
@@ -11,6 +12,11 @@ export class LoopClock {
   read(): void {
     this.ms = performance.now() - this.#start;
     this.tick = Math.floor(this.ms) | 0;
+  }
+
+  /** Whole seconds of Unix time, as 32 bits without a sign. */
+  get unixSecs(): number {
+    return Math.floor((this.#startUnixMs + this.ms) / 1_000) | 0;
   }
 
   /** Milliseconds that have passed since an earlier tick, at most 24 days ago. */

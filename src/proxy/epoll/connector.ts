@@ -46,6 +46,11 @@ export class Connector {
     return fd;
   }
 
+  /** A descriptor that stands for a connection which may not be opened yet, or why there is none. */
+  hold(): number {
+    return this.#enlist(this.#options.sys.eventfd(), FLAG.HELD);
+  }
+
   /** Of the next descriptor, unless another thread takes it first. */
   #nextNumber(): number {
     const { sys } = this.#options;
@@ -68,7 +73,7 @@ export class Connector {
       sys.close(fd);
       return NO_DESCRIPTORS;
     }
-    tuning.ofBackend(fd);
+    if ((flags & FLAG.HELD) === 0) tuning.ofBackend(fd);
     return fd;
   }
 }

@@ -64,6 +64,7 @@ export function runDataThread(
   const state = openSharedState(memory);
   const counters = state.counters[thread]!;
   const outbox = new Outbox(port);
+  const wake = wakerOf(sys, settings.wakeFds);
   const logger = outbox.logger;
   const startedMs = now();
   const clock = new LoopClock();
@@ -132,6 +133,10 @@ export function runDataThread(
     isCrowded: (tenancy) => waiters.isCrowdedAt(tenancy),
     counters: state.poolCounters[thread]!,
     descriptors,
+    wakeHolders(slot) {
+      for (const [other, { warm: own }] of state.poolCounters.entries())
+        if (other !== thread && Atomics.load(own, slot) > 0) wake(other);
+    },
     onStale: (backend) => dialer.redial(backend),
   });
   const relay = new Relay({
@@ -160,7 +165,6 @@ export function runDataThread(
     onHeader: (client, announcement) => admission.announced(client, announcement),
     onRefused: (client, problem) => dialer.refuse(client, 'bad_proxy_header', problem),
   });
-  const wake = wakerOf(sys, settings.wakeFds);
   const hellos = new HelloReader({
     sys,
     table,
@@ -210,6 +214,7 @@ export function runDataThread(
   const admission = new Admission({
     table,
     sockets,
+    clock,
     dialer,
     counters,
     announcements,

@@ -1,5 +1,4 @@
-import type { FailureCause, RefusalReason } from '../../domain/outcome.ts';
-import { classifyConnectError } from '../connect-error.ts';
+import type { RefusalReason } from '../../domain/outcome.ts';
 import { NO_PERMIT } from '../gates.ts';
 import { IpAddress } from '../ip-address.ts';
 import { ALL_FULL, refusalOf, type Router } from '../router.ts';
@@ -7,10 +6,12 @@ import { slotOfTenancy } from '../slot-table.ts';
 import { SO, SOL } from '../sys/constants.ts';
 import type { Sys } from '../sys/sys.ts';
 import type { Timeouts } from '../timeouts.ts';
+import { ABANDONED, type AttemptCause, causeOf, isCharged, isLocal } from './attempt-cause.ts';
 import type { LoopClock } from './clock.ts';
 import type { Connector } from './connector.ts';
 import { DialList } from './dial-list.ts';
 import { errorNameOf, isExhaustion, TIMED_OUT } from './errno.ts';
+import { HeldDials } from './held-dials.ts';
 import type { Joiner } from './joiner.ts';
 import type { Outbox } from './messages.ts';
 import { CELL, FLAG, type SocketTable } from './socket-table.ts';
@@ -37,10 +38,8 @@ export interface DialerOptions {
   readonly log: { readonly isDetailed: boolean };
 }
 
-/** Why a connect has ended without a connection: an error of the kernel, or that the backend is to be left. */
-const ABANDONED = 1;
-
-type AttemptCause = ReturnType<typeof classifyConnectError> | 'abandoned';
+/** What a connect that has waited goes on with. */
+const HELD_CELLS = [CELL.PEER, CELL.TENANCY, CELL.EPOCH, CELL.PERMIT] as const;
 
 /**
  * Finds every client its backend.
@@ -57,6 +56,7 @@ export class Dialer {
   readonly #options: DialerOptions;
   readonly #table: SocketTable;
   readonly #dials: DialList;
+  readonly #held: HeldDials;
   readonly #address = new IpAddress();
   /** Backends that have failed a client, by its descriptor: only of those whom one has failed. */
   readonly #tried = new Map<number, number[]>();
@@ -65,6 +65,11 @@ export class Dialer {
     this.#options = options;
     this.#table = options.table;
     this.#dials = new DialList(options.table, (fd) => this.#timeLeft(fd));
+    this.#held = new HeldDials({
+      table: options.table,
+      warm: options.warm,
+      onRoom: (fd) => this.#dialHeld(fd),
+    });
   }
 
   /**
@@ -161,8 +166,13 @@ export class Dialer {
 
   /** Milliseconds until the next connect has taken too long; -1 when none is under way. */
   nextTimeoutMs(): number {
-    const first = this.#dials.first;
-    return first < 0 ? -1 : Math.max(0, this.#timeLeft(first));
+    const { first } = this.#dials;
+    return first < 0 ? -1 : Math.min(this.#held.lookMs, Math.max(0, this.#timeLeft(first)));
+  }
+
+  /** Goes on with the connects that have waited for room. */
+  dialHeld(): void {
+    this.#held.look();
   }
 
   /** A connect under way keeps the time that it has taken. */
@@ -208,9 +218,10 @@ export class Dialer {
   #connect(client: number, tenancy: number, row: number, epoch: number, permit: number, flags = 0): void {
     const { connector, router, sockets, clock, warm } = this.#options;
     const table = this.#table;
-    let backend = connector.open(router.table, row);
-    if (backend < 0 && isExhaustion(backend) && warm.yieldDescriptors())
-      backend = connector.open(router.table, row);
+    const isHeld = !warm.makesRoom(tenancy);
+    const open = (): number => (isHeld ? connector.hold() : connector.open(router.table, row));
+    let backend = open();
+    if (backend < 0 && isExhaustion(backend) && warm.yieldDescriptors()) backend = open();
     if (backend < 0) {
       const cause = this.#causeOf(tenancy, backend);
       if (isCharged(cause)) sockets.charge(tenancy, epoch, permit, cause, backend);
@@ -221,16 +232,24 @@ export class Dialer {
     table.mark(backend, flags);
     table.set(backend, CELL.STARTED_US, clock.micros());
     this.#dials.insert(backend);
+    if (isHeld) return this.#held.add(backend);
     const watched = sockets.watchAll(backend);
     if (watched < 0) this.#failed(backend, watched);
   }
 
+  #dialHeld(held: number): void {
+    const [client, tenancy, epoch, permit] = HELD_CELLS.map((cell) => this.#table.get(held, cell));
+    const flags = this.#table.flagsOf(held) & FLAG.REDIALLED;
+    const row = this.#options.router.rowOfTenancy(tenancy!);
+    if (row < 0) return this.abandon(held);
+    this.#dials.remove(held);
+    this.#options.sockets.close(held, false);
+    this.#connect(client!, tenancy!, row, epoch!, permit!, flags);
+  }
+
   #pair(client: number, backend: number, tenancy: number, epoch: number, permit: number): void {
     const table = this.#table;
-    table.set(client, CELL.PEER, backend);
-    table.set(backend, CELL.PEER, client);
-    table.set(client, CELL.TENANCY, tenancy);
-    table.set(backend, CELL.TENANCY, tenancy);
+    table.pair(client, backend, tenancy);
     table.set(backend, CELL.EPOCH, epoch);
     table.set(backend, CELL.PERMIT, permit);
     table.set(backend, CELL.SINCE, this.#options.clock.tick);
@@ -249,10 +268,8 @@ export class Dialer {
 
   /** Whom a failed attempt is to be charged to; trouble of this machine is told. */
   #causeOf(tenancy: number, error: number): AttemptCause {
-    if (error === ABANDONED) return 'abandoned';
-    const name = errorNameOf(error);
-    const cause = classifyConnectError(name);
-    if (cause === 'exhausted' || cause === 'local') this.#options.onLocalTrouble(tenancy, name);
+    const cause = causeOf(error);
+    if (isLocal(cause)) this.#options.onLocalTrouble(tenancy, errorNameOf(error));
     return cause;
   }
 
@@ -265,8 +282,7 @@ export class Dialer {
     this.#table.readAddress(client, this.#address);
     const isInTime = clock.since(this.#table.get(client, CELL.SINCE)) < connectTimeoutMs * connectAttempts;
     if (cause === 'exhausted' || tried.length >= connectAttempts || !isInTime) {
-      const isLocal = cause === 'exhausted' || cause === 'local';
-      return this.#refuse(client, isLocal ? 'local_error' : 'connect_failed');
+      return this.#refuse(client, isLocal(cause) ? 'local_error' : 'connect_failed');
     }
     this.#tried.set(client, tried);
     this.#dial(client, tried);
@@ -280,9 +296,4 @@ export class Dialer {
   #log(tenancy: number, message: string): void {
     this.#options.outbox.log('debug', { client: this.#address.text, tenancy }, message);
   }
-}
-
-/** What is the backend's fault, and nobody else's. */
-function isCharged(cause: AttemptCause): cause is FailureCause {
-  return cause !== 'exhausted' && cause !== 'local' && cause !== 'abandoned';
 }

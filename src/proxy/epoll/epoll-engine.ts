@@ -1,4 +1,5 @@
 import type { EligibleSet } from '../../domain/eligibility.ts';
+import type { ConnectionPage, ConnectionQuery } from '../../domain/live-connections.ts';
 import type {
   ListenAddress,
   Logger,
@@ -11,6 +12,7 @@ import { messageOf } from '../../errors.ts';
 import type { EngineLists } from '../engine-lists.ts';
 import type { RouteTable } from '../routes.ts';
 import { Agreement } from './agreement.ts';
+import { connectionPage } from './connection-list.ts';
 import { EngineListeners, type EngineListenersOptions } from './engine-listeners.ts';
 import { ListenerDesk } from './listener-desk.ts';
 import type { Command, Report } from './messages.ts';
@@ -18,7 +20,7 @@ import { DataThread } from './thread-slot.ts';
 import { openWakeFds, wakerOf } from './waker.ts';
 import { type CountedClient, ThreadHandle, type ThreadHandleOptions } from './thread-handle.ts';
 import { reclaim, type ReclaimOptions } from './reclaim.ts';
-import { attend, outcomesOf, writeLines } from './thread-reports.ts';
+import { hear, writeLines } from './thread-reports.ts';
 
 export interface EpollEngineOptions
   extends
@@ -101,6 +103,11 @@ export class EpollEngine implements ProxyEngine {
 
   threads(): ThreadReport {
     return { alive: this.#threads.filter(({ isReady }) => isReady).length, deaths: this.#deaths };
+  }
+
+  connections(query: ConnectionQuery): ConnectionPage {
+    const tables = this.#threads.map(({ handle }) => handle?.table);
+    return connectionPage(tables, this.#options.directory.slots, query);
   }
 
   listen(listeners: readonly ProxyListener[]): Promise<readonly ListenAddress[]> {
@@ -211,7 +218,7 @@ export class EpollEngine implements ProxyEngine {
         thread.configured = report.version;
         return this.#considerConfigured();
       case 'outcomes':
-        return this.#heard(report.cells);
+        return hear(report.cells, this.#options);
       case 'log':
         return writeLines(report.lines, thread.index, directory.slots, logger);
       case 'released':
@@ -269,13 +276,6 @@ export class EpollEngine implements ProxyEngine {
       this.#spawn(thread);
     }, thread.nextRestartMs());
     this.#restarts.add(restart);
-  }
-
-  #heard(cells: readonly number[]): void {
-    const { directory, state, onOutcomes, isAtEase } = this.#options;
-    const outcomes = outcomesOf(cells, directory.slots);
-    onOutcomes(outcomes);
-    attend(outcomes, directory.slots, state.attention, isAtEase);
   }
 
   #considerConfigured(): void {

@@ -51,7 +51,10 @@ export class HeaderWriter {
     const header = relayedHeader(mode, announcement, () => this.#endpointsOf(client));
     this.#bytes.set(header);
     const sent = sys.send(backend, this.#buffer, 0, header.length, MSG_MORE);
-    if (sent > 0) counters.sent(slotOfTenancy(table.get(client, CELL.TENANCY)), sent);
+    if (sent > 0) {
+      counters.sent(slotOfTenancy(table.get(client, CELL.TENANCY)), sent);
+      table.countSent(backend, sent);
+    }
     if (sent === header.length) return;
     if (sent < 0 && sent !== AGAIN) {
       relay.errored(backend);

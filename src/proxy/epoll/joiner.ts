@@ -43,6 +43,7 @@ export class Joiner {
     if (!table.has(backend, FLAG.REDIALLED))
       counters.connected(slotOfTenancy(tenancy), tookMicros / US_PER_SECOND);
     table.set(client, CELL.SINCE, clock.tick);
+    table.beginTraffic(backend);
     table.unmark(backend, FLAG.CONNECTING);
     // It has had the time of the connect to send something.
     table.mark(client, FLAG.READABLE);

@@ -77,7 +77,7 @@ export class Loop {
   }
 
   #run(): void {
-    const { sys, epoll, clock, relay, timers, waiters, warm, outbox, stopFlag } = this.#options;
+    const { sys, epoll, clock, dialer, relay, timers, waiters, warm, outbox, stopFlag } = this.#options;
     while (Atomics.load(stopFlag, 0) === 0) {
       const timeoutMs = relay.isBusy ? 0 : timers.nextMs();
       const count = sys.epollWait(epoll, this.#eventsAt, MOST_EVENTS, timeoutMs);
@@ -88,6 +88,7 @@ export class Loop {
       timers.run();
       if (this.#isWoken) this.#readCommands();
       waiters.serve();
+      dialer.dialHeld();
       warm.run();
       outbox.flush();
     }
@@ -133,9 +134,10 @@ export class Loop {
   }
 
   #readCommands(): void {
-    const { sys, wakeFd, port, waiters, onCommand } = this.#options;
+    const { sys, wakeFd, port, waiters, warm, onCommand } = this.#options;
     this.#isWoken = false;
     waiters.stir();
+    warm.makeRoom();
     sys.read(wakeFd, this.#wakeAt, WAKE_BYTES);
     for (;;) {
       const received = receiveMessageOnPort(port);

@@ -238,9 +238,15 @@ export class Relay {
 
   #count(source: number, bytes: number): void {
     const { counters } = this.#options;
-    const slot = slotOfTenancy(this.#table.get(source, CELL.TENANCY));
-    if (this.#table.has(source, FLAG.CLIENT)) counters.sent(slot, bytes);
-    else counters.received(slot, bytes);
+    const table = this.#table;
+    const slot = slotOfTenancy(table.get(source, CELL.TENANCY));
+    if (table.has(source, FLAG.CLIENT)) {
+      counters.sent(slot, bytes);
+      table.countSent(table.peerOf(source), bytes);
+    } else {
+      counters.received(slot, bytes);
+      table.countReceived(source, bytes);
+    }
   }
 
   #notRead(source: number, sink: number, result: number): false {

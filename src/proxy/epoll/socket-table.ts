@@ -49,10 +49,12 @@ export const FLAG = {
   UNUSED: 0x40_0000,
   /** Backend's side: dialled in the stead of one from the pool, which has been counted. */
   REDIALLED: 0x200_0000,
+  /** Backend's side: no connection, but the place of one that is to be opened. */
+  HELD: 0x400_0000,
   /** Client's side, two bits: where the limits of connections count it, as `COUNTED` has it. */
   COUNTED: 0x180_0000,
   /** Client's side: whose backends it is given, its TLS greeting has not said yet. */
-  AWAITS_HELLO: 0x400_0000,
+  AWAITS_HELLO: 0x800_0000,
 } as const;
 
 /** What a row holds. */
@@ -95,9 +97,18 @@ export const CELL = {
   /** Backend's side, from the pool: when it was connected, in milliseconds on the loop's clock, wrapping around. */
   BORN: 11,
   ADDRESS: 11,
+  /** Client's side: when it was accepted, in whole seconds of Unix time. */
+  ACCEPTED_SECS: 15,
 } as const;
 
+/**
+ * What a row holds as numbers of 64 bits, in the place of two cells each. Backend's side, once its connection is one:
+ * the bytes that were handed on.
+ */
+const NUMBER = { SENT: 6, RECEIVED: 7 } as const;
+
 const ROW_SHIFT = 4;
+const NUMBERS_SHIFT = 3;
 const COUNTED_SHIFT = 23;
 const APP_SHIFT = 16;
 const PORT_MASK = (1 << APP_SHIFT) - 1;
@@ -124,6 +135,7 @@ export function newSocketTableMemory(rows: number): SocketTableMemory {
  */
 export class SocketTable {
   readonly #cells: SocketTableMemory;
+  readonly #numbers: Float64Array;
   readonly size: number;
   /** The cell that says above which row none was ever used. */
   readonly #highestAt: number;
@@ -131,6 +143,7 @@ export class SocketTable {
   constructor(memory: SocketTableMemory) {
     this.#cells = memory;
     this.size = memory.length >> ROW_SHIFT;
+    this.#numbers = new Float64Array(memory.buffer, memory.byteOffset, this.size << NUMBERS_SHIFT);
     this.#highestAt = this.size << ROW_SHIFT;
   }
 
@@ -178,6 +191,30 @@ export class SocketTable {
     this.mark(client, counted << COUNTED_SHIFT);
   }
 
+  /** Begins to count what goes through a connection. */
+  beginTraffic(backend: number): void {
+    this.#numbers[(backend << NUMBERS_SHIFT) + NUMBER.SENT] = 0;
+    this.#numbers[(backend << NUMBERS_SHIFT) + NUMBER.RECEIVED] = 0;
+  }
+
+  countSent(backend: number, bytes: number): void {
+    this.#numbers[(backend << NUMBERS_SHIFT) + NUMBER.SENT]! += bytes;
+  }
+
+  countReceived(backend: number, bytes: number): void {
+    this.#numbers[(backend << NUMBERS_SHIFT) + NUMBER.RECEIVED]! += bytes;
+  }
+
+  /** Nothing before the connection is one. */
+  trafficOf(backend: number): { readonly bytesSent: number; readonly bytesReceived: number } {
+    if (this.has(backend, FLAG.CONNECTING)) return { bytesSent: 0, bytesReceived: 0 };
+    const at = backend << NUMBERS_SHIFT;
+    return {
+      bytesSent: this.#numbers[at + NUMBER.SENT]!,
+      bytesReceived: this.#numbers[at + NUMBER.RECEIVED]!,
+    };
+  }
+
   /** Takes a descriptor over; false when its number is beyond the table. */
   open(fd: number, flags: number): boolean {
     if (fd >= this.size) return false;
@@ -214,6 +251,14 @@ export class SocketTable {
 
   appOf(client: number): number {
     return this.get(client, CELL.PORT) >> APP_SHIFT;
+  }
+
+  /** Makes two descriptors the sides of one connection. */
+  pair(client: number, backend: number, tenancy: number): void {
+    this.set(client, CELL.PEER, backend);
+    this.set(backend, CELL.PEER, client);
+    this.set(client, CELL.TENANCY, tenancy);
+    this.set(backend, CELL.TENANCY, tenancy);
   }
 
   /** The client's descriptor of a connection, given either. */

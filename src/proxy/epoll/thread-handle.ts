@@ -51,6 +51,11 @@ export class ThreadHandle {
     this.#worker.on('exit', () => this.#exited());
   }
 
+  /** Its rows, which are its own to change. */
+  get table(): SocketTable {
+    return this.#table;
+  }
+
   tell(command: Command): void {
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
     this.#worker.postMessage(command);

@@ -1,13 +1,13 @@
 import { endpointOf } from '../../domain/backend.ts';
 import type { FailureCause, Outcome } from '../../domain/outcome.ts';
-import type { Logger } from '../../domain/ports.ts';
+import type { Logger, OutcomeSink } from '../../domain/ports.ts';
 import type { Attention } from '../attention.ts';
 import type { SlotTable } from '../slot-table.ts';
 import { errorNameOf } from './errno.ts';
 import { type LogLine, OUTCOME_CELLS, OUTCOME_CODES } from './messages.ts';
 
 /** Makes outcomes of what a thread has reported; those of backends that are gone say nothing any more. */
-export function outcomesOf(cells: readonly number[], slots: SlotTable): readonly Outcome[] {
+function outcomesOf(cells: readonly number[], slots: SlotTable): readonly Outcome[] {
   const outcomes: Outcome[] = [];
   for (let at = 0; at < cells.length; at += OUTCOME_CELLS) {
     const occupant = slots.holding(cells[at]!);
@@ -46,6 +46,24 @@ export function attend(
     const slot = slots.of(incarnation)?.slot;
     if (slot !== undefined && isAtEase(incarnation)) attention.atEase(slot);
   }
+}
+
+export interface HearingOptions {
+  readonly directory: { readonly slots: SlotTable };
+  readonly state: { readonly attention: Attention };
+  readonly onOutcomes: OutcomeSink;
+  /** Whether a success would tell the breaker of an incarnation nothing. */
+  readonly isAtEase: (incarnation: string) => boolean;
+}
+
+/** Tells what a thread has reported of backends. */
+export function hear(
+  cells: readonly number[],
+  { directory, state, onOutcomes, isAtEase }: HearingOptions,
+): void {
+  const outcomes = outcomesOf(cells, directory.slots);
+  onOutcomes(outcomes);
+  attend(outcomes, directory.slots, state.attention, isAtEase);
 }
 
 /** Writes the lines of a thread, with names for its numbers. */

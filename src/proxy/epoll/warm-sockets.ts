@@ -37,6 +37,8 @@ export interface WarmSocketsOptions {
   readonly isCrowded: (tenancy: number) => boolean;
   /** Descriptors from this number on, read anew each time, are not for clients. */
   readonly descriptors: { readonly clientCeiling: number };
+  /** Has the other threads that have warm connections of this slot look whether they are in the way. */
+  readonly wakeHolders: (slot: number) => void;
   /** A connection of the pool was dead when it was to be used; its client waits for another one. */
   readonly onStale: (backend: number) => void;
 }
@@ -87,6 +89,25 @@ export class WarmSockets {
     table.set(fd, CELL.BORN, (clock.tick - Math.floor(this.#pool.ageMs)) | 0);
     table.set(fd, CELL.STARTED_US, Math.floor(this.#pool.tookMs * US_PER_MS));
     return fd;
+  }
+
+  /**
+   * Whether a connection may be opened for a client who has a place. Warm ones that are in the way are closed here at
+   * once, and soon in other threads.
+   */
+  makesRoom(tenancy: number): boolean {
+    const { router, shares, wakeHolders } = this.#options;
+    const slot = slotOfTenancy(tenancy);
+    if (router.hasRoom(tenancy, shares.of(slot))) return true;
+    this.#pool.makeRoom(tenancy);
+    if (router.hasRoom(tenancy, shares.of(slot))) return true;
+    wakeHolders(slot);
+    return false;
+  }
+
+  /** Another thread may need room. */
+  makeRoom(): void {
+    this.#pool.makeRoomEverywhere();
   }
 
   /** Something has happened to a socket that is warm or is to be. */

@@ -10,13 +10,13 @@ import type { RateLimiter } from '../rate-limiter.ts';
 import type { ClientOrigin } from '../reception.ts';
 import { AwaitedHello } from './awaited-hello.ts';
 import type { Guest } from './guest.ts';
-import type { Guests } from './guests.ts';
+import type { LiveList } from './live-list.ts';
 import type { Wire } from './wire.ts';
 
 export interface AdmissionOptions {
   readonly limiter: RateLimiter;
   readonly limits: ConnectionLimits;
-  readonly guests: Guests;
+  readonly live: LiveList;
   readonly connection: ConnectionOptions;
   /** Time for a TLS greeting; read anew each time. */
   readonly hello: { readonly timeoutMs: number };
@@ -36,20 +36,20 @@ export class Admission {
   }
 
   admit(client: Wire, origin: ClientOrigin, introduction: Introduction | undefined): void {
-    const { limiter, limits, guests, refuse } = this.#options;
+    const { limiter, limits, live, refuse } = this.#options;
     const { address, app } = origin;
     if (!limiter.admit(address.words)) return refuse(client, 'rate_limited', address);
     const counted = limits.enter(address.words);
     if (counted < 0) return refuse(client, limitRefusalOf(counted), address);
     if (app === BY_SERVER_NAME) return this.#await(client, address, introduction, counted);
     const connection = new Connection(client, origin, introduction, this.#options.connection);
-    guests.add(connection, counted);
+    live.add(connection, { counted, client, announcement: introduction?.announcement });
     connection.begin();
   }
 
   /** Has the client's greeting say which app it comes for. */
   #await(client: Wire, address: IpAddress, introduction: Introduction | undefined, counted: number): void {
-    const { guests, hello, connection: options, serverNames, refuse, onEnded } = this.#options;
+    const { live, hello, connection: options, serverNames, refuse, onEnded } = this.#options;
     const turnAway = (reason: RefusalReason, problem: string): void => {
       refuse(client, reason, address, problem);
       onEnded(greeting);
@@ -69,7 +69,7 @@ export class Admission {
           },
         };
         const connection = new Connection(client, { address, app: app.number }, begun, options);
-        guests.replace(greeting, connection);
+        live.replace(greeting, connection);
         connection.begin();
       },
       onRefused: (problem) => turnAway('bad_client_hello', problem),
@@ -78,7 +78,7 @@ export class Admission {
         onEnded(greeting);
       },
     });
-    guests.add(greeting, counted);
+    live.add(greeting, { counted, client, announcement: introduction?.announcement });
     greeting.begin(
       introduction && {
         bytes: introduction.surplus,

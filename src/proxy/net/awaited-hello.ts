@@ -23,7 +23,8 @@ const parse = (bytes: Uint8Array): ParsedHello => parseClientHello(bytes);
 /** A client that has been admitted, and whose TLS greeting has to say whose backends it is given. */
 export class AwaitedHello implements Guest {
   readonly address: IpAddress;
-  readonly incarnation = undefined;
+  readonly place = undefined;
+  readonly phase = 'dialling';
   readonly #start: AwaitedStart<ClientHello>;
   readonly #onAborted: () => void;
 

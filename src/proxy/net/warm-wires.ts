@@ -40,7 +40,6 @@ export class WarmWires implements WireHolder, WireReader {
   readonly #pool: WarmPool<Wire>;
   #timer: NodeJS.Timeout | undefined;
   #isDue = false;
-  #isShut = false;
 
   constructor(options: WarmWiresOptions) {
     this.#options = options;
@@ -66,6 +65,11 @@ export class WarmWires implements WireHolder, WireReader {
     this.#runSoon();
     if (wire === undefined) return undefined;
     return { wire, tenancy, bornMs: now() - this.#pool.ageMs, tookMs: this.#pool.tookMs };
+  }
+
+  /** Has warm ones of this backend closed that clients have taken the room of. */
+  makeRoom(tenancy: number): void {
+    this.#pool.makeRoom(tenancy);
   }
 
   /** Takes one back whose client has left without a byte, or closes it. */
@@ -107,7 +111,6 @@ export class WarmWires implements WireHolder, WireReader {
 
   /** Nobody comes any more. */
   shut(): void {
-    this.#isShut = true;
     this.#pool.shut();
     clearTimeout(this.#timer);
   }
@@ -158,11 +161,11 @@ export class WarmWires implements WireHolder, WireReader {
 
   /** After the clients of this turn. */
   #runSoon(): void {
-    if (this.#isDue || this.#isShut) return;
+    if (this.#isDue) return;
     this.#isDue = true;
     setImmediate(() => {
       this.#isDue = false;
-      if (!this.#isShut) this.#run();
+      this.#run();
     });
   }
 

@@ -1,37 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { aRegistrationApi, BODY } from '../../support/registration.ts';
-import { readAll, tcpConnect } from '../../support/sockets.ts';
+import { anyRequests, badBodies, head, isRefusal, MIB, posted, send } from '../../support/siege.ts';
 
-const MIB = 1_048_576;
-
-/** What a client got that sent this and ended: the status lines, or nothing from a connection that was closed. */
-async function send(port: number, bytes: Uint8Array, { isCut = false } = {}): Promise<readonly number[]> {
-  const socket = await tcpConnect(port, '127.0.0.1', { allowHalfOpen: true });
-  // Whoever sends more than is read may be reset before it has read the answer.
-  const answer = readAll(socket).catch(() => Buffer.alloc(0));
-  if (isCut) socket.end(bytes);
-  else socket.write(bytes);
-  const text = (await answer).toString('latin1');
-  socket.destroy();
-  return [...text.matchAll(/^HTTP\/1\.1 (\d{3}) /gm)].map(([, status]) => Number(status));
-}
-
-const head = (fields: Readonly<Record<string, string>>, line = 'POST /api/v1/register HTTP/1.1'): string =>
-  [
-    line,
-    ...Object.entries({ host: 'localhost', connection: 'close', ...fields }).map(([k, v]) => `${k}: ${v}`),
-  ]
-    .join('\r\n')
-    .concat('\r\n\r\n');
-
-const posted = (body: Uint8Array): Uint8Array =>
-  Buffer.concat([
-    Buffer.from(head({ 'content-type': 'application/json', 'content-length': String(body.length) })),
-    body,
-  ]);
-
-const isRefusal = (status: number): boolean => status >= 400 && status < 500;
+const REGISTER = 'POST /api/v1/register HTTP/1.1';
 
 /** An API whose every answer has to be a refusal, and that has to be well afterwards. */
 async function aBesiegedApi() {
@@ -48,28 +20,10 @@ async function aBesiegedApi() {
 describe('the registration API, sent', () => {
   it('any body, refuses it and goes on', async () => {
     const { port, isWell } = await aBesiegedApi();
-    const bodies = fc.oneof(
-      fc.uint8Array({ maxLength: 300 }),
-      fc.uint8Array({ minLength: 65_000, maxLength: 70_000, size: 'max' }),
-      fc.json().map((text) => Buffer.from(text)),
-      fc
-        .nat(JSON.stringify(BODY).length - 1)
-        .map((length) => Buffer.from(JSON.stringify(BODY).slice(0, length))),
-      fc
-        .tuple(fc.constantFrom('[', '{"a":', '[{"id":'), fc.integer({ min: 1, max: 60_000 }))
-        .map(([open, depth]) => Buffer.from(open.repeat(depth).slice(0, 65_000))),
-      fc
-        .record({
-          id: fc.jsonValue(),
-          app: fc.jsonValue(),
-          port: fc.jsonValue(),
-          ['__proto__']: fc.jsonValue(),
-        })
-        .map((body) => Buffer.from(JSON.stringify({ ...BODY, region: 1, ...body }))),
-    );
+    const bodies = badBodies(BODY);
     await fc.assert(
       fc.asyncProperty(bodies, async (body) => {
-        const statuses = await send(port, posted(body));
+        const statuses = await send(port, posted(REGISTER, body));
         expect(statuses).toHaveLength(1);
         expect(statuses.every(isRefusal)).toBe(true);
       }),
@@ -80,7 +34,7 @@ describe('the registration API, sent', () => {
 
   it('anything that may be a request, refuses it or hangs up', async () => {
     const { port, isWell } = await aBesiegedApi();
-    const lines = fc.constantFrom(
+    const lines = [
       'GET /api/v1/backends/none HTTP/1.1',
       'PATCH /api/v1/register HTTP/1.1',
       'DELETE /../../etc/passwd HTTP/1.1',
@@ -91,17 +45,9 @@ describe('the registration API, sent', () => {
       'POST /api/v1/register HTTP/1.1\r\nupgrade: websocket',
       'get',
       '',
-    );
-    const texts = fc.string({ unit: 'binary-ascii', maxLength: 30 });
-    const requests = fc
-      .tuple(
-        lines,
-        fc.dictionary(fc.stringMatching(/^[a-z-]{1,12}$/), texts, { maxKeys: 5 }),
-        fc.uint8Array(),
-      )
-      .map(([line, fields, rest]) => Buffer.concat([Buffer.from(head(fields, line)), rest]));
+    ];
     await fc.assert(
-      fc.asyncProperty(fc.oneof(requests, fc.uint8Array({ maxLength: 500 })), async (bytes) => {
+      fc.asyncProperty(anyRequests(lines), async (bytes) => {
         const statuses = await send(port, bytes, { isCut: true });
         expect(statuses.every(isRefusal)).toBe(true);
       }),
@@ -116,9 +62,9 @@ describe('the registration API, sent', () => {
     const fields = { 'content-type': 'application/json' };
     const bytes =
       by === 'content-length'
-        ? posted(body)
+        ? posted(REGISTER, body)
         : Buffer.concat([
-            Buffer.from(head({ ...fields, 'transfer-encoding': 'chunked' })),
+            Buffer.from(head({ ...fields, 'transfer-encoding': 'chunked' }, REGISTER)),
             Buffer.from(`${body.length.toString(16)}\r\n`),
             body,
             Buffer.from('\r\n0\r\n\r\n'),
@@ -132,7 +78,7 @@ describe('the registration API, sent', () => {
 
   it('a body that never comes to its end, gives up on it', async () => {
     const { port, isWell, changes } = await aBesiegedApi();
-    const bytes = posted(Buffer.from(JSON.stringify(BODY)));
+    const bytes = posted(REGISTER, Buffer.from(JSON.stringify(BODY)));
     expect(await send(port, bytes.subarray(0, -1))).toEqual([408]);
     await send(port, bytes.subarray(0, -1), { isCut: true });
     expect(changes).toEqual([]);
