@@ -4,6 +4,7 @@
  *
  *     <!-- settings:start -->  the settings table, made from the schema  <!-- settings:end -->
  *     <!-- keys:start -->      which of them may change while running, and in SQL    <!-- keys:end -->
+ *     <!-- licences:start -->  the packages that are installed with edgeproxy     <!-- licences:end -->
  *     <!-- chart:start -->     the statechart of the page                <!-- chart:end -->
  */
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -13,6 +14,7 @@ import { backendMachine } from '../src/machines/backend.ts';
 import { circuitBreakerMachine } from '../src/machines/circuit-breaker.ts';
 import { healthCheckerMachine } from '../src/machines/health-checker.ts';
 import { MACHINES } from '../src/machines/registry.ts';
+import { licencesMarkdown } from './licences.ts';
 
 interface GeneratedPart {
   readonly file: string;
@@ -24,6 +26,7 @@ const PARTS: readonly GeneratedPart[] = [
   { file: 'README.md', name: 'settings', content: settingsMarkdown },
   { file: 'docs/reload.md', name: 'keys', content: reloadMarkdown },
   { file: 'docs/machines.md', name: 'charts', content: () => chartsMarkdown(MACHINES) },
+  { file: 'docs/licences.md', name: 'licences', content: licencesMarkdown },
   { file: 'docs/circuit-breaker.md', name: 'chart', content: () => chartMarkdown(circuitBreakerMachine) },
   { file: 'docs/health-checks.md', name: 'chart', content: () => chartMarkdown(healthCheckerMachine) },
   { file: 'docs/backend-life.md', name: 'chart', content: () => chartMarkdown(backendMachine) },

@@ -33,14 +33,18 @@ export interface ConnectionQuery extends PageQuery {
 export type ConnectionPage = Page<LiveConnection>;
 
 /** Connections that a page looks at. */
-export const LOOKS_PER_PAGE = 65_536;
+export const LOOKS_PER_PAGE = 16_384;
+
+/** What decides whether a connection is asked for; the text of the address is made only when it is looked at. */
+interface Asked {
+  readonly client: { readonly text: string };
+  readonly incarnation: string | undefined;
+}
 
 /** Whether a connection is one of those asked for. */
-export function isAskedFor(
-  { client, incarnation }: Pick<LiveConnection, 'client' | 'incarnation'>,
-  query: ConnectionQuery,
-): boolean {
-  if (query.client !== undefined && client !== query.client) return false;
-  if (query.backendId === undefined) return true;
-  return incarnation !== undefined && partsOf(incarnation).id === query.backendId;
+export function isAskedFor({ client, incarnation }: Asked, query: ConnectionQuery): boolean {
+  if (query.backendId !== undefined) {
+    if (incarnation === undefined || partsOf(incarnation).id !== query.backendId) return false;
+  }
+  return query.client === undefined || client.text === query.client;
 }

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { DaemonAddresses } from '../../src/daemon.ts';
-import type { DaemonProcess, Env } from '../support/daemon.ts';
+import type { DaemonProcess, Env, LogLine } from '../support/daemon.ts';
 import {
   aDaemon,
   aDatabase,
@@ -16,6 +16,7 @@ import {
   untilAnswered,
   untilApplied,
 } from '../support/edge.ts';
+import { anApiDaemon } from '../support/api-daemon.ts';
 import { postgresEnv } from '../support/daemon.ts';
 import { type ApiAsk, askApi } from '../support/registration.ts';
 import { freePort } from '../support/sockets.ts';
@@ -37,6 +38,17 @@ async function anOperatorOf(daemon: DaemonProcess) {
     const { status, json } = await askApi(admin!.port, `/admin/v1/${path}`, asked);
     return [status, json as Answer] as const;
   };
+}
+
+/** So many lines of what operators have changed. */
+function auditOf(daemon: DaemonProcess, count: number): Promise<readonly LogLine[]> {
+  return until(
+    () => {
+      const lines = daemon.logs.filter(({ msg }) => msg === 'changed by an operator');
+      return lines.length >= count && lines;
+    },
+    { what: `${count} changes in the log` },
+  );
 }
 
 async function aConfig(content: string): Promise<string> {
@@ -104,8 +116,7 @@ describe.each(ENGINES)('an operator of a daemon with the %s engine', (engine) =>
     await Promise.all([untilApplied(one, 1), untilApplied(other, 1)]);
     for (const id of ['none', '%00', "'%20OR%20'1'='1"])
       expect((await operator(`backends/${id}/drain`, POST))[0]).toBe(404);
-    const lines = one.logs.filter(({ msg }) => msg === 'changed by an operator');
-    expect(lines).toMatchObject([
+    expect(await auditOf(one, 2)).toMatchObject([
       { change: 'drained', backend: 'a', address: '127.0.0.1', role: 'none' },
       { change: 'undrained', backend: 'a' },
     ]);
@@ -187,7 +198,7 @@ describe.each(ENGINES)('an operator of a daemon with the %s engine', (engine) =>
     await daemon.log('client connected to backend');
     const info = { level: 'info', setting: 'info', isOverridden: false };
     expect(await operator('log-level', { method: 'DELETE' })).toEqual([200, info]);
-    expect(daemon.logs.filter(({ msg }) => msg === 'changed by an operator')).toMatchObject([
+    expect(await auditOf(daemon, 2)).toMatchObject([
       { change: 'log level', from: 'info', to: 'debug' },
       { change: 'log level', from: 'debug', to: 'info' },
     ]);
@@ -221,5 +232,26 @@ describe('an operator of a daemon without a database', () => {
     expect(await again('backends/a/undrain', POST)).toMatchObject([200, { changed: true }]);
     await untilAnswered(second.port, 'a');
     expect(await again('backends/a/undrain', POST)).toMatchObject([200, { changed: false }]);
+  });
+
+  it('sees the lease of a backend that has registered itself, and that it is over', async () => {
+    const named = await aNamedBackend('a');
+    const daemon = await anApiDaemon({ env: { ...ADMIN, EDGEPROXY_HEARTBEAT_TTL_SECS: '2' } });
+    expect(await daemon.register('a', named.port)).toBe(201);
+    await untilApplied(daemon, 1);
+    const operator = await anOperatorOf(daemon);
+    const seen = async () => (await operator('backends'))[1].backends[0]!;
+    expect(await seen()).toMatchObject({
+      id: 'a',
+      isEligible: true,
+      lease: { isExpired: false, ttlSecs: 2, heardSecsAgo: expect.any(Number) as number },
+    });
+    await untilApplied(daemon, 0, 1);
+    expect(await seen()).toMatchObject({ reason: 'expired', lease: { isExpired: true } });
+    expect(await operator('backends/a/drain', POST)).toMatchObject([200, { scope: 'daemon' }]);
+    expect(await daemon.register('a', named.port)).toBe(201);
+    await until(async () => (await seen()).reason === 'admin_down', {
+      what: 'the drain to outlive all that',
+    });
   });
 });

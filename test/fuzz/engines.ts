@@ -1,7 +1,7 @@
 /**
  * Random peers against a running engine, round after round: slow readers, resets at any moment, half-closes, floods,
- * backends that refuse, leave at once, reset, vanish or fail, sets and settings that change and backends that are cut
- * meanwhile.
+ * backends that refuse, leave at once, reset, vanish or fail, sets and settings that change, a listener that
+ * moves and backends that are cut meanwhile.
  *
  * What must hold: no wrong byte, no FIN that nobody sent, nothing stuck, no thread dead, no hard limit exceeded, all
  * counters 0 and every descriptor closed at the end. A round is drawn from its seed; the kernel's timing is not, so

@@ -2,7 +2,8 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../../src/domain/ports.ts';
 import { incarnationOf } from '../../src/domain/backend.ts';
-import type { EngineKind, EngineOptions, RunningEngine } from '../support/engines.ts';
+import { type EngineKind, type EngineOptions, listenAt, type RunningEngine } from '../support/engines.ts';
+import { freePort } from '../support/sockets.ts';
 import { startTcpBackend } from '../support/sockets.ts';
 import { connectClient } from './clients.ts';
 import { Fleet } from './fleet.ts';
@@ -52,6 +53,9 @@ class Round {
   readonly #clients = new Set<Peer>();
   #connections = 0;
   #settings = '';
+  #port = 0;
+  #isMoving = false;
+  #moves = 0;
   #isOver = false;
 
   constructor(options: RoundOptions) {
@@ -71,16 +75,16 @@ class Round {
     const settings = { threads: random.int(1, 3), ...settingsOf(random, this.#options.clients) };
     this.#settings = JSON.stringify(settings);
     const running = await this.#options.kind.start(fleet.rows, { ...settings, logger: this.#logger() });
+    this.#port = running.port;
     try {
       const chaos = Promise.all([
         this.#changeSets(running, fleet),
         this.#changeSettings(running),
+        this.#move(running),
         this.#troubles(fleet),
         this.#watch(fleet),
       ]);
-      const slots = Array.from({ length: this.#options.clients }, () =>
-        this.#connectOver(running, random.fork()),
-      );
+      const slots = Array.from({ length: this.#options.clients }, () => this.#connectOver(random.fork()));
       await delay(this.#options.durationMs);
       this.#isOver = true;
       await chaos;
@@ -97,11 +101,13 @@ class Round {
   }
 
   /** A client after the other. Those that take too long are found so, and not waited for. */
-  async #connectOver({ port }: RunningEngine, random: Random): Promise<void> {
+  async #connectOver(random: Random): Promise<void> {
     while (!this.#isOver && this.streams.findings.length < MOST_FINDINGS) {
-      const client = await connectClient(port, this.streams, random.fork());
+      const moves = this.#moves;
+      const client = await connectClient(this.#port, this.streams, random.fork());
       // A backend may have reset it before this process has looked, maybe after its FIN.
       if (client === 'ECONNRESET' || client === 'EPIPE') continue;
+      if (client === 'ECONNREFUSED' && (this.#isMoving || moves !== this.#moves)) continue;
       if (typeof client === 'string') {
         if (!this.#isOver) this.streams.found(`a client could not connect: ${client}`);
         return;
@@ -134,6 +140,18 @@ class Round {
       await delay(random.int(20, 600));
       if (!(await isWithin(reconfigure(settingsOf(random, this.#options.clients)), STUCK_MS)))
         this.streams.found('settings are not in force');
+    }
+  }
+
+  /** The listener goes elsewhere now and then. */
+  async #move({ engine }: RunningEngine): Promise<void> {
+    const random = this.#random.fork();
+    while (!this.#isOver) {
+      await delay(random.int(200, 2_000));
+      this.#isMoving = true;
+      this.#port = (await listenAt(engine, await freePort())).port;
+      this.#isMoving = false;
+      this.#moves++;
     }
   }
 

@@ -228,7 +228,7 @@ describe('the pool of a data thread', () => {
       },
       { what: 'the pool to give way' },
     );
-    expect(of().warm).toBe(0);
+    await until(() => of().warm === 0, { what: 'nothing to be warm' });
   });
 
   it('gives none to a trial of a circuit that is half-open, before it has heard of the set', async () => {

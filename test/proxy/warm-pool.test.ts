@@ -56,6 +56,8 @@ class World {
         close: (socket) => {
           if (socket.state === 'closed' || socket.holder !== 'pool')
             this.mistakes.push('closes what is not its own');
+          if (this.shares.of(socket.slot) < this.pooled(socket.slot).length)
+            this.mistakes.push('gives a share back before its connection is closed');
           socket.state = 'closed';
         },
       }),
@@ -334,6 +336,37 @@ describe('WarmPool', () => {
     expect(pool.giveBack(0, third, 100, 20)).toBe(false);
     world.room[0] = 2;
     expect(pool.giveBack(0, third, 100, 20)).toBe(true);
+  });
+
+  it('opens none where the room has been taken while it took its share', () => {
+    const world = new World();
+    const pool = world.pools[0]!;
+    let asked = 0;
+    Object.defineProperty(world.room, 0, { get: () => (asked++ === 0 ? 3 : 0) });
+    pool.take(0);
+    pool.run();
+    expect(asked).toBe(2);
+    expect(world.sockets).toEqual([]);
+    expect(world.problems()).toEqual([]);
+  });
+
+  it('counts one that is in the way until it is closed', () => {
+    const world = new World();
+    const [here, there] = world.pools;
+    for (const pool of world.pools) {
+      pool.take(0);
+      pool.run();
+    }
+    expect(world.shares.of(0)).toBe(2);
+    world.room[0] = 1;
+    here!.makeRoom(1);
+    expect(world.shares.of(0)).toBe(2);
+    here!.makeRoom(0);
+    expect([world.shares.of(0), world.pooled(0, 0).length]).toEqual([1, 0]);
+    world.room[0] = 0;
+    there!.makeRoomEverywhere();
+    expect([world.shares.of(0), world.pooled(0).length]).toEqual([0, 0]);
+    expect(world.problems()).toEqual([]);
   });
 
   it('lets a shortage rest that was told when it had nothing to give', () => {

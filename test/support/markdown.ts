@@ -22,7 +22,7 @@ export function allDocuments(): readonly Document[] {
       .filter((entry) => entry.isFile() && entry.name.endsWith('.md'))
       .map((entry) => relative(ROOT, join(entry.parentPath, entry.name))),
   );
-  return ['README.md', 'CONTRIBUTING.md', ...below].map(readDocument);
+  return ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...below].map(readDocument);
 }
 
 /** The contents of the fenced blocks of a language, in order. */

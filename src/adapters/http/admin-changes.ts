@@ -72,11 +72,12 @@ export function adminChanges(controls: AdminControls): readonly ApiOperation[] {
   ): Promise<z.input<typeof levelAnswer>> {
     const { level: before, setting } = logLevel();
     const line = { from: before, to: wanted ?? setting };
+    const isNews = line.from !== line.to;
     // Of two levels, one may hide the line.
     const isHidden = before === 'warn' || before === 'error';
-    if (!isHidden) audit('log level', line, caller);
+    if (isNews && !isHidden) audit('log level', line, caller);
     const answer = await setLogLevel(wanted);
-    if (isHidden) audit('log level', line, caller);
+    if (isNews && isHidden) audit('log level', line, caller);
     return answer;
   }
 

@@ -36,6 +36,7 @@ export function connectionPage(
   query: ConnectionQuery,
 ): ConnectionPage {
   const items: LiveConnection[] = [];
+  const address = new IpAddress();
   let looks = 0;
   let { thread, fd } = placeOf(query.after);
   for (; thread < tables.length; thread++, fd = 0) {
@@ -44,8 +45,8 @@ export function connectionPage(
     for (; fd < end; fd++) {
       if (items.length === query.limit || looks === LOOKS_PER_PAGE) return { items, next: `${thread}.${fd}` };
       looks++;
-      const connection = connectionAt(table!, fd, slots);
-      if (connection !== undefined && isAskedFor(connection, query)) items.push(connection);
+      const connection = connectionAt(table!, fd, { slots, query, address });
+      if (connection !== undefined) items.push(connection);
     }
   }
   return { items, next: null };
@@ -54,22 +55,34 @@ export function connectionPage(
 /** Of a client's side; of those who speak for one that is not known yet, it is the last. */
 const ANY_CLIENT = FLAG.CLIENT | FLAG.WAITS | FLAG.AWAITS_HELLO | FLAG.AWAITS_HEADER;
 
-/** The connection of a client's row; nothing in any other. */
-function connectionAt(table: SocketTable, fd: number, slots: SlotTable): LiveConnection | undefined {
+interface Looking {
+  readonly slots: SlotTable;
+  readonly query: ConnectionQuery;
+  /** To read addresses into. */
+  readonly address: IpAddress;
+}
+
+/** The connection of a client's row, if it is one of those asked for; nothing in any other. */
+function connectionAt(
+  table: SocketTable,
+  fd: number,
+  { slots, query, address }: Looking,
+): LiveConnection | undefined {
   const generation = table.get(fd, CELL.GENERATION);
   const flags = table.flagsOf(fd);
   const isKnown = (flags & FLAG.OPEN) !== 0 && (flags & FLAG.AWAITS_HEADER) === 0;
   if (!isKnown || (flags & ANY_CLIENT) === 0) return undefined;
-  const address = new IpAddress();
-  table.readAddress(fd, address);
   const isServed = (flags & (FLAG.WAITS | FLAG.AWAITS_HELLO)) === 0;
   const backend = isServed ? backendOf(table, fd) : undefined;
+  const tenancy = backend === undefined ? -1 : table.get(backend, CELL.TENANCY);
+  const incarnation = slots.holding(tenancy)?.incarnation;
+  table.readAddress(fd, address);
+  if (!isAskedFor({ client: address, incarnation }, query)) return undefined;
   const connection = {
     client: address.text,
     clientPort: table.portOf(fd),
     state: stateOf(table, flags, backend),
-    incarnation:
-      backend === undefined ? undefined : slots.holding(table.get(backend, CELL.TENANCY))?.incarnation,
+    incarnation,
     sinceUnixSecs: table.get(fd, CELL.ACCEPTED_SECS) >>> 0,
     ...(backend === undefined ? NO_TRAFFIC : table.trafficOf(backend)),
   };

@@ -83,8 +83,10 @@ export class LiveList {
       if (items.length === query.limit || looks === LOOKS_PER_PAGE) return { items, next: String(last) };
       looks++;
       last = serial;
-      const about = { client: guest.address.text, incarnation: guest.place?.occupant.incarnation };
-      if (isAskedFor(about, query)) items.push({ ...about, ...stateOf(guest, entry) });
+      const { address, place } = guest;
+      const incarnation = place?.occupant.incarnation;
+      if (isAskedFor({ client: address, incarnation }, query))
+        items.push({ client: address.text, incarnation, ...stateOf(guest, entry) });
     }
     return { items, next: null };
   }
