@@ -68,10 +68,12 @@ export interface Proxy {
   /** Has all threads log at this level, or not take the trouble to. */
   readonly logAt: (level: Settings['log_level']) => void;
   /**
-   * What a client of `listen_addr` would get that came now, by the set in force; `undefined` when it cannot be told at this moment, as
+   * What a client would get that came now, by the set in force; `undefined` when it cannot be told at this moment, as
    * before the start of the engine.
+   *
+   * @param app that it comes for; default: that of `listen_addr`
    */
-  readonly explain: (client: string, set: EligibleSet) => RehearsedPick | undefined;
+  readonly explain: (client: string, set: EligibleSet, app?: string) => RehearsedPick | undefined;
   /** Whether there is a GeoIP database. */
   readonly hasGeoFile: boolean;
   /** Reads it again, and what it says counts from then on. Fails with `ERR_GEOIP`, and then all is as before. */
@@ -162,8 +164,8 @@ function proxyOf(
       inForce = { ...inForce, log_level: level };
       writeEngineNumbers(numbersMemory, numbersOf(inForce, mostDescriptors));
     },
-    explain: (client, set) =>
-      lists && rehearsal.explain(client, set, resolver(lists.geo), apps.of(inForce.app)),
+    explain: (client, set, app = inForce.app) =>
+      lists && rehearsal.explain(client, set, resolver(lists.geo), apps.look(app)),
     async followGeography({ geoip }) {
       if (!isDeepStrictEqual(geoip, inForce.geoip)) await openGeography({ ...inForce, geoip });
     },

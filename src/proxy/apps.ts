@@ -26,6 +26,11 @@ export class Apps {
     return goesByServerName === true ? { number: BY_SERVER_NAME, name: undefined } : this.of(app);
   }
 
+  /** The same of an app that clients need not have come for: then it has the number of none, which stays none's. */
+  look(name: string | undefined): App {
+    return { number: this.#numbers.get(name) ?? MOST_APPS, name };
+  }
+
   /** Fails with `ERR_LISTEN` when there have been too many. */
   of(name: string | undefined): App {
     const number = this.#numbers.get(name) ?? this.#numbers.size;
