@@ -74,8 +74,8 @@ export interface Daemon {
    */
   applySettings(change: ConfigChange): Promise<AppliedSettings>;
   /**
-   * Reads the configuration file, the settings in SQL and the GeoIP database at once; `false` when there are none to
-   * read.
+   * Reads the configuration file, the settings in SQL, the GeoIP database and certificates at once; `false` when there
+   * are none to read.
    */
   reload(): boolean;
   /** Asks for a stop: the first time to drain, the second time to end at once. */
@@ -99,6 +99,7 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     traffic: proxy.traffic,
     limiter: proxy.limiter,
     pool: proxy.pool,
+    tls: proxy.tls,
     fleet: { report: () => fleet.statuses() },
     engine: { report: () => ({ ...proxy.choice, ...(engine?.threads() ?? NO_THREADS) }) },
     version,
@@ -187,8 +188,10 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     }
     // Asked to stop meanwhile: no client may be accepted any more.
     if (!lifecycle.getSnapshot().matches('starting')) return;
+    const listening = await listenAsWanted(sockets, settings);
     addresses = {
-      ...(await listenAsWanted(sockets, settings)),
+      ...listening,
+      tls: listening.tls ?? (await proxy.listenTls()),
       metrics: ops.address,
       admin: admin.address,
       api: api?.address,
@@ -228,7 +231,6 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
   lifecycle.on('FORCING', ({ reason }) =>
     logger.warn({ reason, connections: proxy.traffic.activeClients() }, 'closing connections that are left'),
   );
-
   lifecycle.on('ABANDONED', () =>
     logger.error({ connections: proxy.traffic.activeClients() }, 'not everything could be closed, leaving'),
   );
@@ -287,8 +289,7 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     applySettings: (change) => changes.apply(change),
     reload() {
       if (proxy.hasGeoFile) void changes.run(() => rereadGeoFile(proxy, logger), undefined);
-      const hasSources = reloads?.reload() ?? false;
-      return hasSources || proxy.hasGeoFile;
+      return [reloads?.reload(), proxy.hasGeoFile, proxy.rereadCertificates()].includes(true);
     },
     stop: () => lifecycle.send({ type: 'STOP_REQUESTED' }),
   };

@@ -8,9 +8,9 @@ export const ERROR_CODES = {
   ERR_USAGE: 'The command line is wrong.',
   ERR_SETTINGS_FILE: 'The configuration file cannot be read or is not TOML.',
   ERR_SETTINGS_INVALID: 'A setting is unknown, malformed, out of range, or missing.',
-  ERR_FEATURE_UNAVAILABLE: 'A setting asks for a feature that this version does not have yet.',
   ERR_ENGINE: 'The engine that is asked for does not work on this machine.',
   ERR_LISTEN: 'A listen address cannot be bound.',
+  ERR_TLS: 'A certificate, its key or the certificates of clients cannot be used.',
   ERR_GEOIP: 'The GeoIP database cannot be opened.',
   ERR_STATE_DIR: 'The state folder cannot be created or written.',
   ERR_POSTGRES_SCHEMA: 'The backends table has another shape than edgeproxy needs.',
@@ -26,7 +26,6 @@ const SETTINGS_CODES: ReadonlySet<ErrorCode> = new Set([
   'ERR_USAGE',
   'ERR_SETTINGS_FILE',
   'ERR_SETTINGS_INVALID',
-  'ERR_FEATURE_UNAVAILABLE',
 ]);
 
 /** An expected failure: `code` is stable, `message` says what is wrong and what to do, `cause` is the origin. */

@@ -22,6 +22,7 @@ import {
   tableRows,
 } from './support/markdown.ts';
 import { aRouter } from './support/proxy.ts';
+import { handshakeReportOf, newHandshakeCountersMemory } from '../src/proxy/tls/handshake-counters.ts';
 import { SEED_EXAMPLE, SEED_METRICS, SEED_VARIABLES } from './support/seed.ts';
 
 /** Names with our prefix that are no series: the channel of the changes, and the roles of the README. */
@@ -39,6 +40,13 @@ async function exposedSeries(): Promise<ReadonlyMap<string, Series>> {
     traffic,
     limiter: { report: () => ({ evictedEarly: 0 }) },
     pool: createPoolSource(state.poolCounters, slots),
+    tls: {
+      report: () => ({
+        ...handshakeReportOf(newHandshakeCountersMemory(1)),
+        certificates: { applied: 0, refused: 0 },
+        earliestExpiryMs: 0,
+      }),
+    },
     fleet: { report: () => [{ backendId: 'a', circuit: 'closed', verdict: 'healthy' }] },
     engine: { report: () => ({ engine: 'epoll', syscalls: 'addon', alive: 2, deaths: 0 }) },
     version: '1.2.3',
@@ -92,10 +100,8 @@ describe('the seed', () => {
     expect(printed(setting!.standard)).toBe(standard);
   });
 
-  it('has an example that is accepted, but for features that are not there yet', () => {
-    const switches = SETTINGS.filter(({ unavailable }) => unavailable === true).map(({ env }) => env!);
-    const off = Object.fromEntries(switches.map((name) => [name, 'false']));
-    expect(loadSettings({ ...SEED_EXAMPLE, ...off }).settings.postgres.enabled).toBe(true);
+  it('has an example that is accepted', () => {
+    expect(loadSettings(SEED_EXAMPLE).settings.tls.enabled).toBe(true);
   });
 
   it.each(Object.entries(SEED_METRICS))('has the metric %s as a %s, and so do we', async (name, type) => {

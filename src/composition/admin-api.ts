@@ -15,7 +15,7 @@ import type { ConfigReloads } from './config-reloads.ts';
 import { configRoutes } from './config-routes.ts';
 import type { Fleet } from './fleet.ts';
 import type { Level, LogLevel } from './log-level.ts';
-import type { Proxy } from './proxy.ts';
+import type { Proxy } from './proxy-interface.ts';
 import { resetBreakers } from './reset-breakers.ts';
 import { systemNow } from './system-clock.ts';
 

@@ -37,6 +37,10 @@ export function numbersOf(settings: Settings, mostDescriptors: number): EngineNu
       maxLifetimeMs: pool.max_lifetime_secs * 1000,
       connectTimeoutMs: pool.connect_timeout_secs * 1000,
     },
+    handshakes: {
+      timeoutMs: settings.tls.handshake_timeout_secs * 1000,
+      maxUnderWay: settings.tls.max_handshakes,
+    },
     log: { isDetailed: settings.log_level === 'debug' },
     descriptors: { clientCeiling: clientCeiling(mostDescriptors, probes) },
   };
@@ -44,13 +48,15 @@ export function numbersOf(settings: Settings, mostDescriptors: number): EngineNu
 
 /** @param apps gives the apps their numbers; fails with `ERR_LISTEN` when there are too many */
 export function listsOf(settings: Settings, apps: Apps): Omit<EngineLists, 'geo'> {
-  const { default_app: otherwise, server_names: names } = settings.tls;
+  const { mode, default_app: standard, server_names: names } = settings.tls;
+  // A listener without names that speaks TLS itself is as one that does not.
+  const isForAll = mode === 'terminate' && standard === undefined && Object.keys(names).length === 0;
   return {
     trusted: settings.proxy_protocol.trusted,
     exempt: settings.rate_limit.exempt,
     serverNames: {
       entries: Object.entries(names).map(([name, app]) => [name, apps.of(app)]),
-      otherwise: otherwise === undefined ? undefined : apps.of(otherwise),
+      otherwise: isForAll || standard !== undefined ? apps.of(standard) : undefined,
     },
   };
 }

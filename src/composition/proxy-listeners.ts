@@ -35,8 +35,13 @@ export async function listenAsWanted(
   };
 }
 
+/** Whether there is a listener that speaks TLS itself. */
+export function terminatesTls({ tls }: Settings): boolean {
+  return tls.enabled && tls.mode === 'terminate';
+}
+
 /** Whether there is a listener whose clients say by a server name whose backends they are given. */
-export function goesByServerName({ tls }: Settings): boolean {
+function goesByServerName({ tls }: Settings): boolean {
   return tls.enabled && tls.mode === 'passthrough';
 }
 

@@ -2,17 +2,6 @@ import { availableParallelism } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { geoResolverOf, openGeoSource } from '../adapters/geo/geo-resolver.ts';
 import type { Settings } from '../config/schema.ts';
-import type { EligibleSet } from '../domain/eligibility.ts';
-import type {
-  EngineReport,
-  Logger,
-  MonotonicClock,
-  OutcomeSink,
-  PoolSource,
-  ProxyEngine,
-  RateLimitSource,
-  TrafficSource,
-} from '../domain/ports.ts';
 import { EdgeProxyError, messageOf } from '../errors.ts';
 import { Directory } from '../proxy/directory.ts';
 import type { EngineLists } from '../proxy/engine-lists.ts';
@@ -22,67 +11,24 @@ import { checkCongestion } from '../proxy/epoll/check-congestion.ts';
 import { checkFastOpen } from '../proxy/epoll/check-fast-open.ts';
 import { descriptorLimit } from '../proxy/epoll/descriptor-limit.ts';
 import { EpollEngine } from '../proxy/epoll/epoll-engine.ts';
+import { type ClientEngine, JointEngine, OldestVersion } from '../proxy/joint-engine.ts';
+import { attend } from '../proxy/epoll/thread-reports.ts';
 import { NetEngine } from '../proxy/net-engine.ts';
-import { PickRehearsal, type RehearsedPick } from '../proxy/pick-rehearsal.ts';
+import { PickRehearsal } from '../proxy/pick-rehearsal.ts';
 import { createPoolSource } from '../proxy/pool-report.ts';
 import { Router } from '../proxy/router.ts';
 import { newSharedState, newsOf } from '../proxy/shared-state.ts';
 import { findSys, type FoundSys, SYS_WAYS } from '../proxy/sys/load-sys.ts';
 import { createTrafficSource } from '../proxy/traffic.ts';
 import type { DataThreadModuleData } from './data-thread.ts';
+import type { EngineChoice, Proxy, ProxyOptions } from './proxy-interface.ts';
+import { terminatesTls } from './proxy-listeners.ts';
+import { TlsListener, tlsThreadsOf } from './tls-listener.ts';
 import { geoOptionsOf, listsOf, numbersOf, rateLimiterOf, rateLimitOf, tuningOf } from './engine-settings.ts';
-
-export interface ProxyOptions {
-  readonly settings: Settings;
-  readonly logger: Logger;
-  /** The same in every thread. */
-  readonly now: MonotonicClock;
-  readonly onOutcomes: OutcomeSink;
-  readonly onInForce: (setVersion: number) => void;
-  readonly isAtEase: (incarnation: string) => boolean;
-}
-
-/** What is to relay. */
-export interface EngineChoice extends Pick<EngineReport, 'engine' | 'syscalls'> {
-  readonly threads: number;
-}
-
-/** The socket side as the settings want it. */
-export interface Proxy {
-  readonly choice: EngineChoice;
-  readonly traffic: TrafficSource;
-  readonly limiter: RateLimitSource;
-  readonly pool: PoolSource;
-  readonly activeOf: (incarnation: string) => number;
-  /** Forgets bindings that have expired. */
-  readonly collectGarbage: () => void;
-  /** Fails with `ERR_GEOIP` or `ERR_ENGINE`. */
-  readonly startEngine: () => Promise<ProxyEngine>;
-  /**
-   * Goes by other settings, but for those of geography; resolves when every thread does. Backends that do not say which
-   * header they take, take that of the new settings with the next set.
-   */
-  readonly follow: (settings: Settings) => Promise<void>;
-  /** Goes by the geography of other settings. Fails with `ERR_GEOIP`, and then all is as before. */
-  readonly followGeography: (settings: Settings) => Promise<void>;
-  /** Has all threads log at this level, or not take the trouble to. */
-  readonly logAt: (level: Settings['log_level']) => void;
-  /**
-   * What a client would get that came now, by the set in force; `undefined` when it cannot be told at this moment, as
-   * before the start of the engine.
-   *
-   * @param app that it comes for; default: that of `listen_addr`
-   */
-  readonly explain: (client: string, set: EligibleSet, app?: string) => RehearsedPick | undefined;
-  /** Whether there is a GeoIP database. */
-  readonly hasGeoFile: boolean;
-  /** Reads it again, and what it says counts from then on. Fails with `ERR_GEOIP`, and then all is as before. */
-  readonly rereadGeoFile: () => Promise<void>;
-}
 
 /** An engine, and what has it go by other lists and by numbers that have changed. */
 interface Started {
-  readonly engine: ProxyEngine;
+  readonly engine: ClientEngine;
   readonly reconfigure: (lists: EngineLists) => Promise<void>;
 }
 
@@ -108,7 +54,7 @@ function waysOf({ syscalls }: Settings): readonly FoundSys['way'][] {
 
 /** What is the same for both engines. */
 function baseOf({ settings, logger, now }: ProxyOptions, threads: number, mostDescriptors: number) {
-  const state = newSharedState(threads);
+  const state = newSharedState(threads + tlsThreadsOf(settings));
   const { counters, occupancy } = state;
   const parts = newEngineParts({
     state,
@@ -122,11 +68,13 @@ function baseOf({ settings, logger, now }: ProxyOptions, threads: number, mostDe
 }
 
 function proxyOf(
-  { settings }: ProxyOptions,
-  { state, directory, parts, mostDescriptors, counters, occupancy }: ReturnType<typeof baseOf>,
+  options: ProxyOptions,
+  base: ReturnType<typeof baseOf>,
   choice: EngineChoice,
-  start: (lists: EngineLists) => Promise<Started>,
+  start: (lists: EngineLists, onInForce: (version: number) => void) => Promise<Started>,
 ): Proxy {
+  const { settings } = options;
+  const { state, directory, parts, mostDescriptors, counters, occupancy } = base;
   const { apps, limiter, affinity, queue, numbersMemory } = parts;
   const { slots } = directory;
   const pool = createPoolSource(state.poolCounters, slots);
@@ -135,6 +83,9 @@ function proxyOf(
   let inForce = settings;
   let lists: EngineLists | undefined;
   let started: Started | undefined;
+  const tls = terminatesTls(settings)
+    ? new TlsListener({ ...options, ...base, firstThread: choice.threads })
+    : undefined;
   const rehearsal = new PickRehearsal({ ownRegion: settings.region, directory, state, affinity });
   const resolver = memoized(geoResolverOf);
   return {
@@ -146,8 +97,24 @@ function proxyOf(
     collectGarbage: () => void affinity.collectGarbage(),
     async startEngine() {
       lists = { ...listsOf(inForce, apps), geo: await openGeoSource(geoOptionsOf(inForce)) };
-      started = await start(lists);
-      return started.engine;
+      const versions = new OldestVersion(tls === undefined ? 1 : 2, (version) => {
+        directory.inForce(version);
+        options.onInForce(version);
+      });
+      await tls?.start(inForce, lists, (version) => versions.reached(1, version));
+      try {
+        started = await start(lists, (version) => versions.reached(0, version));
+      } catch (error) {
+        await tls?.engine.close(0);
+        throw error;
+      }
+      return new JointEngine(directory, started.engine, tls === undefined ? [] : [tls.engine]);
+    },
+    tls,
+    listenTls: async () => tls?.listen(),
+    rereadCertificates() {
+      tls?.reread();
+      return tls !== undefined;
     },
     async follow(next) {
       lists = { ...lists!, ...listsOf(next, apps) };
@@ -158,7 +125,7 @@ function proxyOf(
       hasPooled ||= next.pool.enabled;
       hasLimited ||= next.rate_limit.enabled;
       directory.header = next.proxy_protocol.send;
-      await started!.reconfigure(lists);
+      await reconfigure(lists);
     },
     logAt(level) {
       inForce = { ...inForce, log_level: level };
@@ -178,7 +145,11 @@ function proxyOf(
   async function openGeography(next: Settings): Promise<void> {
     lists = { ...lists!, geo: await openGeoSource(geoOptionsOf(next)) };
     inForce = next;
-    await started!.reconfigure(lists);
+    await reconfigure(lists);
+  }
+
+  async function reconfigure(next: EngineLists): Promise<void> {
+    await Promise.all([started!.reconfigure(next), tls?.reconfigure(next)]);
   }
 }
 
@@ -192,16 +163,18 @@ function memoized<Key, Value>(make: (key: Key) => Value): (key: Key) => Value {
 }
 
 function portableProxy(options: ProxyOptions): Proxy {
-  const { settings, logger, now, onOutcomes, onInForce } = options;
+  const { settings, logger, now, isAtEase } = options;
   // Node keeps count of its descriptors itself.
   const base = baseOf(options, 1, 0);
   const { state, directory, parts } = base;
   const { occupancy, gates, memory, poolShares: shares } = state;
   const counters = state.counters[0]!;
-  return proxyOf(options, base, { engine: 'net', syscalls: 'none', threads: 1 }, (lists) => {
+  return proxyOf(options, base, { engine: 'net', syscalls: 'none', threads: 1 }, (lists, onInForce) => {
     const engine = new NetEngine({
       ...parts,
-      directory,
+      thread: 0,
+      bells: state.bells,
+      slots: directory.slots,
       router: new Router({
         ownRegion: settings.region,
         geo: geoResolverOf(lists.geo),
@@ -215,7 +188,15 @@ function portableProxy(options: ProxyOptions): Proxy {
       counters,
       logger,
       now,
-      onOutcomes,
+      onOutcomes(batch) {
+        for (const { incarnation, result } of batch) {
+          const slot = directory.slots.of(incarnation)?.slot;
+          // TLS threads tell of successes while it has attention.
+          if (slot !== undefined && result === 'failure') state.attention.failed(slot);
+        }
+        options.onOutcomes(batch);
+        attend(batch, directory.slots, state.attention, isAtEase);
+      },
       onInForce,
       trusted: lists.trusted,
       serverNames: lists.serverNames,
@@ -227,13 +208,13 @@ function portableProxy(options: ProxyOptions): Proxy {
 }
 
 function epollProxy(options: ProxyOptions, { sys, way }: FoundSys): Proxy {
-  const { settings, logger, now, onOutcomes, onInForce, isAtEase } = options;
+  const { settings, logger, now, onOutcomes, isAtEase } = options;
   const threads = settings.threads === 0 ? availableParallelism() : settings.threads;
   const base = baseOf(options, threads, descriptorLimit());
   const { state, directory, parts, mostDescriptors } = base;
   const { tcp } = settings;
   const moduleData: DataThreadModuleData = { sysWay: way };
-  return proxyOf(options, base, { engine: 'epoll', syscalls: way, threads }, async (lists) => {
+  return proxyOf(options, base, { engine: 'epoll', syscalls: way, threads }, async (lists, onInForce) => {
     checkCongestion(sys, tcp);
     checkFastOpen(tcp.fast_open_queue, logger);
     try {
@@ -259,13 +240,16 @@ function epollProxy(options: ProxyOptions, { sys, way }: FoundSys): Proxy {
         },
         directory,
         state,
-        news: newsOf(state.memory, threads),
+        news: newsOf(state.memory, state.counters.length),
         logger,
         now,
         onOutcomes,
         onInForce,
         isAtEase,
       });
+      // Whoever runs Node's event loop rings; a data thread hears something else.
+      for (let thread = 0; tlsThreadsOf(settings) > 0 && thread < threads; thread++)
+        state.bells.listen(thread, () => engine.wake(thread));
       return { engine, reconfigure: (next) => engine.reconfigure(next) };
     } catch (error) {
       throw new EdgeProxyError('ERR_ENGINE', `a data thread does not start: ${messageOf(error)}`, {

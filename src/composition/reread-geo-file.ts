@@ -1,6 +1,6 @@
 import type { Logger } from '../domain/ports.ts';
 import { messageOf } from '../errors.ts';
-import type { Proxy } from './proxy.ts';
+import type { Proxy } from './proxy-interface.ts';
 
 /** Reads the GeoIP database again: there may be another one at the same path. One that is bad changes nothing. */
 export async function rereadGeoFile(proxy: Pick<Proxy, 'rereadGeoFile'>, logger: Logger): Promise<void> {

@@ -12,17 +12,6 @@ import {
   switchOff,
   text,
 } from './setting-types.ts';
-import { passthrough } from './tls-passthrough.ts';
-
-export const tls = z
-  .strictObject({
-    enabled: switchOff('EDGEPROXY_TLS_ENABLED', 'Accept TLS clients.', { unavailable: true }),
-    ...passthrough,
-    listen_addr: listenAddress('EDGEPROXY_TLS_LISTEN_ADDR', '0.0.0.0:8443', 'Address of the TLS listener.'),
-    cert: text('EDGEPROXY_TLS_CERT', 'Certificate chain, a PEM file.'),
-    key: text('EDGEPROXY_TLS_KEY', 'Private key, a PEM file.'),
-  })
-  .prefault({});
 
 export const api = z
   .strictObject({

@@ -2,7 +2,7 @@ import { EdgeProxyError } from '../errors.ts';
 import { SETTINGS } from './catalogue.ts';
 import { type Environment, ENVIRONMENT_NAMES, readEnvironment } from './environment.ts';
 import { hint } from './nearest-name.ts';
-import { nameOf, type Origin } from './origin.ts';
+import type { Origin } from './origin.ts';
 import { parseTree } from './parse-tree.ts';
 import { effectless, relations } from './relations.ts';
 import type { Settings } from './schema.ts';
@@ -22,8 +22,7 @@ export interface LoadedSettings {
  * The effective settings: defaults, over them SQL, over that the file, over that the environment.
  *
  * Everything that is wrong is reported at once, a line each: `ERR_SETTINGS_FILE` for a file that is not TOML,
- * `ERR_SETTINGS_INVALID` for unknown names and bad values, `ERR_FEATURE_UNAVAILABLE` for a feature switched on that
- * this version lacks. Secrets are masked in every message.
+ * `ERR_SETTINGS_INVALID` for unknown names and bad values. Secrets are masked in every message.
  */
 export function loadSettings(env: Environment, file?: SettingsFile, sql?: SqlSettings): LoadedSettings {
   const tree: Tree = file === undefined ? {} : parseToml(file);
@@ -40,7 +39,6 @@ export function loadSettings(env: Environment, file?: SettingsFile, sql?: SqlSet
   ];
   if (problems.length > 0) throw new EdgeProxyError('ERR_SETTINGS_INVALID', problems.join('\n'));
   const settings = parsed.settings!;
-  refuseUnavailable(settings, origins);
   return { settings, origins, warnings: effectless(settings, origins) };
 }
 
@@ -68,13 +66,4 @@ function originsOf(
   }
   for (const { setting, name } of values) origins.set(setting.key, { from: 'env', name });
   return origins;
-}
-
-function refuseUnavailable(settings: Settings, origins: ReadonlyMap<string, Origin>): void {
-  const asked = SETTINGS.filter(
-    ({ key, unavailable }) => unavailable === true && valueOf(settings, key) === true,
-  ).filter(({ key }) => key !== 'tls.enabled' || settings.tls.mode === 'terminate');
-  if (asked.length === 0) return;
-  const lines = asked.map(({ key }) => `${nameOf(key, origins)} = true: not available yet, set it to false`);
-  throw new EdgeProxyError('ERR_FEATURE_UNAVAILABLE', lines.join('\n'));
 }

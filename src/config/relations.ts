@@ -27,7 +27,7 @@ export function relations(settings: Settings, origins: Origins): readonly string
         `${nameOf('proxy_protocol.send', origins)} is ${send}, and a PROXY header says for whom a connection is made`,
     );
   }
-  problems.push(...passthroughGaps(settings, origins));
+  problems.push(...passthroughGaps(settings, origins), ...tlsGaps(settings, origins));
   if (postgres.min_connections > postgres.max_connections) {
     problems.push(
       `${nameOf('postgres.min_connections', origins)} = ${postgres.min_connections}: expected at most ` +
@@ -66,6 +66,26 @@ function epollAlone({ tcp }: Settings, origins: Origins): string[] {
   return keys
     .filter((key) => (origins.get(key)?.from ?? 'default') !== 'default')
     .map((key) => `${nameOf(key, origins)} has no effect: ${engine} is net`);
+}
+
+/** What a listener lacks that speaks TLS itself. */
+function tlsGaps({ tls }: Settings, origins: Origins): string[] {
+  if (!tls.enabled || tls.mode !== 'terminate') return [];
+  const because = `because ${nameOf('tls.enabled', origins)} is true`;
+  const problems: string[] = [];
+  if (!tls.self_signed)
+    for (const [key, env] of [
+      ['cert', 'EDGEPROXY_TLS_CERT'],
+      ['key', 'EDGEPROXY_TLS_KEY'],
+    ] as const)
+      if (tls[key] === undefined)
+        problems.push(`${env} = nothing: expected the path of a PEM file, ${because}`);
+  if (tls.client_auth !== 'off' && tls.client_ca === undefined)
+    problems.push(
+      'EDGEPROXY_TLS_CLIENT_CA = nothing: expected the path of a PEM file, because ' +
+        `${nameOf('tls.client_auth', origins)} is ${tls.client_auth}`,
+    );
+  return problems;
 }
 
 /** Listeners of which one would find its port taken by the other. */

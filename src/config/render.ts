@@ -47,11 +47,10 @@ export function alignColumns(rows: readonly (readonly string[])[]): string {
 /** The settings table of the README. */
 export function settingsMarkdown(): string {
   const rows = SETTINGS.map((setting) => {
-    const { key, env, unit, type, standard, reload, unavailable, description } = setting;
+    const { key, env, unit, type, standard, reload, description } = setting;
     const value =
       type === 'table' ? '' : `\`${printed(standard ?? '')}\`${unit === undefined ? '' : ` ${unit}`}`;
-    const note = unavailable === true ? ' *Not available yet.*' : '';
-    return `| ${env === undefined ? '' : `\`${env}\``} | \`${key}\` | ${value.replace('``', '')} | ${reload ? 'yes' : 'no'} | ${description}${note} |`;
+    return `| ${env === undefined ? '' : `\`${env}\``} | \`${key}\` | ${value.replace('``', '')} | ${reload ? 'yes' : 'no'} | ${description} |`;
   });
   return ['| Variable | Key in the file | Default | Reloadable | |', '|---|---|---|---|---|', ...rows].join(
     '\n',

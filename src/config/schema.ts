@@ -11,9 +11,9 @@ import {
   proxyProtocol,
   queue,
   rateLimit,
-  tls,
 } from './features.ts';
 import { app, ROUTE_KEYS, routes } from './routes.ts';
+import { tls } from './tls.ts';
 import { amount, listenAddress, percent, RELOADABLE, seconds, STATIC, text } from './setting-types.ts';
 
 /** A row of the table as a table of the file: the health check has a shorter name, and nothing there expires. */

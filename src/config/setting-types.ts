@@ -11,8 +11,6 @@ export interface SettingMeta {
   readonly reload: boolean;
   /** Never printed. */
   readonly secret?: boolean;
-  /** A switch of a feature that this version does not have: refused when on. */
-  readonly unavailable?: boolean;
   /** One line of documentation. */
   readonly description: string;
 }

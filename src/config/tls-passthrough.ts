@@ -12,7 +12,7 @@ const serverName = z
     'expected a host name in lower case such as shop.example, or *.shop.example for all names below it',
   );
 
-/** The settings of `tls` that are about clients whose TLS is left to their backends. */
+/** The settings of `tls` that are about whose backends clients are given, and about TLS that is left to these. */
 export const passthrough = {
   mode: z.enum(['terminate', 'passthrough']).default('terminate').meta({
     env: 'EDGEPROXY_TLS_MODE',
@@ -23,12 +23,13 @@ export const passthrough = {
   server_names: z.record(serverName, appName).default({}).meta({
     reload: RELOADABLE,
     description:
-      'Passthrough: server name to the app whose backends serve it; `*.shop.example` stands for every name below it.',
+      'Server name to the app whose backends serve it; `*.shop.example` stands for every name below it.',
   }),
   default_app: appName.optional().meta({
     env: 'EDGEPROXY_TLS_DEFAULT_APP',
     reload: RELOADABLE,
-    description: 'Passthrough: app of clients with another server name, or none; default: they are refused.',
+    description:
+      'App of clients with another server name, or none; default: they are refused, or, without `tls.server_names`, given the backends of every app.',
   }),
   hello_timeout_secs: seconds(
     'EDGEPROXY_TLS_HELLO_TIMEOUT_SECS',

@@ -36,6 +36,7 @@ export const REFUSAL_REASONS = [
   'queue_timeout',
   'bad_client_hello',
   'unknown_server_name',
+  'max_handshakes',
 ] as const;
 
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];

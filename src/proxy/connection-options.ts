@@ -6,7 +6,7 @@ import type { WarmWires } from './net/warm-wires.ts';
 import type { WaitingLines } from './net/waiting-lines.ts';
 import type { Transport } from './net/wire.ts';
 import type { PlaceOptions } from './place.ts';
-import type { SlotTable } from './slot-table.ts';
+import type { Occupants } from './slot-table.ts';
 import type { Timeouts } from './timeouts.ts';
 
 /** `ending`: nothing new is begun, and what the backend does now says nothing about it. */
@@ -16,7 +16,7 @@ export interface ConnectionOptions extends PlaceOptions {
   readonly transport: Transport;
   readonly warm: WarmWires;
   readonly dialClock: DialClock;
-  readonly slots: SlotTable;
+  readonly slots: Occupants;
   readonly logger: Logger;
   readonly now: MonotonicClock;
   /** Read anew each time. */

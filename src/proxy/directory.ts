@@ -4,7 +4,7 @@ import type { Logger } from '../domain/ports.ts';
 import type { HeaderMode } from '../domain/proxy-protocol/relayed-header.ts';
 import { type RouteTable, routeTableOf } from './routes.ts';
 import type { SharedState } from './shared-state.ts';
-import { SlotTable } from './slot-table.ts';
+import { type Occupant, SlotTable } from './slot-table.ts';
 
 /** Who is who at the backends: gives eligible sets their slots and makes tables of them that threads route by. */
 export class Directory {
@@ -14,6 +14,8 @@ export class Directory {
   readonly #state: SharedState;
   readonly #logger: Logger;
   #slotless = 0;
+  #version = 0;
+  #newcomers: readonly number[] = [];
 
   constructor(state: SharedState, logger: Logger, header: HeaderMode = 'off') {
     this.#state = state;
@@ -24,13 +26,29 @@ export class Directory {
 
   /** Takes a set over: its slots and gates at once, its table when the caller has brought it into force. */
   publish(set: EligibleSet): RouteTable {
-    const slotless = this.slots.assign(set, (slot) => this.#clear(slot));
+    const newcomers: number[] = [];
+    const slotless = this.slots.assign(set, (slot) => {
+      this.#clear(slot);
+      newcomers.push(slot);
+    });
+    this.#newcomers = newcomers;
+    this.#version = set.version;
     this.#warnOfSlotless(slotless);
     for (const { backend, gate } of set.eligible) {
       const occupant = this.slots.of(incarnationOf(backend));
       if (occupant !== undefined) this.#state.gates.apply(occupant.slot, gate);
     }
     return routeTableOf(set, this.slots, this.header);
+  }
+
+  /** Who has got a slot with the set that was taken over last. */
+  get newcomers(): readonly Occupant[] {
+    return this.#newcomers.map((slot) => this.slots.at(slot)!);
+  }
+
+  /** New connections are routed by this set, or a newer one, in every thread. */
+  inForce(version: number): void {
+    if (version >= this.#version) this.slots.inForce();
   }
 
   /** Connections at an incarnation, connecting and connected. */

@@ -20,6 +20,12 @@ export interface PoolSwitch {
   readonly isOn: boolean;
 }
 
+export interface HandshakeBounds {
+  readonly timeoutMs: number;
+  /** In all threads together. */
+  readonly maxUnderWay: number;
+}
+
 /** All the numbers that an engine goes by and that may change while it runs; 31 bits each. */
 export interface EngineNumbers {
   readonly timeouts: Timeouts;
@@ -33,6 +39,8 @@ export interface EngineNumbers {
   readonly queue: QueueBounds;
   readonly pool: PoolSettings & PoolSwitch;
   /** Whether there is a line in the log for each connection. */
+  /** Of the TLS listener. */
+  readonly handshakes: HandshakeBounds;
   readonly log: { readonly isDetailed: boolean };
   /** Descriptors from this number on are not for clients. */
   readonly descriptors: { readonly clientCeiling: number };
@@ -57,8 +65,10 @@ const CELL = {
   poolConnectTimeoutMs: 15,
   isLogDetailed: 16,
   clientCeiling: 17,
-  helloTimeoutMs: 18,
-  count: 19,
+  handshakeTimeoutMs: 18,
+  maxHandshakes: 19,
+  helloTimeoutMs: 20,
+  count: 21,
 } as const;
 
 /** In memory that the threads of an engine share: what is written there counts for all of them from then on. */
@@ -71,7 +81,7 @@ export function newEngineNumbersMemory(numbers: EngineNumbers): EngineNumbersMem
 }
 
 export function writeEngineNumbers(memory: EngineNumbersMemory, numbers: EngineNumbers): void {
-  const { timeouts, binding, header, hello, limits, queue, pool, log, descriptors } = numbers;
+  const { timeouts, binding, header, hello, limits, queue, pool, handshakes, log, descriptors } = numbers;
   const write = (cell: number, value: number): void => void Atomics.store(memory, cell, value);
   write(CELL.connectTimeoutMs, timeouts.connectTimeoutMs);
   write(CELL.connectAttempts, timeouts.connectAttempts);
@@ -91,6 +101,8 @@ export function writeEngineNumbers(memory: EngineNumbersMemory, numbers: EngineN
   write(CELL.poolMaxLifetimeMs, pool.maxLifetimeMs);
   write(CELL.poolConnectTimeoutMs, pool.connectTimeoutMs);
   write(CELL.isLogDetailed, Number(log.isDetailed));
+  write(CELL.handshakeTimeoutMs, handshakes.timeoutMs);
+  write(CELL.maxHandshakes, handshakes.maxUnderWay);
   write(CELL.clientCeiling, descriptors.clientCeiling);
 }
 
@@ -160,6 +172,14 @@ export function engineNumbersIn(memory: EngineNumbersMemory): EngineNumbers {
       },
       get connectTimeoutMs() {
         return memory[CELL.poolConnectTimeoutMs]!;
+      },
+    },
+    handshakes: {
+      get timeoutMs() {
+        return memory[CELL.handshakeTimeoutMs]!;
+      },
+      get maxUnderWay() {
+        return memory[CELL.maxHandshakes]!;
       },
     },
     log: {

@@ -1,24 +1,11 @@
 import type { Server } from 'node:net';
 import { leadsOf, ServerNames, type ServerNameTable } from '../domain/tls/server-names.ts';
 import { type LimitedLog, limitedWarning } from '../domain/limited-log.ts';
-import type { EligibleSet } from '../domain/eligibility.ts';
 import type { ConnectionPage, ConnectionQuery } from '../domain/live-connections.ts';
 import type { RefusalReason } from '../domain/outcome.ts';
-import type {
-  GeoResolver,
-  ListenAddress,
-  Logger,
-  MonotonicClock,
-  OutcomeSink,
-  ProxyEngine,
-  ProxyListener,
-  ThreadReport,
-} from '../domain/ports.ts';
-import type { App, Apps } from './apps.ts';
+import type { GeoResolver, ListenAddress, ProxyListener, ThreadReport } from '../domain/ports.ts';
+import type { App } from './apps.ts';
 import type { ConnectionOptions } from './connection-options.ts';
-import type { ConnectionLimits } from './connection-limits.ts';
-import type { Counters } from './counters.ts';
-import type { Directory } from './directory.ts';
 import { IpAddress } from './ip-address.ts';
 import { abortAll } from './net/abort-all.ts';
 import { Admission } from './net/admission.ts';
@@ -28,42 +15,17 @@ import type { Guest } from './net/guest.ts';
 import { LiveList } from './net/live-list.ts';
 import { NetListeners } from './net/net-listeners.ts';
 import { OutcomeBatch } from './net/outcome-batch.ts';
-import { StreamTransport } from './net/stream-wire.ts';
-import { WarmWires, type WarmWiresOptions } from './net/warm-wires.ts';
+import { WarmWires } from './net/warm-wires.ts';
 import type { Transport, Wire } from './net/wire.ts';
 import type { EngineLists } from './engine-lists.ts';
-import type { EngineNumbers } from './engine-numbers.ts';
-import type { RateLimiter } from './rate-limiter.ts';
+import type { ClientEngine } from './joint-engine.ts';
+import type { NetEngineOptions } from './net-engine-options.ts';
 import { Reception } from './reception.ts';
 import { refusalWarnings } from './refusal-warnings.ts';
 import { WaitingLines } from './net/waiting-lines.ts';
-import { WaitQueue, type WaitQueueMemory } from './wait-queue.ts';
-import type { Router } from './router.ts';
+import { WaitQueue } from './wait-queue.ts';
+import type { RouteTable } from './routes.ts';
 import { sweepIntervalMs } from './timeouts.ts';
-
-export interface NetEngineOptions {
-  readonly apps: Apps;
-  /** Whose backends clients are given whose TLS greeting says it. */
-  readonly serverNames: ServerNameTable<App>;
-  readonly directory: Directory;
-  readonly limiter: RateLimiter;
-  readonly limits: ConnectionLimits;
-  readonly queue: WaitQueueMemory;
-  readonly router: Router;
-  readonly counters: Counters;
-  readonly logger: Logger;
-  readonly now: MonotonicClock;
-  readonly onOutcomes: OutcomeSink;
-  /** New clients are routed by this set from now on. */
-  readonly onInForce: (setVersion: number) => void;
-  /** Read anew each time. */
-  readonly numbers: EngineNumbers;
-  readonly trusted: readonly string[];
-  /** What the pool of warm connections is made of. */
-  readonly pool: Pick<WarmWiresOptions, 'shares' | 'counters'>;
-  /** Uses sockets by their public API alone, even where there is a faster way. */
-  readonly usesStreams?: boolean;
-}
 
 /** What takes clients over that have been accepted, whichever listener they came to. */
 interface Intake {
@@ -77,13 +39,14 @@ interface Intake {
  *
  *     server ─► Reception ─► admit ─► Connection: pick ─► dial ─► relay
  */
-export class NetEngine implements ProxyEngine {
+export class NetEngine implements ClientEngine {
   readonly #options: NetEngineOptions;
   readonly #dialClock: DialClock;
   readonly #warnLocal: LimitedLog;
-  readonly #live = new LiveList();
-  #serverNames!: ServerNames<App>;
+  readonly #live: LiveList;
   readonly #lines: WaitingLines;
+  #serverNames!: ServerNames<App>;
+  readonly #stopListening: () => void;
   readonly #listeners: NetListeners;
   /** Since the first listener. */
   #intake: Intake | undefined;
@@ -100,20 +63,23 @@ export class NetEngine implements ProxyEngine {
     this.#warnLocal = limitedWarning(logger, 'cannot connect, the trouble is local', now);
     this.#outcomes = new OutcomeBatch(options.onOutcomes);
     this.#dialClock = new DialClock(now);
-    const { queue, numbers, router } = options;
+    const { apps, queue, numbers, router, limits, thread, bells, sharesPort = false } = options;
     this.#serve(options.serverNames);
+    this.#live = new LiveList(limits, options.ledger);
     this.#lines = new WaitingLines({
-      queueOf: (app) => new WaitQueue(queue, numbers.queue, { thread: 0, app }, () => {}),
+      queueOf: (app) => new WaitQueue(queue, numbers.queue, { thread, app }, (other) => bells.ring(other)),
       serves: (app, tenancy) => router.serves(app, tenancy),
       now,
     });
     this.#listeners = new NetListeners({
-      apps: options.apps,
+      apps,
+      sharesPort,
       onApp: (app) => router.offer(app),
       onBound: (server, appOf) => this.#acceptFrom(server, appOf),
       onClosed: () => this.#resolveWhenDrained(),
     });
     router.onFreed = () => this.#lines.stir();
+    this.#stopListening = bells.listen(thread, () => this.#lines.stir());
   }
 
   get liveConnections(): number {
@@ -126,7 +92,7 @@ export class NetEngine implements ProxyEngine {
 
   /** Takes over that the numbers have changed, and other lists; the time that connections have spent counts. */
   reconfigure({ trusted, exempt, serverNames }: EngineLists, geo: GeoResolver): Promise<void> {
-    const { router, limiter, limits } = this.#options;
+    const { router, limiter } = this.#options;
     router.geo = geo;
     this.#serve(serverNames);
     limiter.exempt(exempt);
@@ -136,22 +102,20 @@ export class NetEngine implements ProxyEngine {
     this.#lines.boundsChanged();
     this.#intake?.warm.settingsChanged();
     if (this.#checks !== undefined) this.#checkRepeatedly();
-    this.#live.count(({ address }, counted) => limits.count(address.words, counted));
+    this.#live.recount();
     return Promise.resolve();
   }
 
-  apply(set: EligibleSet): void {
-    const { directory, router, onInForce } = this.#options;
-    router.apply(directory.publish(set));
+  route(table: RouteTable): void {
+    const { router, onInForce } = this.#options;
+    router.apply(table);
     this.#intake?.warm.routed();
-    directory.slots.inForce();
     this.#lines.stir();
-    queueMicrotask(() => onInForce(set.version));
+    queueMicrotask(() => onInForce(table.version));
   }
 
   cut(incarnation: string): void {
-    for (const guest of this.#live.guests())
-      if (guest.place?.occupant.incarnation === incarnation) guest.leaveBackend();
+    this.#live.leaveBackend(incarnation);
   }
 
   connections(query: ConnectionQuery): ConnectionPage {
@@ -163,8 +127,8 @@ export class NetEngine implements ProxyEngine {
   }
 
   routesTo(incarnation: string): boolean {
-    const { directory, router } = this.#options;
-    const occupant = directory.slots.of(incarnation);
+    const { slots, router } = this.#options;
+    const occupant = slots.of(incarnation);
     return occupant !== undefined && router.routesTo(occupant.slot);
   }
 
@@ -181,11 +145,17 @@ export class NetEngine implements ProxyEngine {
     this.#listeners.abandon();
     this.#options.counters.clientEnded(this.#intake?.reception.abandon() ?? 0);
     this.#resolveWhenDrained();
-    await abortAll([...this.#live.guests()], spreadMs);
+    await abortAll(this.#live.all, spreadMs);
     await drained;
     clearInterval(this.#checks);
     this.#dialClock.close();
     this.#lines.close();
+    this.#stopListening();
+  }
+
+  /** Ends every connection at once, with a reset: nothing else works any more. */
+  abandon(): void {
+    for (const guest of this.#live.all) guest.abort();
   }
 
   /** Takes clients from now on. */
@@ -203,21 +173,18 @@ export class NetEngine implements ProxyEngine {
 
   /** What the first listener brings: how sockets are driven, and who takes their clients over. */
   #prepare(server: Server): Intake {
-    const { logger, counters, usesStreams, pool, numbers } = this.#options;
-    const transport = usesStreams ? new StreamTransport() : chooseTransport(server, logger);
-    const { slots } = this.#options.directory;
+    const { logger, counters, pool, numbers } = this.#options;
+    const transport = this.#options.transportOf?.(server) ?? chooseTransport(server, logger);
     const warm = new WarmWires({
       ...this.#options,
       ...pool,
       settings: numbers.pool,
       transport,
-      slots,
       isCrowded: (tenancy) => this.#lines.isCrowdedAt(tenancy),
     });
     const connectionOptions: ConnectionOptions = {
       ...this.#options,
       timeouts: numbers.timeouts,
-      slots,
       transport,
       warm,
       dialClock: this.#dialClock,
@@ -227,10 +194,8 @@ export class NetEngine implements ProxyEngine {
       onRefused: (reason, client) => this.#refused(reason, client),
       onEnded: (connection) => this.#ended(connection),
     };
-    const { limiter, limits } = this.#options;
     const admission = new Admission({
-      limiter,
-      limits,
+      ...this.#options,
       live: this.#live,
       connection: connectionOptions,
       hello: numbers.hello,
@@ -272,7 +237,7 @@ export class NetEngine implements ProxyEngine {
   }
 
   #ended(guest: Guest): void {
-    this.#options.limits.leave(guest.address.words, this.#live.remove(guest));
+    this.#live.ended(guest);
     this.#resolveWhenDrained();
   }
 

@@ -1,5 +1,6 @@
 import { type AffinityMemory, newAffinityMemory } from './affinity.ts';
 import { Attention } from './attention.ts';
+import { Bells } from './bells.ts';
 import { Counters, type CountersMemory, newCountersMemory } from './counters.ts';
 import { Gates, type GatesMemory, newGatesMemory } from './gates.ts';
 import { Occupancy } from './occupancy.ts';
@@ -18,6 +19,8 @@ export interface SharedMemory {
   readonly news: readonly NewsMemory[];
   /** By thread. */
   readonly counters: readonly CountersMemory[];
+  /** See `Bells`; by thread. */
+  readonly bells: Int32Array<SharedArrayBuffer>;
   /** Warm connections that all threads together keep, by slot. */
   readonly poolShares: Int32Array<SharedArrayBuffer>;
   /** That descriptors have run short; of the pools alone. */
@@ -32,6 +35,7 @@ export interface SharedState {
   readonly occupancy: Occupancy;
   readonly gates: Gates;
   readonly attention: Attention;
+  readonly bells: Bells;
   /** By thread. */
   readonly counters: readonly Counters[];
   /** The warm connections of each backend, bounded as places are. */
@@ -59,6 +63,7 @@ export function newSharedState(
     affinity: newAffinityMemory(maxBindings),
     news: [...list(newNewsMemory), newNewsMemory()],
     counters: list(() => newCountersMemory(maxSlots)),
+    bells: sharedInts(threads),
     poolShares: sharedInts(maxSlots),
     shortages: newShortageMemory(),
     poolCounters: list(() => newPoolCountersMemory(maxSlots)),
@@ -71,6 +76,7 @@ export function openSharedState(memory: SharedMemory): SharedState {
     occupancy: new Occupancy(memory.occupancy),
     gates: new Gates(memory.gates),
     attention: new Attention(memory.attention),
+    bells: new Bells(memory.bells),
     counters: memory.counters.map((own) => new Counters(own)),
     poolShares: new Occupancy(memory.poolShares),
     poolCounters: memory.poolCounters.map((own) => new PoolCounters(own)),

@@ -14,6 +14,16 @@ export interface Occupant {
   readonly address: IpAddress;
 }
 
+/** Who is where, as whoever relays asks for it. */
+export interface Occupants {
+  /** Who has the incarnation's slot, when it has one. */
+  of(incarnation: string): Occupant | undefined;
+  /** Who has a slot now; who had it before when it is free. */
+  at(slot: number): Occupant | undefined;
+  /** Who has a tenancy, or nobody when its slot has changed hands. */
+  holding(tenancy: number): Occupant | undefined;
+}
+
 interface Tenant extends Occupant {
   backend: Backend;
   /** Still a row that is not deleted. */
@@ -36,7 +46,7 @@ export function slotOfTenancy(tenancy: number): number {
  * and its last numbers were scraped: so the totals of an id never fall while it exists. When all slots are taken,
  * neither of the latter is waited for. No slot changes hands while some thread may still route by an older set.
  */
-export class SlotTable {
+export class SlotTable implements Occupants {
   readonly #occupancy: Occupancy;
   readonly #tenants = new Map<string, Tenant>();
   readonly #bySlot: (Tenant | undefined)[] = [];
@@ -70,7 +80,6 @@ export class SlotTable {
     this.#isInForce = true;
   }
 
-  /** Who has the incarnation's slot, when it has one. */
   of(incarnation: string): Occupant | undefined {
     return this.#tenants.get(incarnation);
   }
@@ -80,12 +89,10 @@ export class SlotTable {
     return [...this.#tenants.values()];
   }
 
-  /** Who has a slot now; who had it before when it is free. */
   at(slot: number): Occupant | undefined {
     return this.#bySlot[slot];
   }
 
-  /** Who has a tenancy, or nobody when its slot has changed hands. */
   holding(tenancy: number): Occupant | undefined {
     const occupant = this.#bySlot[slotOfTenancy(tenancy)];
     return occupant?.tenancy === tenancy ? occupant : undefined;

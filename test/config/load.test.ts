@@ -199,16 +199,20 @@ weigth = 3
     });
   });
 
-  it('refuses features that are not there, by the name that switched them on', () => {
-    for (const [env, content, name] of [
-      [{ EDGEPROXY_TLS_ENABLED: '1' }, '', 'EDGEPROXY_TLS_ENABLED'],
-      [{}, '[tls]\nenabled = true\n', 'edge.toml:2: tls.enabled'],
-    ] as const) {
-      expect(failure(env, content)).toEqual({
-        code: 'ERR_FEATURE_UNAVAILABLE',
-        lines: [`${name} = true: not available yet, set it to false`],
-      });
-    }
+  it('refuses a TLS listener that has nothing to show, or nothing to know its clients by', () => {
+    expect(failure({ EDGEPROXY_TLS_ENABLED: '1', EDGEPROXY_TLS_KEY: 'edge.key' })).toEqual({
+      code: 'ERR_SETTINGS_INVALID',
+      lines: [
+        'EDGEPROXY_TLS_CERT = nothing: expected the path of a PEM file, because EDGEPROXY_TLS_ENABLED is true',
+      ],
+    });
+    const content = '[tls]\nenabled = true\nself_signed = true\nclient_auth = "optional"\n';
+    expect(failure({}, content)).toEqual({
+      code: 'ERR_SETTINGS_INVALID',
+      lines: [
+        'EDGEPROXY_TLS_CLIENT_CA = nothing: expected the path of a PEM file, because edge.toml:4: tls.client_auth is optional',
+      ],
+    });
   });
 
   it('suggests the variable that was meant, and leaves those of a Kubernetes service alone', () => {

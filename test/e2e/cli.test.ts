@@ -56,14 +56,6 @@ describe('edgeproxy run', () => {
     ]);
   });
 
-  it('refuses a feature that does not exist yet, exit 2', async () => {
-    const { code, stderr } = await runCli(['run'], { EDGEPROXY_TLS_ENABLED: 'true' });
-    expect([code, stderr]).toEqual([
-      2,
-      'edgeproxy: EDGEPROXY_TLS_ENABLED = true: not available yet, set it to false\n',
-    ]);
-  });
-
   it('names a file that cannot be read, exit 2', async () => {
     const { code, stderr } = await runCli(['run', '--config', join(folder, 'absent.toml')]);
     expect(code).toBe(2);

@@ -7,8 +7,9 @@ import { DAEMON_CASES } from '../support/setting-cases/daemon-cases.ts';
 import { ENGINE_CASES } from '../support/setting-cases/engine-cases.ts';
 import { FLEET_CASES } from '../support/setting-cases/fleet-cases.ts';
 import { ROUTE_CASES } from '../support/setting-cases/route-cases.ts';
+import { TLS_CASES } from '../support/setting-cases/tls-cases.ts';
 
-const CASES = { ...DAEMON_CASES, ...FLEET_CASES, ...ENGINE_CASES, ...ROUTE_CASES };
+const CASES = { ...DAEMON_CASES, ...FLEET_CASES, ...ENGINE_CASES, ...ROUTE_CASES, ...TLS_CASES };
 
 const RELOADABLE = SETTINGS.filter(({ reload }) => reload).map(({ key }) => key);
 

@@ -25,6 +25,8 @@ const HARMLESS: Readonly<Record<string, readonly string[]>> = {
   heartbeat_ttl_secs: ['5', '60'],
   panic_threshold_percent: ['0', '50'],
   log_level: ['info', 'debug'],
+  'tls.handshake_timeout_secs': ['5', '10'],
+  'tls.max_handshakes': ['500', '1000'],
   'binding.ttl_secs': ['0', '600'],
   'binding.gc_interval_secs': ['1', '60'],
   'rate_limit.enabled': ['false', 'true'],

@@ -20,7 +20,7 @@ describe('examples/edgeproxy.toml', () => {
 
   it('names every key, those without a default in a comment', () => {
     // A commented key or table is one that ends its line, as in `# url = "postgres://…"`.
-    const uncommented = content.replaceAll(/^# ((?:"\*"|\w+) = ".*"|\[[\w.]+\])$/gm, '$1');
+    const uncommented = content.replaceAll(/^# ((?:"\*"|\w+) = ".*"|\[+[\w.]+\]+)$/gm, '$1');
     // A file that holds a token instead of the key beside it cannot be given with it.
     const loadable = uncommented.replaceAll(/^\w+_file = .*$/gm, '');
     const { settings } = loadSettings({}, { path, content: loadable });

@@ -30,6 +30,7 @@ const someNumbers: fc.Arbitrary<EngineNumbers> = fc.record({
     maxLifetimeMs: number,
     connectTimeoutMs: number,
   }),
+  handshakes: fc.record({ timeoutMs: number, maxUnderWay: number }),
   log: fc.record({ isDetailed: fc.boolean() }),
   descriptors: fc.record({ clientCeiling: number }),
 });

@@ -178,9 +178,9 @@ export const BAD_FILES: readonly BadFile[] = [
     says: /:2: admin\.token = \*\*\*: expected at least 20/,
   },
   {
-    name: 'a feature that is not there',
+    name: 'a TLS listener without a certificate',
     content: '[tls]\nenabled = true\n',
-    says: /:2: tls\.enabled = true: not available yet/,
+    says: /EDGEPROXY_TLS_CERT = nothing: expected the path of a PEM file, because .*:2: tls\.enabled is true/,
   },
   {
     name: 'two listeners on one port',

@@ -9,6 +9,7 @@ import type { Apps } from '../../src/proxy/apps.ts';
 import { Directory } from '../../src/proxy/directory.ts';
 import { EpollEngine } from '../../src/proxy/epoll/epoll-engine.ts';
 import { descriptorLimit } from '../../src/proxy/epoll/descriptor-limit.ts';
+import { type ClientEngine, JointEngine } from '../../src/proxy/joint-engine.ts';
 import { NetEngine } from '../../src/proxy/net-engine.ts';
 import type { EngineLists } from '../../src/proxy/engine-lists.ts';
 import {
@@ -19,6 +20,7 @@ import {
 } from '../../src/proxy/engine-numbers.ts';
 import { newEngineParts } from '../../src/proxy/engine-parts.ts';
 import type { RateLimitConfig } from '../../src/proxy/rate-limiter.ts';
+import { StreamTransport } from '../../src/proxy/net/stream-wire.ts';
 import { createPoolSource } from '../../src/proxy/pool-report.ts';
 import { Router } from '../../src/proxy/router.ts';
 import { newSharedState, newsOf } from '../../src/proxy/shared-state.ts';
@@ -57,7 +59,7 @@ export interface EngineOptions extends Timeouts {
 }
 
 export interface RunningEngine {
-  readonly engine: ProxyEngine & { readonly liveConnections: number };
+  readonly engine: JointEngine;
   readonly port: number;
   readonly traffic: TrafficSource;
   readonly pool: ReturnType<typeof createPoolSource>;
@@ -125,6 +127,7 @@ function numbersOf(options: EngineOptions): EngineNumbers {
     limits: limits ?? { maxConnections: 0, maxPerClient: 0 },
     queue: waits ?? { maxWaiting: 0, timeoutMs: 1_000 },
     pool: pool === undefined ? NO_POOL : { ...pool, isOn: true },
+    handshakes: { timeoutMs: 1, maxUnderWay: 1 },
     log: { isDetailed: false },
     descriptors: { clientCeiling: options.clientCeiling },
   };
@@ -172,13 +175,17 @@ function aBase(threads: number, options: EngineOptions) {
     parts,
     outcomes,
     onOutcomes: (batch: readonly Outcome[]) => void outcomes.push(...batch),
-    onInForce: (setVersion: number) => void (inForce = setVersion),
+    onInForce: (setVersion: number): void => {
+      inForce = setVersion;
+      directory.inForce(setVersion);
+    },
     async run(
       this: void,
-      engine: RunningEngine['engine'],
+      own: ClientEngine,
       backends: readonly Backend[],
       reconfigureEngine: (lists: EngineLists) => Promise<void>,
     ): Promise<RunningEngine> {
+      const engine = new JointEngine(directory, own);
       const applyGated = (eligible: EligibleSet['eligible']): void => {
         engine.apply({ version: ++version, eligible, excluded: [], isPanic: false });
       };
@@ -251,13 +258,15 @@ function portableEngine(name: string, usesStreams: boolean): EngineKind {
         ...parts,
         ...listsOf(options, parts.apps),
         pool: { shares: state.poolShares, counters: state.poolCounters[0]! },
-        directory,
+        thread: 0,
+        bells: state.bells,
+        slots: directory.slots,
         router,
         counters,
         now: systemNow,
         onOutcomes,
         onInForce,
-        usesStreams,
+        ...(usesStreams ? { transportOf: () => new StreamTransport() } : {}),
       });
       return run(engine, backends, (lists) => engine.reconfigure(lists, NOWHERE));
     },

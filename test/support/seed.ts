@@ -37,7 +37,7 @@ export const SEED_VARIABLES: Readonly<Record<string, string>> = {
   EDGEPROXY_POSTGRES_RELOAD_SECS: '5',
 };
 
-/** The seed's production example, which must be accepted but for what is not available yet. */
+/** The seed's production example, which must be accepted. */
 export const SEED_EXAMPLE: Readonly<Record<string, string>> = {
   EDGEPROXY_LISTEN_ADDR: '0.0.0.0:8080',
   EDGEPROXY_REGION: 'sa',

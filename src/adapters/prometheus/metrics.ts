@@ -11,7 +11,9 @@ import type {
   TrafficReport,
   TrafficSource,
 } from '../../domain/ports.ts';
+import type { TlsSource } from '../../domain/tls.ts';
 import { externalHistogram } from './external-histogram.ts';
+import { tlsMetrics } from './tls-metrics.ts';
 import { poolMetrics } from './pool-metrics.ts';
 import { type RegistrationMetrics, registrationMetrics } from './registration-metrics.ts';
 
@@ -42,6 +44,8 @@ export interface MetricsOptions {
   readonly limiter: RateLimitSource | undefined;
   /** Absent while connections are not kept warm. */
   readonly pool: PoolSource | undefined;
+  /** Absent where there is no TLS listener. */
+  readonly tls?: TlsSource | undefined;
   readonly fleet: FleetSource;
   readonly engine: EngineSource;
   readonly version: string;
@@ -59,7 +63,7 @@ const VERDICT_VALUES = { healthy: 1, unhealthy: 0, unknown: -1 } as const;
  * beside them. Labels are backend ids and bounded words, never a client address. `docs/metrics.md` lists them all.
  */
 export function createMetrics(options: MetricsOptions): Metrics {
-  const { traffic, limiter, pool, fleet, engine, version, bucketsSeconds } = options;
+  const { traffic, limiter, pool, tls, fleet, engine, version, bucketsSeconds } = options;
   const registry = new Registry();
   const registers = [registry];
   const counter = (name: string, help: string, labelNames: string[] = []) =>
@@ -131,6 +135,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: EVENT_LOOP_PRECISION_MS });
 
   const setLimiter = limiter && limiterMetrics(limiter, counter);
+  const setTls = tls && tlsMetrics(tls, { counter, gauge });
   const setPool = pool && poolMetrics(pool, { counter, gauge });
 
   const setTraffic = (report: TrafficReport): void => {
@@ -191,6 +196,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     scrape() {
       // Before the traffic is read: after that, what is gone is in no report.
       setPool?.();
+      setTls?.();
       setTraffic(traffic.report());
       setLimiter?.();
       setFleet(fleet.report());

@@ -64,7 +64,11 @@ export function runDataThread(
   const state = openSharedState(memory);
   const counters = state.counters[thread]!;
   const outbox = new Outbox(port);
-  const wake = wakerOf(sys, settings.wakeFds);
+  const wakeSibling = wakerOf(sys, settings.wakeFds);
+  const wake = (other: number): void => {
+    if (other < settings.wakeFds.length) wakeSibling(other);
+    else state.bells.ring(other);
+  };
   const logger = outbox.logger;
   const startedMs = now();
   const clock = new LoopClock();

@@ -1,15 +1,14 @@
-import type { EligibleSet } from '../../domain/eligibility.ts';
 import type { ConnectionPage, ConnectionQuery } from '../../domain/live-connections.ts';
 import type {
   ListenAddress,
   Logger,
   MonotonicClock,
-  ProxyEngine,
   ProxyListener,
   ThreadReport,
 } from '../../domain/ports.ts';
 import { messageOf } from '../../errors.ts';
 import type { EngineLists } from '../engine-lists.ts';
+import type { ClientEngine } from '../joint-engine.ts';
 import type { RouteTable } from '../routes.ts';
 import { Agreement } from './agreement.ts';
 import { connectionPage } from './connection-list.ts';
@@ -47,7 +46,7 @@ export interface EpollEngineOptions
  * A thread that dies is replaced; its connections are reset, its places freed, and clients who knock at its listener
  * are served by another one meanwhile.
  */
-export class EpollEngine implements ProxyEngine {
+export class EpollEngine implements ClientEngine {
   readonly #options: EpollEngineOptions;
   readonly #threads: readonly DataThread[];
   /** The tables that some thread may still route by, and the one that is the newest. */
@@ -66,7 +65,8 @@ export class EpollEngine implements ProxyEngine {
   #deaths = 0;
   /** An eventfd for each thread, whichever of that number lives: the number of one that was closed may be another's. */
   readonly #wakeFds: number[];
-  readonly #wake: (thread: number) => void;
+  /** Has a thread look at what others share with it. */
+  readonly wake: (thread: number) => void;
   readonly #haltThreads = (): void => {
     for (const { handle } of this.#threads) handle?.halt();
   };
@@ -76,7 +76,7 @@ export class EpollEngine implements ProxyEngine {
     this.#lists = options.settings.lists;
     this.#threads = Array.from({ length: options.threads }, (_, index) => new DataThread(index));
     this.#wakeFds = openWakeFds(options.sys, options.threads);
-    this.#wake = wakerOf(options.sys, this.#wakeFds);
+    this.wake = wakerOf(options.sys, this.#wakeFds);
     this.#desk = new ListenerDesk(this.#threads, (fd) => options.sys.close(fd));
     this.#listeners = new EngineListeners(options, this.#desk, () => this.reconfigure(this.#lists));
     // A thread in epoll_wait would keep the process from ending.
@@ -130,8 +130,7 @@ export class EpollEngine implements ProxyEngine {
     return agreed;
   }
 
-  apply(set: EligibleSet): void {
-    const table = this.#options.directory.publish(set);
+  route(table: RouteTable): void {
     this.#tables.push(table);
     for (const thread of this.#threads) if (thread.isReady) thread.tell({ type: 'route', table });
     this.#considerInForce();
@@ -192,7 +191,7 @@ export class EpollEngine implements ProxyEngine {
         settings: { ...this.#options.settings, lists: this.#lists },
         thread: thread.index,
         wakeFds: this.#wakeFds,
-        wake: this.#wake,
+        wake: this.wake,
         onReport: (report) => this.#reported(thread, report),
         onDied: (error, counted) => this.#died(thread, error, counted),
       });
@@ -259,7 +258,7 @@ export class EpollEngine implements ProxyEngine {
       { thread: thread.index, connections, error: messageOf(error) },
       'data thread has died, its connections are reset',
     );
-    reclaim(thread.index, counted, this.#options, this.#wake);
+    reclaim(thread.index, counted, this.#options, this.wake);
     this.#considerInForce();
     this.#considerConfigured();
     this.#desk.left(thread);
@@ -293,7 +292,6 @@ export class EpollEngine implements ProxyEngine {
     const isAllInForce = left.length === 1 && oldest >= left[0]!.version;
     if (left.length === this.#tables.length && !isAllInForce) return;
     this.#tables = left;
-    if (isAllInForce) this.#options.directory.slots.inForce();
     const version = left[0]!.version;
     queueMicrotask(() => this.#options.onInForce(version));
   }

@@ -9,13 +9,17 @@ import type { IpAddress } from '../ip-address.ts';
 import type { RateLimiter } from '../rate-limiter.ts';
 import type { ClientOrigin } from '../reception.ts';
 import { AwaitedHello } from './awaited-hello.ts';
-import type { Guest } from './guest.ts';
+import type { Guest, Handshakes } from './guest.ts';
 import type { LiveList } from './live-list.ts';
 import type { Wire } from './wire.ts';
+
+const NOTHING = new Uint8Array();
 
 export interface AdmissionOptions {
   readonly limiter: RateLimiter;
   readonly limits: ConnectionLimits;
+  /** Absent where clients speak as they are. */
+  readonly handshakes?: Handshakes;
   readonly live: LiveList;
   readonly connection: ConnectionOptions;
   /** Time for a TLS greeting; read anew each time. */
@@ -27,6 +31,13 @@ export interface AdmissionOptions {
   readonly onEnded: (guest: Guest) => void;
 }
 
+/** A client on its way from its admission to its connection. */
+interface Newcomer {
+  readonly client: Wire;
+  readonly address: IpAddress;
+  readonly introduction: Introduction | undefined;
+}
+
 /** Lets clients in whose address is known, or not: whatever goes by that comes here, before a backend is picked. */
 export class Admission {
   readonly #options: AdmissionOptions;
@@ -36,31 +47,46 @@ export class Admission {
   }
 
   admit(client: Wire, origin: ClientOrigin, introduction: Introduction | undefined): void {
-    const { limiter, limits, live, refuse } = this.#options;
+    const { limiter, limits, handshakes, live, refuse } = this.#options;
     const { address, app } = origin;
     if (!limiter.admit(address.words)) return refuse(client, 'rate_limited', address);
     const counted = limits.enter(address.words);
     if (counted < 0) return refuse(client, limitRefusalOf(counted), address);
-    if (app === BY_SERVER_NAME) return this.#await(client, address, introduction, counted);
+    const known = { counted, client, announcement: introduction?.announcement };
+    const newcomer = { client, address, introduction };
+    if (handshakes !== undefined) {
+      if (handshakes.mayBegin()) return live.add(this.#secure(handshakes, newcomer), known);
+      limits.leave(address.words, counted);
+      return refuse(client, 'max_handshakes', address);
+    }
+    if (app === BY_SERVER_NAME) {
+      const greeting = this.#greet(newcomer);
+      live.add(greeting, known);
+      return greeting.begin(introduction && receivedOf(introduction));
+    }
     const connection = new Connection(client, origin, introduction, this.#options.connection);
-    live.add(connection, { counted, client, announcement: introduction?.announcement });
+    live.add(connection, known);
     connection.begin();
   }
 
+  #secure(handshakes: Handshakes, { client, address, introduction }: Newcomer): Guest {
+    const handshake: Guest = handshakes.begin(client, address, introduction?.surplus ?? NOTHING, {
+      onSecured: (wire, serverName) => {
+        const present = introduction && { ...introduction, surplus: NOTHING };
+        this.#goOn(handshake, { client: wire, address, introduction: present }, serverName);
+      },
+      onEnded: () => this.#gone(handshake),
+    });
+    return handshake;
+  }
+
   /** Has the client's greeting say which app it comes for. */
-  #await(client: Wire, address: IpAddress, introduction: Introduction | undefined, counted: number): void {
-    const { live, hello, connection: options, serverNames, refuse, onEnded } = this.#options;
-    const turnAway = (reason: RefusalReason, problem: string): void => {
-      refuse(client, reason, address, problem);
-      onEnded(greeting);
-    };
+  #greet({ client, address, introduction }: Newcomer): AwaitedHello {
+    const { hello, connection, refuse, onEnded } = this.#options;
     const greeting = new AwaitedHello(client, address, {
       hello,
-      now: options.now,
-      onHello({ serverName }, received) {
-        const app = serverNames().find(serverName);
-        if (app === undefined)
-          return turnAway('unknown_server_name', `leads to no app: ${serverName ?? 'no name'}`);
+      now: connection.now,
+      onHello: ({ serverName }, received) => {
         const begun: Introduction = {
           announcement: introduction?.announcement,
           surplus: received.bytes,
@@ -68,24 +94,41 @@ export class Admission {
             return received.hasEnded;
           },
         };
-        const connection = new Connection(client, { address, app: app.number }, begun, options);
-        live.replace(greeting, connection);
-        connection.begin();
+        this.#goOn(greeting, { client, address, introduction: begun }, serverName);
       },
-      onRefused: (problem) => turnAway('bad_client_hello', problem),
-      onAborted() {
-        options.counters.clientEnded();
+      onRefused(problem) {
+        refuse(client, 'bad_client_hello', address, problem);
         onEnded(greeting);
       },
+      onAborted: () => this.#gone(greeting),
     });
-    live.add(greeting, { counted, client, announcement: introduction?.announcement });
-    greeting.begin(
-      introduction && {
-        bytes: introduction.surplus,
-        get hasEnded() {
-          return introduction.hasEnded;
-        },
-      },
-    );
+    return greeting;
   }
+
+  /** Gives a client a backend by the name that it has asked for. */
+  #goOn(guest: Guest, { client, address, introduction }: Newcomer, serverName: string | undefined): void {
+    const { live, connection: options, serverNames, refuse, onEnded } = this.#options;
+    const app = serverNames().find(serverName);
+    if (app === undefined) {
+      refuse(client, 'unknown_server_name', address, `leads to no app: ${serverName ?? 'no name'}`);
+      return onEnded(guest);
+    }
+    const connection = new Connection(client, { address, app: app.number }, introduction, options);
+    live.replace(guest, connection, client);
+    connection.begin();
+  }
+
+  #gone(guest: Guest): void {
+    this.#options.connection.counters.clientEnded();
+    this.#options.onEnded(guest);
+  }
+}
+
+function receivedOf(introduction: Introduction) {
+  return {
+    bytes: introduction.surplus,
+    get hasEnded() {
+      return introduction.hasEnded;
+    },
+  };
 }

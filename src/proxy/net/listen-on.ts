@@ -5,12 +5,20 @@ import type { ListenAddress } from '../../domain/ports.ts';
 /** Clients that may wait to be accepted. */
 export const BACKLOG = 4_096;
 
-/** A server that listens, and leaves its sockets alone. Fails with `ERR_LISTEN`. @param setting gives the address */
-export function listenOn(address: ListenAddress, setting: string): Promise<Server> {
+export interface ListenOptions {
+  readonly address: ListenAddress;
+  /** Gives the address. */
+  readonly setting: string;
+  /** Others may listen there that want to share it, too. */
+  readonly sharesPort: boolean;
+}
+
+/** A server that listens, and leaves its sockets alone. Fails with `ERR_LISTEN`. */
+export function listenOn({ address, setting, sharesPort }: ListenOptions): Promise<Server> {
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(listenError(setting, address, error)));
-    server.listen({ ...address, backlog: BACKLOG }, () => {
+    server.listen({ ...address, backlog: BACKLOG, reusePort: sharesPort }, () => {
       server.removeAllListeners('error');
       resolve(server);
     });

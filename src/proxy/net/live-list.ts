@@ -6,7 +6,9 @@ import {
   LOOKS_PER_PAGE,
 } from '../../domain/live-connections.ts';
 import type { Announcement } from '../../domain/proxy-protocol/relayed-header.ts';
+import type { ConnectionLimits } from '../connection-limits.ts';
 import type { ConnectionPhase } from '../connection-options.ts';
+import type { CountedLedger } from './counted-ledger.ts';
 import type { Guest } from './guest.ts';
 import type { Wire } from './wire.ts';
 
@@ -31,28 +33,39 @@ const STATES: Readonly<Record<ConnectionPhase, LiveConnection['state']>> = {
   ending: 'connected',
 };
 
-/** The clients that the portable engine has admitted, in the order in which they came. */
+/** The connections of the portable engine, in the order in which they came. */
 export class LiveList {
+  readonly #limits: ConnectionLimits;
+  readonly #ledger: CountedLedger | undefined;
   readonly #live = new Map<Guest, Entry>();
   #serial = 0;
+
+  /** @param ledger for an engine that may die before the process does */
+  constructor(limits: ConnectionLimits, ledger: CountedLedger | undefined) {
+    this.#limits = limits;
+    this.#ledger = ledger;
+  }
 
   get size(): number {
     return this.#live.size;
   }
 
-  guests(): IterableIterator<Guest> {
-    return this.#live.keys();
+  get all(): readonly Guest[] {
+    return [...this.#live.keys()];
   }
 
   add(guest: Guest, known: Known): void {
     const sinceUnixSecs = Math.floor(Date.now() / 1000);
     this.#live.set(guest, { ...known, serial: ++this.#serial, sinceUnixSecs });
+    this.#ledger?.note(guest, known.counted);
   }
 
-  /** A client goes on as another guest. */
-  replace(guest: Guest, next: Guest): void {
-    this.#live.set(next, { ...this.#live.get(guest)!, serial: ++this.#serial });
-    this.#live.delete(guest);
+  /** A client goes on as another guest, from now on at the end of the list. */
+  replace(guest: Guest, next: Guest, client: Wire): void {
+    const { counted, announcement, sinceUnixSecs } = this.#live.get(guest)!;
+    this.#forget(guest);
+    this.#live.set(next, { client, counted, announcement, sinceUnixSecs, serial: ++this.#serial });
+    this.#ledger?.note(next, counted);
   }
 
   /** To be called now and then: ends what has taken too long. */
@@ -60,16 +73,27 @@ export class LiveList {
     for (const guest of this.#live.keys()) guest.check(nowMs);
   }
 
-  /** Has each counted anew, from where it is counted now. */
-  count(countAnew: (guest: Guest, counted: number) => number): void {
-    for (const [guest, entry] of this.#live) entry.counted = countAnew(guest, entry.counted);
+  /** The limits have changed. */
+  recount(): void {
+    for (const [guest, entry] of this.#live) {
+      entry.counted = this.#limits.count(guest.address.words, entry.counted);
+      this.#ledger?.note(guest, entry.counted);
+    }
   }
 
-  /** Forgets it; returns where it was counted. */
-  remove(guest: Guest): number {
-    const counted = this.#live.get(guest)?.counted ?? 0;
+  leaveBackend(incarnation: string): void {
+    for (const guest of this.#live.keys())
+      if (guest.place?.occupant.incarnation === incarnation) guest.leaveBackend();
+  }
+
+  ended(guest: Guest): void {
+    this.#limits.leave(guest.address.words, this.#live.get(guest)?.counted ?? 0);
+    this.#forget(guest);
+  }
+
+  #forget(guest: Guest): void {
     this.#live.delete(guest);
-    return counted;
+    this.#ledger?.note(guest, 0);
   }
 
   page(query: ConnectionQuery): ConnectionPage {

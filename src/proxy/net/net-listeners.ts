@@ -8,6 +8,8 @@ import { listenOn } from './listen-on.ts';
 
 export interface NetListenersOptions {
   readonly apps: Apps;
+  /** Others may listen at the same addresses that want to share them, too. */
+  readonly sharesPort: boolean;
   /** Clients of an app may come from now on. */
   readonly onApp: (app: App) => void;
   /** Takes the clients of a server over that has just been bound. @param appOf number of their app, asked for each */
@@ -92,7 +94,9 @@ export class NetListeners {
   }
 
   async #bind(listener: ProxyListener, { number }: App): Promise<Bound> {
-    const server = await listenOn(listener.address, listener.setting);
+    const { setting, address } = listener;
+    const { sharesPort } = this.#options;
+    const server = await listenOn({ address, setting, sharesPort });
     if (this.#isClosing) {
       server.close();
       throw new EdgeProxyError('ERR_LISTEN', 'no client is accepted any more');

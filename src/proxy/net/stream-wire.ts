@@ -3,13 +3,15 @@ import { reset } from '../reset.ts';
 import type { Transport, Wire, WireEnds, WireHolder, WireReader } from './wire.ts';
 
 /**
- * A socket as a stream of Node, by its public API alone.
+ * A socket as a stream of Node, by its public API alone; also one that encrypts, on another one below.
  *
  * Node closes a stream whose write has failed, with whatever its peer has still said; and nothing is known of a peer
  * that is not read from.
  */
-class StreamWire implements Wire {
-  readonly #socket: Socket;
+export class StreamWire implements Wire {
+  readonly socket: Socket;
+  /** What the peer sees of it. */
+  readonly #lowest: Socket;
   #holder: WireHolder | undefined;
   #reader: WireReader | undefined;
   #left = 0;
@@ -17,14 +19,15 @@ class StreamWire implements Wire {
   #isOver = false;
   readonly #onWritten = (error?: Error | null): void => {
     // One write is told of another one's bytes when both were made in one turn: those are still to come.
-    if (error || this.#left === 0 || this.#isOver || this.#socket.writableLength > 0) return;
+    if (error || this.#left === 0 || this.#isOver || this.socket.writableLength > 0) return;
     const taken = this.#left;
     this.#left = 0;
     this.#reader?.wrote(this, taken);
   };
 
-  constructor(socket: Socket) {
-    this.#socket = socket;
+  constructor(socket: Socket, lowest = socket) {
+    this.socket = socket;
+    this.#lowest = lowest;
     socket.on('error', (error: NodeJS.ErrnoException) => this.#failed(error));
     socket.once('connect', () => this.#holder?.connected(this));
     socket.once('close', () => {
@@ -34,11 +37,11 @@ class StreamWire implements Wire {
   }
 
   get remoteAddress(): string | undefined {
-    return this.#socket.remoteAddress;
+    return this.socket.remoteAddress;
   }
 
   ends(): WireEnds | undefined {
-    const { remoteAddress, remotePort, localAddress, localPort } = this.#socket;
+    const { remoteAddress, remotePort, localAddress, localPort } = this.socket;
     if (remoteAddress === undefined || remotePort === undefined) return undefined;
     if (localAddress === undefined || localPort === undefined) return undefined;
     return { remoteAddress, remotePort, localAddress, localPort };
@@ -55,24 +58,24 @@ class StreamWire implements Wire {
   read(reader: WireReader): void {
     if (this.#reader === undefined) this.#listen();
     this.#reader = reader;
-    this.#socket.resume();
+    this.socket.resume();
     // Its event has gone to whoever read before.
-    if (this.#socket.readableEnded) process.nextTick(() => this.#ended(reader));
+    if (this.socket.readableEnded) process.nextTick(() => this.#ended(reader));
   }
 
   pause(): void {
-    this.#socket.pause();
+    this.socket.pause();
   }
 
   resume(): void {
-    this.#socket.resume();
+    this.socket.resume();
   }
 
   write(bytes: Uint8Array): number {
-    this.#socket.write(bytes, this.#onWritten);
+    this.socket.write(bytes, this.#onWritten);
     // Its event follows.
-    if (this.#socket.errored !== null) return 0;
-    this.#left = this.#socket.writableLength;
+    if (this.socket.errored !== null) return 0;
+    this.#left = this.socket.writableLength;
     return bytes.length - this.#left;
   }
 
@@ -83,26 +86,26 @@ class StreamWire implements Wire {
   }
 
   fin(): void {
-    this.#socket.end();
+    this.socket.end();
   }
 
   finish(): void {
     this.#isOver = true;
-    this.#socket.end();
+    this.socket.end();
   }
 
   close(): void {
     this.#isOver = true;
-    this.#socket.destroy();
+    this.socket.destroy();
   }
 
   reset(): void {
     this.#isOver = true;
-    reset(this.#socket);
+    reset(this.socket, this.#lowest);
   }
 
   keepAlive(delayMs: number): void {
-    this.#socket.setKeepAlive(true, delayMs);
+    this.socket.setKeepAlive(true, delayMs);
   }
 
   isConnected(): boolean {
@@ -110,10 +113,10 @@ class StreamWire implements Wire {
   }
 
   #listen(): void {
-    this.#socket.on('data', (bytes: Buffer) => {
+    this.socket.on('data', (bytes: Buffer) => {
       if (!this.#isOver) this.#reader?.took(this, bytes);
     });
-    this.#socket.once('end', () => this.#ended(this.#reader));
+    this.socket.once('end', () => this.#ended(this.#reader));
   }
 
   #ended(reader: WireReader | undefined): void {

@@ -9,12 +9,21 @@ export interface Waiter {
   waitedTooLong(): void;
 }
 
-/** The clients of the portable engine that wait for a place, in the order in which they came. */
+interface Standing {
+  readonly ticket: number;
+  readonly sinceMs: number;
+}
+
+const NONE_WAITS = 0;
+
+/**
+ * The clients of one thread of Node that wait for a place, in the order in which they came: turns are given to the
+ * first, when nobody in another thread has waited longer.
+ */
 export class WaitingLine {
   readonly #queue: WaitQueue;
   readonly #now: MonotonicClock;
-  /** With the time since when each has waited. */
-  readonly #waiters = new Map<Waiter, number>();
+  readonly #waiters = new Map<Waiter, Standing>();
   #timer: NodeJS.Timeout | undefined;
   #isStirred = false;
 
@@ -25,25 +34,33 @@ export class WaitingLine {
 
   /** Whether whoever comes now has to stand behind others. */
   get mustWait(): boolean {
-    return this.#waiters.size > 0;
+    return this.#queue.isAnybodyWaiting;
   }
 
   /** False when too many wait already. */
   add(waiter: Waiter): boolean {
-    if (this.#queue.join() === 0) return false;
-    this.#waiters.set(waiter, this.#now());
+    const ticket = this.#queue.join();
+    if (ticket === 0) return false;
+    this.#waiters.set(waiter, { ticket, sinceMs: this.#now() });
+    this.#publish();
     this.#timer ??= this.#wait();
+    // Another thread may have freed a place before it could know.
+    this.stir();
     return true;
   }
 
   /** Nothing when it does not wait. */
   remove(waiter: Waiter): void {
-    if (this.#waiters.delete(waiter)) this.#queue.leave();
+    if (!this.#waiters.delete(waiter)) return;
+    this.#queue.leave();
+    this.#publish();
+    this.stir();
   }
 
-  /** Something may have been freed: turns are given before anything else happens. */
+  /** Something may have been freed, or the line has changed: turns are given before anything else happens. */
   stir(): void {
-    if (this.#isStirred || this.#waiters.size === 0) return;
+    if (this.#isStirred) return;
+    if (this.#waiters.size === 0) return this.#queue.wakeFirst();
     this.#isStirred = true;
     queueMicrotask(() => this.#serve());
   }
@@ -59,20 +76,36 @@ export class WaitingLine {
   }
 
   #serve(): void {
-    for (const waiter of this.#waiters.keys()) if (!waiter.takeTurn()) break;
+    const isServed = this.#giveTurns();
     // Not before: to look for a place in vain may give back what was held for a moment.
     this.#isStirred = false;
+    if (isServed) this.#queue.wakeFirst();
+  }
+
+  /** False when there was no place for somebody. */
+  #giveTurns(): boolean {
+    for (const [waiter, { ticket }] of this.#waiters) {
+      if (!this.#queue.isFirst(ticket)) return true;
+      if (!waiter.takeTurn()) return false;
+    }
+    return true;
+  }
+
+  #publish(): void {
+    const [first] = this.#waiters.values();
+    this.#queue.publish(first?.ticket ?? NONE_WAITS);
   }
 
   #wait(): NodeJS.Timeout | undefined {
     const [first] = this.#waiters.values();
     if (first === undefined) return undefined;
-    return setTimeout(() => this.#expire(), Math.max(1, first + this.#queue.bounds.timeoutMs - this.#now()));
+    const deadlineMs = first.sinceMs + this.#queue.bounds.timeoutMs;
+    return setTimeout(() => this.#expire(), Math.max(1, deadlineMs - this.#now()));
   }
 
   #expire(): void {
     const nowMs = this.#now();
-    for (const [waiter, sinceMs] of this.#waiters) {
+    for (const [waiter, { sinceMs }] of this.#waiters) {
       if (sinceMs + this.#queue.bounds.timeoutMs > nowMs) break;
       this.remove(waiter);
       waiter.waitedTooLong();

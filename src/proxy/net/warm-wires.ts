@@ -7,7 +7,7 @@ import type { Occupancy } from '../occupancy.ts';
 import type { PoolCounters } from '../pool-counters.ts';
 import type { Router } from '../router.ts';
 import { newShortageMemory, Shortage } from '../shortage.ts';
-import type { SlotTable } from '../slot-table.ts';
+import type { Occupants } from '../slot-table.ts';
 import { WarmPool } from '../warm-pool.ts';
 import { KEEP_ALIVE_DELAY_MS, type Transport, type Wire, type WireHolder, type WireReader } from './wire.ts';
 
@@ -16,7 +16,7 @@ export interface WarmWiresOptions {
   readonly settings: PoolSettings & PoolSwitch;
   readonly transport: Transport;
   readonly router: Router;
-  readonly slots: SlotTable;
+  readonly slots: Occupants;
   readonly shares: Occupancy;
   readonly counters: PoolCounters;
   readonly now: MonotonicClock;

@@ -2,7 +2,8 @@ import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isObservable, type Observable, of, type Subject, Subject as RxSubject } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type FileLook, fileLooks$, type FileWatchOptions } from '../../../src/adapters/file/file-looks.ts';
+import { type FileLook, fileLooks$ } from '../../../src/adapters/file/file-looks.ts';
+import type { FileWatchOptions } from '../../../src/adapters/file/looks.ts';
 import type { WatchFolder } from '../../../src/adapters/file/place-watcher.ts';
 import type { Patience } from '../../../src/adapters/file/settling.ts';
 import {

@@ -1,0 +1,65 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { type CertificatePair } from '../../domain/tls.ts';
+import { EdgeProxyError, messageOf } from '../../errors.ts';
+
+/** Text of a PEM file, and what people call the file. */
+export interface PemText {
+  readonly text: string;
+  /** Such as `EDGEPROXY_TLS_CERT = "/etc/ssl/edge.crt"`. */
+  readonly name: string;
+}
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+
+/**
+ * Makes a pair of two files, when the key is that of the certificate, and that is good at a time. Fails with `ERR_TLS`.
+ *
+ * @param nowMs Unix time
+ */
+export function certificatePairOf(cert: PemText, key: PemText, nowMs: number): CertificatePair {
+  const [leaf] = certificatesOf(cert);
+  const privateKey = parse(key, 'a private key', () => createPrivateKey(key.text));
+  expectValidAt(leaf!, nowMs, cert.name);
+  if (!leaf!.checkPrivateKey(privateKey))
+    throw tlsError(`${key.name}: is not the key of the certificate in ${cert.name}`);
+  return {
+    cert: cert.text,
+    key: key.text,
+    names: serverNamesOf(leaf!),
+    expiresMs: Date.parse(leaf!.validTo),
+  };
+}
+
+/** The certificates of a file, one at least. Fails with `ERR_TLS`. */
+export function certificatesOf(file: PemText): readonly X509Certificate[] {
+  const blocks = file.text.match(CERTIFICATE) ?? [];
+  if (blocks.length === 0)
+    throw tlsError(`${file.name}: expected certificates in PEM form (-----BEGIN CERTIFICATE-----)`);
+  return blocks.map((block) => parse(file, 'a certificate', () => new X509Certificate(block)));
+}
+
+function expectValidAt({ validFrom, validTo }: X509Certificate, nowMs: number, name: string): void {
+  if (nowMs > Date.parse(validTo)) throw tlsError(`${name}: the certificate has expired on ${validTo}`);
+  if (nowMs < Date.parse(validFrom))
+    throw tlsError(`${name}: the certificate is not valid before ${validFrom}`);
+}
+
+/** The names that a certificate is for; its common name, where it has none. */
+function serverNamesOf({ subjectAltName, subject }: X509Certificate): readonly string[] {
+  const names = [...(subjectAltName ?? '').matchAll(/DNS:([^,\s"]+)/g)].map(([, name]) => name!);
+  const common = /^CN=(.+)$/m.exec(subject ?? '')?.[1];
+  const own = names.length === 0 && common !== undefined ? [common] : names;
+  return own.map((name) => name.toLowerCase());
+}
+
+function parse<T>(file: PemText, what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw tlsError(`${file.name}: expected ${what} in PEM form: ${messageOf(error)}`, error);
+  }
+}
+
+export function tlsError(message: string, cause?: unknown): EdgeProxyError {
+  return new EdgeProxyError('ERR_TLS', message, { cause });
+}
