@@ -110,8 +110,9 @@ export class AwaitedStart<Start extends { readonly kind: string }> implements Wi
   #refuse(problem: string): void {
     if (this.#isSettled) return;
     this.#settle();
-    this.#wire.close();
+    // Counted before the peer can know.
     this.#options.onRefused(problem);
+    this.#wire.close();
   }
 
   #settle(): void {

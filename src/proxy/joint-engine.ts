@@ -1,11 +1,11 @@
 import type { EligibleSet } from '../domain/eligibility.ts';
-import type { ConnectionPage, ConnectionQuery } from '../domain/live-connections.ts';
+import type { ConnectionPage, ConnectionQuery, LiveConnection } from '../domain/live-connections.ts';
 import type { ListenAddress, ProxyEngine, ProxyListener, ThreadReport } from '../domain/ports.ts';
 import type { Directory } from './directory.ts';
 import type { RouteTable } from './routes.ts';
 
 /** Whoever serves clients by tables that somebody else makes of the sets. */
-export interface RoutingEngine extends Omit<ProxyEngine, 'apply' | 'listen' | 'connections'> {
+export interface RoutingEngine extends Omit<ProxyEngine, 'apply' | 'listen'> {
   /** Routes new connections by this table, at once or a little later; the engine says when. */
   route(table: RouteTable): void;
   /** Clients that are there, whatever they are at. */
@@ -13,7 +13,7 @@ export interface RoutingEngine extends Omit<ProxyEngine, 'apply' | 'listen' | 'c
 }
 
 /** One whose clients are not encrypted. */
-export interface ClientEngine extends RoutingEngine, Pick<ProxyEngine, 'listen' | 'connections'> {}
+export interface ClientEngine extends RoutingEngine, Pick<ProxyEngine, 'listen'> {}
 
 /** The oldest of the versions that several engines have come to. */
 export class OldestVersion {
@@ -65,9 +65,18 @@ export class JointEngine implements ProxyEngine {
     return this.#engines.some((engine) => engine.routesTo(incarnation));
   }
 
-  /** Of the plain listener alone. */
   connections(query: ConnectionQuery): ConnectionPage {
-    return this.#clients.connections(query);
+    const [first, after] = placeOf(query.after);
+    const items: LiveConnection[] = [];
+    for (const [index, engine] of this.#engines.entries()) {
+      if (index < first) continue;
+      const limit = query.limit - items.length;
+      if (limit === 0) return { items, next: `${index}:` };
+      const page = engine.connections({ ...query, limit, after: index === first ? after : undefined });
+      items.push(...page.items);
+      if (page.next !== null) return { items, next: `${index}:${page.next}` };
+    }
+    return { items, next: null };
   }
 
   cut(incarnation: string): void {
@@ -89,4 +98,11 @@ export class JointEngine implements ProxyEngine {
   async close(spreadMs: number): Promise<void> {
     await Promise.all(this.#engines.map((engine) => engine.close(spreadMs)));
   }
+}
+
+/** The engine that a page begins with, and where; a text that no page has said is the end. */
+function placeOf(after: string | undefined): readonly [engine: number, after: string | undefined] {
+  if (after === undefined) return [0, undefined];
+  const [, engine, rest] = /^(\d):(.*)$/.exec(after) ?? [];
+  return engine === undefined ? [Infinity, undefined] : [Number(engine), rest === '' ? undefined : rest];
 }

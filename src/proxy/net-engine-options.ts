@@ -6,7 +6,7 @@ import type { Bells } from './bells.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
 import type { Counters } from './counters.ts';
 import type { EngineNumbers } from './engine-numbers.ts';
-import type { CountedLedger } from './net/counted-ledger.ts';
+import type { LiveLedger } from './net/live-ledger.ts';
 import type { Handshakes } from './net/guest.ts';
 import type { WarmWiresOptions } from './net/warm-wires.ts';
 import type { Transport } from './net/wire.ts';
@@ -44,7 +44,7 @@ export interface NetEngineOptions {
   /** Others listen at the same address. */
   readonly sharesPort?: boolean;
   /** Absent in the main thread. */
-  readonly ledger?: CountedLedger;
+  readonly ledger?: LiveLedger;
   /** Absent where clients speak as they are. */
   readonly handshakes?: Handshakes;
 }

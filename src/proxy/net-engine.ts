@@ -201,8 +201,9 @@ export class NetEngine implements ClientEngine {
       hello: numbers.hello,
       serverNames: () => this.#serverNames,
       refuse: (client, reason, { text }, detail) => {
-        this.#turnAway(client);
+        // Counted before the client can know.
         this.#refused(reason, text, detail);
+        this.#turnAway(client);
       },
       onEnded: (guest) => this.#ended(guest),
     });

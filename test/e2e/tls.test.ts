@@ -34,6 +34,17 @@ function onEngine(engine: string): void {
   onTestFinished(() => void vi.unstubAllEnvs());
 }
 
+interface Listed {
+  readonly clientPort: number | null;
+  readonly state: string;
+  readonly bytesSent: number;
+}
+
+interface ListedPage {
+  readonly connections: readonly Listed[];
+  readonly next: string | null;
+}
+
 async function waiting({ metric }: Pick<OwnDaemon, 'metric'>, clients: number): Promise<void> {
   await until(async () => (await metric('edgeproxy_connections_waiting')) === clients, {
     what: `${clients} clients to wait`,
@@ -101,6 +112,39 @@ describe.each(ENGINES)('the TLS listener beside the %s engine', (engine) => {
       expect(await edge.metric('edgeproxy_connections_queued_total')).toBe(2);
     },
   );
+
+  it('has its clients listed behind those of the plain listener', async () => {
+    onEngine(engine);
+    const backend = await anEchoBackend();
+    const edge = await anEdgeWithTls({
+      backends: [{ id: 'a', port: backend.port }],
+      env: { EDGEPROXY_ADMIN_ENABLED: 'true', EDGEPROXY_ADMIN_LISTEN_ADDR: '127.0.0.1:0' },
+    });
+    const page = async (query: string): Promise<ListedPage> => {
+      const url = `http://127.0.0.1:${edge.addresses.admin!.port}/admin/v1/connections?${query}`;
+      return (await (await fetch(url)).json()) as ListedPage;
+    };
+    const [plain, secured] = [await aClient(edge.port), await aTlsClient(edge.tlsPort)];
+    for (const client of [plain, secured]) await exchange(client, 'hello');
+    const silent = await aClient(edge.tlsPort);
+    const ports = [plain, secured, silent].map(({ localPort }) => localPort);
+    const isOf = (one: Listed, port: number | undefined): boolean => one.clientPort === port;
+    const listed = await until(
+      async () => {
+        const { connections } = await page('limit=10');
+        const isWritten = connections.some((one) => isOf(one, ports[1]) && one.bytesSent === 5);
+        return connections.length === 3 && isWritten ? connections : undefined;
+      },
+      { what: 'what the threads have written down' },
+    );
+    const stateOf = (port: number | undefined) => listed.find((one) => isOf(one, port))?.state;
+    expect(ports.map(stateOf)).toEqual(['connected', 'connected', 'connecting']);
+    expect(listed[0]!.clientPort).toBe(ports[0]);
+    const first = await page('limit=1');
+    const rest = await page(`limit=10&after=${encodeURIComponent(first.next!)}`);
+    const seen = [...first.connections, ...rest.connections].map(({ clientPort }) => clientPort);
+    expect([new Set(seen), seen.length, rest.next]).toEqual([new Set(ports), 3, null]);
+  });
 
   it('passes the reset of a backend on', async () => {
     onEngine(engine);

@@ -8,7 +8,7 @@ import {
 import type { Announcement } from '../../domain/proxy-protocol/relayed-header.ts';
 import type { ConnectionLimits } from '../connection-limits.ts';
 import type { ConnectionPhase } from '../connection-options.ts';
-import type { CountedLedger } from './counted-ledger.ts';
+import type { LiveLedger } from './live-ledger.ts';
 import type { Guest } from './guest.ts';
 import type { Wire } from './wire.ts';
 
@@ -36,12 +36,12 @@ const STATES: Readonly<Record<ConnectionPhase, LiveConnection['state']>> = {
 /** The connections of the portable engine, in the order in which they came. */
 export class LiveList {
   readonly #limits: ConnectionLimits;
-  readonly #ledger: CountedLedger | undefined;
+  readonly #ledger: LiveLedger | undefined;
   readonly #live = new Map<Guest, Entry>();
   #serial = 0;
 
   /** @param ledger for an engine that may die before the process does */
-  constructor(limits: ConnectionLimits, ledger: CountedLedger | undefined) {
+  constructor(limits: ConnectionLimits, ledger: LiveLedger | undefined) {
     this.#limits = limits;
     this.#ledger = ledger;
   }
@@ -57,27 +57,30 @@ export class LiveList {
   add(guest: Guest, known: Known): void {
     const sinceUnixSecs = Math.floor(Date.now() / 1000);
     this.#live.set(guest, { ...known, serial: ++this.#serial, sinceUnixSecs });
-    this.#ledger?.note(guest, known.counted);
+    this.#ledger?.add(guest, { ...known, sinceUnixSecs, port: portOf(known) }, STATES[guest.phase]);
   }
 
   /** A client goes on as another guest, from now on at the end of the list. */
   replace(guest: Guest, next: Guest, client: Wire): void {
     const { counted, announcement, sinceUnixSecs } = this.#live.get(guest)!;
-    this.#forget(guest);
+    this.#live.delete(guest);
     this.#live.set(next, { client, counted, announcement, sinceUnixSecs, serial: ++this.#serial });
-    this.#ledger?.note(next, counted);
+    this.#ledger?.replace(guest, next);
   }
 
   /** To be called now and then: ends what has taken too long. */
   check(nowMs: number): void {
-    for (const guest of this.#live.keys()) guest.check(nowMs);
+    for (const guest of this.#live.keys()) {
+      guest.check(nowMs);
+      if (this.#live.has(guest)) this.#ledger?.show(guest, STATES[guest.phase]);
+    }
   }
 
   /** The limits have changed. */
   recount(): void {
     for (const [guest, entry] of this.#live) {
       entry.counted = this.#limits.count(guest.address.words, entry.counted);
-      this.#ledger?.note(guest, entry.counted);
+      this.#ledger?.count(guest, entry.counted);
     }
   }
 
@@ -93,7 +96,7 @@ export class LiveList {
 
   #forget(guest: Guest): void {
     this.#live.delete(guest);
-    this.#ledger?.note(guest, 0);
+    this.#ledger?.remove(guest);
   }
 
   page(query: ConnectionQuery): ConnectionPage {
@@ -121,12 +124,16 @@ function stateOf(
   { client, announcement, sinceUnixSecs }: Entry,
 ): Omit<LiveConnection, 'client' | 'incarnation'> {
   return {
-    clientPort: announcement?.endpoints?.sourcePort ?? client.ends()?.remotePort,
+    clientPort: portOf({ client, announcement }),
     state: STATES[phase],
     sinceUnixSecs,
     bytesSent: place?.bytesSent ?? 0,
     bytesReceived: place?.bytesReceived ?? 0,
   };
+}
+
+function portOf({ client, announcement }: Pick<Known, 'client' | 'announcement'>): number | undefined {
+  return announcement?.endpoints?.sourcePort ?? client.ends()?.remotePort;
 }
 
 /** Of the last one of a page, as that has said; a text that none has said is the end. */

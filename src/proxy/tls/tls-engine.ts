@@ -1,4 +1,4 @@
-import type { AddressInfo } from 'node:net';
+import type { ConnectionPage, ConnectionQuery } from '../../domain/live-connections.ts';
 import type { ListenAddress, Logger, MonotonicClock, ThreadReport } from '../../domain/ports.ts';
 import type { TlsIdentity } from '../../domain/tls.ts';
 import { EdgeProxyError, messageOf } from '../../errors.ts';
@@ -7,11 +7,12 @@ import { Agreement } from '../epoll/agreement.ts';
 import { reclaim, type ReclaimOptions } from '../epoll/reclaim.ts';
 import { attend } from '../epoll/thread-reports.ts';
 import type { RoutingEngine } from '../joint-engine.ts';
-import { type CountedLedgerMemory, newCountedLedgerMemory, takeCounted } from '../net/counted-ledger.ts';
-import { listenOn } from '../net/listen-on.ts';
+import { type LiveLedgerMemory, newLiveLedgerMemory, takeLiveRows } from '../net/live-ledger.ts';
+import { claimAddress } from '../net/claim-address.ts';
 import type { RouteTable } from '../routes.ts';
 import { ThreadSlot } from '../thread-slot.ts';
 import { HandshakeCounters } from './handshake-counters.ts';
+import { liveRowsPage } from './live-rows-page.ts';
 import type { TlsCommand, TlsReport } from './messages.ts';
 import { newcomerOf } from './roster.ts';
 import { TableFollowers } from './table-followers.ts';
@@ -47,7 +48,7 @@ type Slot = ThreadSlot<TlsWorker>;
 export class TlsEngine implements RoutingEngine {
   readonly #options: TlsEngineOptions;
   readonly #threads: readonly Slot[];
-  readonly #ledgers: readonly CountedLedgerMemory[];
+  readonly #ledgers: readonly LiveLedgerMemory[];
   readonly #tables: TableFollowers;
   #lists: EngineLists;
   #identity: TlsIdentity;
@@ -68,7 +69,7 @@ export class TlsEngine implements RoutingEngine {
     this.#lists = options.settings.lists;
     this.#identity = options.settings.identity;
     this.#threads = Array.from({ length: options.threads }, (_, index) => new ThreadSlot<TlsWorker>(index));
-    this.#ledgers = this.#threads.map(() => newCountedLedgerMemory());
+    this.#ledgers = this.#threads.map(() => newLiveLedgerMemory());
     this.#tables = new TableFollowers(this.#threads, options.onInForce);
     for (const thread of this.#threads) this.#spawn(thread);
   }
@@ -102,12 +103,7 @@ export class TlsEngine implements RoutingEngine {
 
   /** Binds the listeners; resolves with the bound address. Fails with `ERR_LISTEN`. */
   async listen(address: ListenAddress): Promise<ListenAddress> {
-    const { addressSetting } = this.#options.settings;
-    // Alone first: a port that is shared by another daemon would give it half of the clients.
-    const alone = await listenOn({ address, setting: addressSetting, sharesPort: false });
-    const { address: host, port } = alone.address() as AddressInfo;
-    await new Promise((resolve) => alone.close(resolve));
-    this.#address = { host, port };
+    this.#address = await claimAddress(address, this.#options.settings.addressSetting);
     this.#tell({ type: 'listen', address: this.#address });
     await this.#allListen.promise;
     return this.#address;
@@ -137,6 +133,11 @@ export class TlsEngine implements RoutingEngine {
   routesTo(incarnation: string): boolean {
     const occupant = this.#options.directory.slots.of(incarnation);
     return occupant !== undefined && this.#tables.mayRouteTo(occupant.tenancy);
+  }
+
+  /** Clients are shown as they were at most half a second ago. */
+  connections(query: ConnectionQuery): ConnectionPage {
+    return liveRowsPage(this.#ledgers, this.#options.directory.slots, query);
   }
 
   cut(incarnation: string): void {
@@ -270,7 +271,7 @@ export class TlsEngine implements RoutingEngine {
       { thread: number, connections, error: messageOf(error) },
       'TLS thread has died, its connections are reset',
     );
-    reclaim(number, takeCounted(this.#ledgers[thread.index]!), this.#options, (other) =>
+    reclaim(number, takeLiveRows(this.#ledgers[thread.index]!), this.#options, (other) =>
       state.bells.ring(other),
     );
     new HandshakeCounters(this.#options.settings.handshakes, thread.index).threadDied();

@@ -11,7 +11,7 @@ import type { Attention } from '../attention.ts';
 import { ConnectionLimits, type ConnectionLimitsMemory } from '../connection-limits.ts';
 import type { EngineLists } from '../engine-lists.ts';
 import { engineNumbersIn, type EngineNumbersMemory } from '../engine-numbers.ts';
-import { CountedLedger, type CountedLedgerMemory } from '../net/counted-ledger.ts';
+import { LiveLedger, type LiveLedgerMemory } from '../net/live-ledger.ts';
 import { chooseTransport } from '../net/choose-transport.ts';
 import { StreamTransport } from '../net/stream-wire.ts';
 import type { Transport } from '../net/wire.ts';
@@ -41,7 +41,7 @@ export interface TlsThreadSettings {
   readonly queue: WaitQueueMemory;
   readonly rateLimit: RateLimiterMemory;
   readonly identity: TlsIdentity;
-  readonly ledger: CountedLedgerMemory;
+  readonly ledger: LiveLedgerMemory;
 }
 
 /** What it needs of the world around it. */
@@ -110,7 +110,7 @@ export function runTlsThread(
     pool: { shares: state.poolShares, counters: state.poolCounters[thread]! },
     transportOf: (server) => acceptingStreams(server, logger),
     handshakes,
-    ledger: new CountedLedger(settings.ledger),
+    ledger: new LiveLedger(settings.ledger),
   });
 
   async function listen(address: ListenAddress): Promise<void> {
