@@ -46,7 +46,9 @@ export class TlsHandshake implements Guest, WireHolder, TimedDial {
     if (this.#state !== 'under way') return;
     this.#state = 'secured';
     this.#options.onSettled(this, socket);
-    this.#options.onSecured(new StreamWire(socket, this.#socket));
+    const { servername } = socket;
+    const name = typeof servername === 'string' ? servername.toLowerCase() : undefined;
+    this.#options.onSecured(new StreamWire(socket, this.#socket), name);
   }
 
   /** Closes the socket, unless it is closed already. */
