@@ -15,6 +15,7 @@ import { LogLevel } from './composition/log-level.ts';
 import { startMetricsListener } from './composition/metrics-listener.ts';
 import { postgresSettings } from './composition/postgres-settings.ts';
 import { createProxy } from './composition/proxy.ts';
+import { listenAsWanted, type ProxyAddresses } from './composition/proxy-listeners.ts';
 import { startRegistrationApi } from './composition/registration-api.ts';
 import { rereadGeoFile } from './composition/reread-geo-file.ts';
 import { Repeating } from './composition/repeating.ts';
@@ -25,7 +26,6 @@ import { systemNow as now } from './composition/system-clock.ts';
 import type { Configuration } from './config/configuration.ts';
 import type { ConfigChange } from './config/diff.ts';
 import type { Settings } from './config/schema.ts';
-import { parseListenAddress } from './config/setting-types.ts';
 import { deriveEligibleSet } from './domain/eligibility.ts';
 import type { LeveledLogger, ListenAddress, ProxyEngine } from './domain/ports.ts';
 import { type CloseInput, lifecycleMachine, lifecycleStateOf } from './machines/lifecycle.ts';
@@ -50,9 +50,7 @@ export interface DaemonOptions {
   readonly version: string;
 }
 
-export interface DaemonAddresses {
-  readonly proxy: ListenAddress;
-  readonly tls: ListenAddress | undefined;
+export interface DaemonAddresses extends ProxyAddresses {
   readonly metrics: ListenAddress | undefined;
   readonly admin: ListenAddress | undefined;
   readonly api: ListenAddress | undefined;
@@ -190,9 +188,10 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
     }
     // Asked to stop meanwhile: no client may be accepted any more.
     if (!lifecycle.getSnapshot().matches('starting')) return;
+    const listening = await listenAsWanted(sockets, settings);
     addresses = {
-      proxy: await sockets.listen(parseListenAddress(settings.listen_addr)!),
-      tls: await proxy.listenTls(),
+      ...listening,
+      tls: listening.tls ?? (await proxy.listenTls()),
       metrics: ops.address,
       admin: admin.address,
       api: api?.address,
@@ -237,7 +236,7 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
   );
 
   const takers: SettingsTakers = {
-    listener: moveListener,
+    listeners: moveListeners,
     metricsListener: (next) => ops.follow(next),
     adminListener: (next) => admin.follow(next),
     geoFile: (next) => proxy.followGeography(next),
@@ -256,11 +255,10 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
   };
   const changes = new SettingsInTurn(lifecycle, takers);
 
-  async function moveListener({ listen_addr: text }: Settings): Promise<void> {
+  async function moveListeners(next: Settings): Promise<void> {
     if (!lifecycle.getSnapshot().matches('running'))
       throw new Error('the daemon accepts no clients any more');
-    const address = await engine!.listen(parseListenAddress(text)!);
-    logger.info({ proxy: address }, 'accepting clients at another address');
+    logger.info(await listenAsWanted(engine!, next), 'accepting clients at other addresses');
   }
 
   async function whenStopped(): Promise<Ending> {

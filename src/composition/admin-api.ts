@@ -68,7 +68,7 @@ export function adminApi(options: AdminApiOptions): readonly GuardedRoute[] {
       backends: (query) => pages.states(query),
       connections: ({ client, backend: backendId, ...page }) =>
         shown(connections({ ...page, backendId, client: client && normalizeAddress(client) })),
-      explain: (client, limit) => explained(client, limit, proxy, current()),
+      explain: (asked) => explained(asked, proxy, current()),
       logLevel: () => logLevel.describe(),
     }),
     ...adminChanges({
@@ -97,12 +97,11 @@ function shown({ items, next }: ConnectionPage): ReturnType<AdminView['connectio
 }
 
 function explained(
-  client: string,
-  limit: number,
+  { client, app, limit }: Parameters<AdminView['explain']>[0],
   proxy: Pick<Proxy, 'explain'>,
   set: EligibleSet,
 ): ReturnType<AdminView['explain']> {
-  const rehearsed = proxy.explain(client, set);
+  const rehearsed = proxy.explain(client, set, app);
   if (rehearsed === undefined) return undefined;
   const { location, result, backends } = rehearsed;
   return {

@@ -10,7 +10,7 @@ import { messageOf } from '../errors.ts';
  * A test holds the schema to it: the keys here are those that are marked as reloadable.
  */
 export const KEYS_OF = {
-  listener: ['listen_addr'],
+  listeners: ['listen_addr', 'app', 'routes'],
   metricsListener: ['metrics.enabled', 'metrics.listen_addr'],
   adminListener: ['admin.enabled', 'admin.listen_addr'],
   geoFile: ['geoip.path'],
@@ -64,11 +64,23 @@ export const KEYS_OF = {
     'pool.idle_timeout_secs',
     'pool.max_lifetime_secs',
     'pool.connect_timeout_secs',
+    'app',
+    'tls.server_names',
+    'tls.default_app',
+    'tls.hello_timeout_secs',
     'tls.handshake_timeout_secs',
     'tls.max_handshakes',
   ],
   // After the engine, as the header that connections begin with is in the set.
-  eligibility: ['panic_threshold_percent', 'health_check.initial', 'proxy_protocol.send'],
+  eligibility: [
+    'panic_threshold_percent',
+    'health_check.initial',
+    'proxy_protocol.send',
+    'app',
+    'routes',
+    'tls.server_names',
+    'tls.default_app',
+  ],
   bindings: ['binding.gc_interval_secs'],
   backends: ['backends'],
   registrations: ['heartbeat_ttl_secs'],

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { geoResolverOf } from '../adapters/geo/geo-resolver.ts';
-import { type DataThreadSettings, runDataThread } from '../proxy/epoll/data-thread.ts';
+import type { DataThreadSettings } from '../proxy/epoll/data-thread-settings.ts';
+import { runDataThread } from '../proxy/epoll/data-thread.ts';
 import { loadSys, type SysWay } from '../proxy/sys/load-sys.ts';
 import { systemNow } from './system-clock.ts';
 

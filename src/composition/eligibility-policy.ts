@@ -6,5 +6,11 @@ export function eligibilityPolicyOf(settings: Settings): EligibilityPolicy {
   return {
     excludesUnchecked: settings.health_check.initial === 'unhealthy',
     panicThresholdPercent: settings.panic_threshold_percent,
+    panicsByApp: separatesApps(settings),
   };
+}
+
+function separatesApps({ app, routes, tls }: Settings): boolean {
+  const hasNames = tls.default_app !== undefined || Object.keys(tls.server_names).length > 0;
+  return app !== undefined || routes.length > 0 || (tls.enabled && hasNames);
 }

@@ -1,6 +1,7 @@
 import type { GeoResolverOptions } from '../adapters/geo/geo-resolver.ts';
 import type { Settings } from '../config/schema.ts';
 import type { RateLimit } from '../domain/token-bucket.ts';
+import type { Apps } from '../proxy/apps.ts';
 import type { EngineLists } from '../proxy/engine-lists.ts';
 import type { EngineNumbers } from '../proxy/engine-numbers.ts';
 import { clientCeiling } from '../proxy/epoll/descriptor-limit.ts';
@@ -23,6 +24,7 @@ export function numbersOf(settings: Settings, mostDescriptors: number): EngineNu
     },
     binding: { ttlMs: binding.ttl_secs * 1000 },
     header: { timeoutMs: header.timeout_secs * 1000 },
+    hello: { timeoutMs: settings.tls.hello_timeout_secs * 1000 },
     limits: {
       maxConnections: settings.max_connections,
       maxPerClient: settings.max_connections_per_client,
@@ -44,8 +46,19 @@ export function numbersOf(settings: Settings, mostDescriptors: number): EngineNu
   };
 }
 
-export function listsOf(settings: Settings): Omit<EngineLists, 'geo'> {
-  return { trusted: settings.proxy_protocol.trusted, exempt: settings.rate_limit.exempt };
+/** @param apps gives the apps their numbers; fails with `ERR_LISTEN` when there are too many */
+export function listsOf(settings: Settings, apps: Apps): Omit<EngineLists, 'geo'> {
+  const { mode, default_app: standard, server_names: names } = settings.tls;
+  // A listener without names that speaks TLS itself is as one that does not.
+  const isForAll = mode === 'terminate' && standard === undefined && Object.keys(names).length === 0;
+  return {
+    trusted: settings.proxy_protocol.trusted,
+    exempt: settings.rate_limit.exempt,
+    serverNames: {
+      entries: Object.entries(names).map(([name, app]) => [name, apps.of(app)]),
+      otherwise: isForAll || standard !== undefined ? apps.of(standard) : undefined,
+    },
+  };
 }
 
 export function geoOptionsOf({ geoip: { cidrs, regions, path } }: Settings): GeoResolverOptions {

@@ -47,9 +47,9 @@ export interface Proxy {
   readonly follow: (settings: Settings) => Promise<void>;
   /** Goes by the geography of other settings. Fails with `ERR_GEOIP`, and then all is as before. */
   readonly followGeography: (settings: Settings) => Promise<void>;
-  /** Absent where there is no TLS listener. */
+  /** Absent where there is no listener that speaks TLS itself. */
   readonly tls: TlsSource | undefined;
-  /** Binds the TLS listener, where there is one. Fails with `ERR_LISTEN`. */
+  /** Binds it, where there is one. Fails with `ERR_LISTEN`. */
   readonly listenTls: () => Promise<ListenAddress | undefined>;
   /** Looks at certificates at once; false where there are none. */
   readonly rereadCertificates: () => boolean;
@@ -58,8 +58,10 @@ export interface Proxy {
   /**
    * What a client would get that came now, by the set in force; `undefined` when it cannot be told at this moment, as
    * before the start of the engine.
+   *
+   * @param app that it comes for; default: that of `listen_addr`
    */
-  readonly explain: (client: string, set: EligibleSet) => RehearsedPick | undefined;
+  readonly explain: (client: string, set: EligibleSet, app?: string) => RehearsedPick | undefined;
   /** Whether there is a GeoIP database. */
   readonly hasGeoFile: boolean;
   /** Reads it again, and what it says counts from then on. Fails with `ERR_GEOIP`, and then all is as before. */

@@ -22,6 +22,7 @@ import { findSys, type FoundSys, SYS_WAYS } from '../proxy/sys/load-sys.ts';
 import { createTrafficSource } from '../proxy/traffic.ts';
 import type { DataThreadModuleData } from './data-thread.ts';
 import type { EngineChoice, Proxy, ProxyOptions } from './proxy-interface.ts';
+import { terminatesTls } from './proxy-listeners.ts';
 import { TlsListener, tlsThreadsOf } from './tls-listener.ts';
 import { geoOptionsOf, listsOf, numbersOf, rateLimiterOf, rateLimitOf, tuningOf } from './engine-settings.ts';
 
@@ -31,7 +32,6 @@ interface Started {
   readonly reconfigure: (lists: EngineLists) => Promise<void>;
 }
 
-const LISTEN_SETTING = 'EDGEPROXY_LISTEN_ADDR';
 const BYTES_PER_KIB = 1_024;
 const MODULE = import.meta.url.endsWith('.ts') ? './data-thread.ts' : './data-thread.js';
 
@@ -75,7 +75,7 @@ function proxyOf(
 ): Proxy {
   const { settings } = options;
   const { state, directory, parts, mostDescriptors, counters, occupancy } = base;
-  const { limiter, affinity, queue, numbersMemory } = parts;
+  const { apps, limiter, affinity, queue, numbersMemory } = parts;
   const { slots } = directory;
   const pool = createPoolSource(state.poolCounters, slots);
   let hasPooled = settings.pool.enabled;
@@ -83,7 +83,7 @@ function proxyOf(
   let inForce = settings;
   let lists: EngineLists | undefined;
   let started: Started | undefined;
-  const tls = settings.tls.enabled
+  const tls = terminatesTls(settings)
     ? new TlsListener({ ...options, ...base, firstThread: choice.threads })
     : undefined;
   const rehearsal = new PickRehearsal({ ownRegion: settings.region, directory, state, affinity });
@@ -96,7 +96,7 @@ function proxyOf(
     activeOf: (incarnation) => directory.activeOf(incarnation),
     collectGarbage: () => void affinity.collectGarbage(),
     async startEngine() {
-      lists = { ...listsOf(inForce), geo: await openGeoSource(geoOptionsOf(inForce)) };
+      lists = { ...listsOf(inForce, apps), geo: await openGeoSource(geoOptionsOf(inForce)) };
       const versions = new OldestVersion(tls === undefined ? 1 : 2, (version) => {
         directory.inForce(version);
         options.onInForce(version);
@@ -117,6 +117,7 @@ function proxyOf(
       return tls !== undefined;
     },
     async follow(next) {
+      lists = { ...lists!, ...listsOf(next, apps) };
       const isSameLimit = isDeepStrictEqual(rateLimiterOf(next), rateLimiterOf(inForce));
       inForce = { ...next, geoip: inForce.geoip };
       writeEngineNumbers(numbersMemory, numbersOf(next, mostDescriptors));
@@ -124,14 +125,14 @@ function proxyOf(
       hasPooled ||= next.pool.enabled;
       hasLimited ||= next.rate_limit.enabled;
       directory.header = next.proxy_protocol.send;
-      lists = { ...lists!, ...listsOf(next) };
       await reconfigure(lists);
     },
     logAt(level) {
       inForce = { ...inForce, log_level: level };
       writeEngineNumbers(numbersMemory, numbersOf(inForce, mostDescriptors));
     },
-    explain: (client, set) => lists && rehearsal.explain(client, set, resolver(lists.geo)),
+    explain: (client, set, app = inForce.app) =>
+      lists && rehearsal.explain(client, set, resolver(lists.geo), apps.look(app)),
     async followGeography({ geoip }) {
       if (!isDeepStrictEqual(geoip, inForce.geoip)) await openGeography({ ...inForce, geoip });
     },
@@ -171,7 +172,6 @@ function portableProxy(options: ProxyOptions): Proxy {
   return proxyOf(options, base, { engine: 'net', syscalls: 'none', threads: 1 }, (lists, onInForce) => {
     const engine = new NetEngine({
       ...parts,
-      addressSetting: LISTEN_SETTING,
       thread: 0,
       bells: state.bells,
       slots: directory.slots,
@@ -199,6 +199,7 @@ function portableProxy(options: ProxyOptions): Proxy {
       },
       onInForce,
       trusted: lists.trusted,
+      serverNames: lists.serverNames,
       pool: poolOf(state, 0),
     });
     const reconfigure = (next: EngineLists) => engine.reconfigure(next, geoResolverOf(next.geo));
@@ -237,7 +238,6 @@ function epollProxy(options: ProxyOptions, { sys, way }: FoundSys): Proxy {
           corksEnds: tcp.cork_ends,
           tuning: tuningOf(settings),
         },
-        addressSetting: LISTEN_SETTING,
         directory,
         state,
         news: newsOf(state.memory, state.counters.length),

@@ -27,11 +27,11 @@ export function newTicketKeys(): Uint8Array {
 export async function readIdentity(
   { tls }: Settings,
   ticketKeys: Uint8Array,
-  selfSigned: () => CertificatePair,
+  selfSigned: () => Promise<CertificatePair>,
   nowMs: number,
 ): Promise<TlsIdentity> {
   const first = (await mustSignItself(tls))
-    ? selfSigned()
+    ? await selfSigned()
     : await readPair(['EDGEPROXY_TLS_CERT', tls.cert!], ['EDGEPROXY_TLS_KEY', tls.key!], nowMs);
   const others = await Promise.all(
     tls.certificates.map(({ cert, key }, index) =>

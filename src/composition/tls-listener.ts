@@ -12,6 +12,7 @@ import { newsOf, type SharedState } from '../proxy/shared-state.ts';
 import { handshakeReportOf, newHandshakeCountersMemory } from '../proxy/tls/handshake-counters.ts';
 import { TlsEngine } from '../proxy/tls/tls-engine.ts';
 import { CertificateWatch } from './certificate-watch.ts';
+import { terminatesTls } from './proxy-listeners.ts';
 import { newTicketKeys, pathsOf, readIdentity } from './tls-identity.ts';
 
 const MODULE = import.meta.url.endsWith('.ts') ? './tls-thread.ts' : './tls-thread.js';
@@ -38,7 +39,7 @@ export class TlsListener implements TlsSource {
   #ticketKeys = newTicketKeys();
   #identity: TlsIdentity | undefined;
   #watch: CertificateWatch | undefined;
-  #selfSigned: CertificatePair | undefined;
+  #selfSigned: Promise<CertificatePair> | undefined;
   #engine: TlsEngine | undefined;
 
   constructor(options: TlsListenerOptions) {
@@ -135,7 +136,7 @@ export class TlsListener implements TlsSource {
     return readIdentity(settings, this.#ticketKeys, () => this.#signItself(), Date.now());
   }
 
-  #signItself(): CertificatePair {
+  #signItself(): Promise<CertificatePair> {
     if (this.#selfSigned === undefined) {
       this.#selfSigned = selfSignedPair(Date.now());
       this.#options.logger.warn({}, 'TLS clients are shown a certificate that nobody vouches for');
@@ -144,9 +145,10 @@ export class TlsListener implements TlsSource {
   }
 }
 
-/** 0 where there is no TLS listener. */
-export function tlsThreadsOf({ tls }: Settings): number {
-  if (!tls.enabled) return 0;
+/** 0 where there is no TLS listener that speaks TLS itself. */
+export function tlsThreadsOf(settings: Settings): number {
+  const { tls } = settings;
+  if (!terminatesTls(settings)) return 0;
   // Elsewhere several listeners of one port are not given their share of the clients, or not allowed.
   if (process.platform !== 'linux') return 1;
   return tls.threads === 0 ? availableParallelism() : tls.threads;

@@ -66,7 +66,8 @@ export function changesOfRunning(running: Settings, next: Settings): readonly Se
 
 /** Whether a key says where a listener is, or that it is. @param address key of its address */
 function isOfListener(key: string, address: string): boolean {
-  return key === address || key === address.replace(/listen_addr$/, 'enabled');
+  const isRoute = address === 'listen_addr' && key === 'routes';
+  return key === address || isRoute || key === address.replace(/listen_addr$/, 'enabled');
 }
 
 function isOfAdmin(key: string): boolean {

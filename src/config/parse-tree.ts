@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { type Setting, SETTINGS } from './catalogue.ts';
 import { hint } from './nearest-name.ts';
 import { type Origin, sqlPlace } from './origin.ts';
-import { type Settings, settingsSchema, STATIC_BACKEND_KEYS } from './schema.ts';
+import { LISTED_TABLE_KEYS, type Settings, settingsSchema } from './schema.ts';
 import { lineOfKey, type SettingsFile } from './toml-file.ts';
 import { at, dotted, type Tree } from './tree.ts';
 
@@ -84,7 +84,8 @@ function holds(path: readonly PropertyKey[], key: string): boolean {
 
 /** Names that may follow a path in the file. */
 function namesAt(path: readonly PropertyKey[]): readonly string[] {
-  if (path[0] === 'backends') return STATIC_BACKEND_KEYS;
+  const listed = LISTED_TABLE_KEYS[String(path[0])];
+  if (listed !== undefined) return listed;
   const depth = path.length;
   const below = SETTINGS.filter(({ key }) => depth === 0 || key.startsWith(`${dotted(path)}.`));
   return [...new Set(below.map(({ key }) => key.split('.')[depth]!))];

@@ -2,6 +2,7 @@ import { type Origin, nameOf } from './origin.ts';
 import { overlap } from '../domain/listen-address.ts';
 import { listenersOf } from './listeners.ts';
 import type { Settings } from './schema.ts';
+import { passthroughGaps } from './tls-passthrough.ts';
 import { at } from './tree.ts';
 
 type Origins = ReadonlyMap<string, Origin>;
@@ -26,7 +27,7 @@ export function relations(settings: Settings, origins: Origins): readonly string
         `${nameOf('proxy_protocol.send', origins)} is ${send}, and a PROXY header says for whom a connection is made`,
     );
   }
-  problems.push(...tlsGaps(settings, origins));
+  problems.push(...passthroughGaps(settings, origins), ...tlsGaps(settings, origins));
   if (postgres.min_connections > postgres.max_connections) {
     problems.push(
       `${nameOf('postgres.min_connections', origins)} = ${postgres.min_connections}: expected at most ` +
@@ -67,9 +68,9 @@ function epollAlone({ tcp }: Settings, origins: Origins): string[] {
     .map((key) => `${nameOf(key, origins)} has no effect: ${engine} is net`);
 }
 
-/** What a TLS listener lacks. */
+/** What a listener lacks that speaks TLS itself. */
 function tlsGaps({ tls }: Settings, origins: Origins): string[] {
-  if (!tls.enabled) return [];
+  if (!tls.enabled || tls.mode !== 'terminate') return [];
   const because = `because ${nameOf('tls.enabled', origins)} is true`;
   const problems: string[] = [];
   if (!tls.self_signed)
@@ -89,14 +90,22 @@ function tlsGaps({ tls }: Settings, origins: Origins): string[] {
 
 /** Listeners of which one would find its port taken by the other. */
 function sharedAddresses(settings: Settings, origins: Origins): string[] {
-  const all = [...listenersOf(settings)];
-  const shown = (key: string): string => JSON.stringify(at(settings, key.split('.')));
-  return all.flatMap(([key, address], index) => {
-    const [other] = all.slice(0, index).find(([, earlier]) => overlap(address, earlier)) ?? [];
+  const all = [...listenersOf(settings)].map(([key, address]) => ({
+    address,
+    name: nameOfListener(key, origins),
+    shown: JSON.stringify(at(settings, key.split(/[.[\]]+/))),
+  }));
+  return all.flatMap(({ name, shown, address }, index) => {
+    const other = all.slice(0, index).find((earlier) => overlap(address, earlier.address));
     if (other === undefined) return [];
-    const has = `${nameOf(other, origins)} has ${shown(other)}`;
-    return [`${nameOf(key, origins)} = ${shown(key)}: expected an address of its own, ${has}`];
+    return [`${name} = ${shown}: expected an address of its own, ${other.name} has ${other.shown}`];
   });
+}
+
+/** A route is named by its place in the list. */
+function nameOfListener(key: string, origins: Origins): string {
+  const [setting = ''] = key.split('[');
+  return `${nameOf(setting, origins)}${key.slice(setting.length)}`;
 }
 
 /** Tokens that are there as such and in a file. */

@@ -12,6 +12,7 @@ import {
   queue,
   rateLimit,
 } from './features.ts';
+import { app, ROUTE_KEYS, routes } from './routes.ts';
 import { tls } from './tls.ts';
 import { amount, listenAddress, percent, RELOADABLE, seconds, STATIC, text } from './setting-types.ts';
 
@@ -21,8 +22,11 @@ const staticBackend = backendRowSchema
   .extend({ health: healthOverrideSchema.optional() })
   .strict();
 
-/** The keys of a `[[backends]]` table. */
-export const STATIC_BACKEND_KEYS: readonly string[] = Object.keys(staticBackend.shape);
+/** The keys of each table that there may be several of, by its name. */
+export const LISTED_TABLE_KEYS: Readonly<Record<string, readonly string[]>> = {
+  backends: Object.keys(staticBackend.shape),
+  routes: ROUTE_KEYS,
+};
 
 function namesEveryIdOnce(rows: readonly { readonly id: string }[], context: z.RefinementCtx): void {
   for (const [index, { id }] of rows.entries()) {
@@ -48,6 +52,7 @@ export const settingsSchema = z.strictObject({
     'Address that clients connect to.',
     RELOADABLE,
   ),
+  app,
   region: z
     .string()
     .min(1)
@@ -162,6 +167,7 @@ export const settingsSchema = z.strictObject({
   health_check: healthCheck,
   pool,
   config_watch: configWatch,
+  routes,
   backends: z
     .array(staticBackend)
     .superRefine(namesEveryIdOnce)

@@ -70,13 +70,15 @@ export const network = z.string().superRefine((value, context) => {
 export const networks = (env: string, description: string) =>
   z.array(network).default([]).meta({ env, reload: RELOADABLE, description });
 
+const LISTEN_ADDRESS = 'expected ADDRESS:PORT or [IPV6]:PORT';
+
 /** `host:port`, `[v6]:port`; the host is an address, and the port 0 asks the system for a free one. */
+export const listenAddressValue = z
+  .string({ error: LISTEN_ADDRESS })
+  .refine((value) => parseListenAddress(value) !== undefined, LISTEN_ADDRESS);
+
 export const listenAddress = (env: string, standard: string, description: string, reload: boolean = STATIC) =>
-  z
-    .string()
-    .refine((value) => parseListenAddress(value) !== undefined, 'expected ADDRESS:PORT or [IPV6]:PORT')
-    .default(standard)
-    .meta({ env, reload, description });
+  listenAddressValue.default(standard).meta({ env, reload, description });
 
 /** Splits a listen address; `undefined` when it is none. */
 export function parseListenAddress(

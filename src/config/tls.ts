@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { passthrough } from './tls-passthrough.ts';
 import { CLIENT_AUTH_MODES, TLS_VERSIONS } from '../domain/tls.ts';
 import { amount, listenAddress, RELOADABLE, seconds, STATIC, switchOff, text } from './setting-types.ts';
 
@@ -34,6 +35,7 @@ const furtherPair = z.strictObject({ cert: z.string().min(1), key: z.string().mi
 export const tls = z
   .strictObject({
     enabled: switchOff('EDGEPROXY_TLS_ENABLED', 'Accept TLS clients, and speak to backends as they are.'),
+    ...passthrough,
     listen_addr: listenAddress('EDGEPROXY_TLS_LISTEN_ADDR', '0.0.0.0:8443', 'Address of the TLS listener.'),
     threads: amount(
       'EDGEPROXY_TLS_THREADS',

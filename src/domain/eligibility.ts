@@ -62,7 +62,7 @@ export interface EligibleSet {
   readonly version: number;
   readonly eligible: readonly EligibleBackend[];
   readonly excluded: readonly ExcludedBackend[];
-  /** Health and breakers were disregarded because too few backends were left. */
+  /** Health and breakers were disregarded because too few backends were left; of some app, where each is asked. */
   readonly isPanic: boolean;
 }
 
@@ -74,6 +74,8 @@ export interface EligibilityPolicy {
    * are disregarded; 0 is never. Source: Envoy, panic threshold.
    */
   readonly panicThresholdPercent: number;
+  /** Whether that is asked of the backends of each app by themselves; default: of all together. */
+  readonly panicsByApp?: boolean;
 }
 
 export const EMPTY_SET: EligibleSet = Object.freeze({
@@ -107,6 +109,29 @@ function byIdThenAddress({ backend: a }: Member, { backend: b }: Member): number
   return incarnationOf(a) < incarnationOf(b) ? -1 : 1;
 }
 
+const NONE: ReadonlySet<string> = new Set();
+
+/** Whom a backend is asked together with whether too few of them work. */
+function groupOf({ backend }: Member, { panicsByApp }: EligibilityPolicy): string {
+  return panicsByApp === true ? backend.app : '';
+}
+
+function groupsInPanic(members: readonly Member[], policy: EligibilityPolicy): ReadonlySet<string> {
+  const counts = new Map<string, { wanted: number; working: number }>();
+  for (const member of members) {
+    if (administrativeExclusion(member) !== undefined) continue;
+    const group = groupOf(member, policy);
+    let count = counts.get(group);
+    if (count === undefined) counts.set(group, (count = { wanted: 0, working: 0 }));
+    count.wanted++;
+    if (observedExclusion(member, policy) === undefined) count.working++;
+  }
+  const few = [...counts].filter(
+    ([, { wanted, working }]) => working * 100 < wanted * policy.panicThresholdPercent,
+  );
+  return new Set(few.map(([group]) => group));
+}
+
 /**
  * Derives the set: rows and administrative state and health and breaker, and not draining. A pure function of its
  * inputs, whatever the order of the members.
@@ -117,15 +142,14 @@ export function deriveEligibleSet(
   policy: EligibilityPolicy,
 ): EligibleSet {
   const ordered = members.toSorted(byIdThenAddress);
-  const wanted = ordered.filter((member) => administrativeExclusion(member) === undefined);
-  const working = wanted.filter((member) => observedExclusion(member, policy) === undefined);
-  const isPanic = working.length * 100 < wanted.length * policy.panicThresholdPercent;
+  const inPanic = policy.panicThresholdPercent === 0 ? NONE : groupsInPanic(ordered, policy);
   const eligible: EligibleBackend[] = [];
   const excluded: ExcludedBackend[] = [];
   for (const member of ordered) {
+    const { backend, gate } = member;
+    const isPanic = inPanic.size > 0 && inPanic.has(groupOf(member, policy));
     const observed = isPanic ? undefined : observedExclusion(member, policy);
     const reason = administrativeExclusion(member) ?? observed;
-    const { backend, gate } = member;
     if (reason === undefined)
       eligible.push(Object.freeze({ backend, gate: isPanic ? { ...gate, permits: undefined } : gate }));
     else excluded.push(Object.freeze({ backend, reason }));
@@ -134,6 +158,6 @@ export function deriveEligibleSet(
     version,
     eligible: Object.freeze(eligible),
     excluded: Object.freeze(excluded),
-    isPanic,
+    isPanic: inPanic.size > 0,
   });
 }

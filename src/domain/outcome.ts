@@ -34,6 +34,8 @@ export const REFUSAL_REASONS = [
   'max_connections',
   'max_connections_per_client',
   'queue_timeout',
+  'bad_client_hello',
+  'unknown_server_name',
   'max_handshakes',
 ] as const;
 

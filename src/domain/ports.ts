@@ -38,17 +38,29 @@ export interface ListenAddress {
   readonly port: number;
 }
 
+/** A listener of the proxy as it is to be. */
+export interface ProxyListener {
+  /** What people call the setting that gives the address, for the error when it cannot be bound. */
+  readonly setting: string;
+  readonly address: ListenAddress;
+  /** Whose backends its clients are given; absent: those of every app. */
+  readonly app?: string | undefined;
+  /** That is said by the server name in the TLS greeting of each client, which goes to its backend as it is. */
+  readonly goesByServerName?: true;
+}
+
 /**
  * The socket side of the proxy: accepts, connects, relays. Decisions are made by engine-free functions, and
  * numbers leave through shared counters, so that an engine may live in worker threads.
  */
 export interface ProxyEngine {
   /**
-   * Binds the listener; resolves with the bound address (port 0 becomes the real one). Called again, it moves: the new
-   * address is bound first, then nobody is accepted at the old one any more, where clients that have come already are
-   * served. Fails with `ERR_LISTEN`, and then all is as before.
+   * Has these listeners and no others; resolves with their bound addresses (port 0 becomes the real one). Called again,
+   * it binds those that are new first; then nobody is accepted any more at those that are not wanted, where clients
+   * that have come already are served. A listener of the same address stays, and may be another app's from then on.
+   * Fails with `ERR_LISTEN`, and then all is as before.
    */
-  listen(address: ListenAddress): Promise<ListenAddress>;
+  listen(listeners: readonly ProxyListener[]): Promise<readonly ListenAddress[]>;
   /**
    * Replaces the set that new connections are routed by. Live connections are not touched. It comes into force at
    * once or a little later; the engine says when.
@@ -64,7 +76,7 @@ export interface ProxyEngine {
   threads(): ThreadReport;
   /** Stops accepting; resolves when the last live connection has ended by itself. */
   drain(): Promise<void>;
-  /** Ends every live connection, spread over `spreadMs` milliseconds, and releases the listener. */
+  /** Ends every live connection, spread over `spreadMs` milliseconds, and releases the listeners. */
   close(spreadMs: number): Promise<void>;
 }
 

@@ -1,5 +1,6 @@
 import type { MonotonicClock } from '../domain/ports.ts';
 import { AddressTable, type AddressTableMemory, newAddressTableMemory, NONE } from './address-table.ts';
+import { EVERY_APP } from './apps.ts';
 import type { IpAddress } from './ip-address.ts';
 import { sharedInts, sharedNumbers } from './shared-columns.ts';
 import { SharedLock } from './shared-lock.ts';
@@ -53,6 +54,7 @@ export class Affinity {
   readonly #binding: { readonly ttlMs: number };
   readonly #now: MonotonicClock;
   readonly #clients: AddressTable;
+  readonly #words = new Uint32Array(4);
   readonly #lock: SharedLock;
 
   constructor({ binding, now, memory = newAffinityMemory(), holder = 1 }: AffinityOptions) {
@@ -67,11 +69,12 @@ export class Affinity {
     return this.#clients.size;
   }
 
-  /** The tenancy that the client is bound to, or -1 when it is not, or not any more. */
-  boundTo(client: IpAddress): number {
+  /** The tenancy that the client of an app is bound to, or -1 when it is not, or not any more. */
+  boundTo(client: IpAddress, app: number): number {
     if (this.#binding.ttlMs === 0) return NONE;
+    const words = this.#wordsOf(client, app);
     this.#lock.acquire();
-    const tenancy = this.#bindingOf(client);
+    const tenancy = this.#bindingOf(words);
     this.#lock.release();
     return tenancy;
   }
@@ -80,20 +83,21 @@ export class Affinity {
    * The same for the thread that buries others, and must not wait for one that may be dead: `undefined` when somebody is
    * in the way.
    */
-  peek(client: IpAddress): number | undefined {
+  peek(client: IpAddress, app: number): number | undefined {
     if (this.#binding.ttlMs === 0) return NONE;
     if (!this.#lock.tryAcquire()) return undefined;
-    const tenancy = this.#bindingOf(client);
+    const tenancy = this.#bindingOf(this.#wordsOf(client, app));
     this.#lock.release();
     return tenancy;
   }
 
-  /** Binds the client, or renews its binding; to be called when a connection has been established. */
-  bind(client: IpAddress, tenancy: number): void {
+  /** Binds the client of an app, or renews its binding; to be called when a connection has been established. */
+  bind(client: IpAddress, tenancy: number, app: number): void {
     if (this.#binding.ttlMs === 0) return;
+    const words = this.#wordsOf(client, app);
     this.#lock.acquire();
-    let entry = this.#clients.find(client.words);
-    if (entry === NONE) entry = this.#add(client.words);
+    let entry = this.#clients.find(words);
+    if (entry === NONE) entry = this.#add(words);
     else this.#unlink(entry);
     this.#link(entry);
     this.memory.tenancies[entry] = tenancy;
@@ -120,9 +124,20 @@ export class Affinity {
     this.#lock.release();
   }
 
-  #bindingOf(client: IpAddress): number {
-    const entry = this.#clients.find(client.words);
+  #bindingOf(words: Uint32Array): number {
+    const entry = this.#clients.find(words);
     return entry === NONE || this.#isExpired(entry) ? NONE : this.memory.tenancies[entry]!;
+  }
+
+  /**
+   * An address may have a binding for each app. Should two ever fall together, of IPv6 addresses that differ in the
+   * same bits as apps do, they share one: whoever asks checks of whom a backend is.
+   */
+  #wordsOf({ words }: IpAddress, app: number): Uint32Array {
+    if (app === EVERY_APP) return words;
+    this.#words.set(words);
+    this.#words[0]! ^= app;
+    return this.#words;
   }
 
   #removeOldestIfExpired(): boolean {

@@ -3,7 +3,7 @@ import type { Logger, MonotonicClock } from '../domain/ports.ts';
 import type { Connection } from './connection.ts';
 import type { DialClock } from './net/dial-clock.ts';
 import type { WarmWires } from './net/warm-wires.ts';
-import type { WaitingLine } from './net/waiting-line.ts';
+import type { WaitingLines } from './net/waiting-lines.ts';
 import type { Transport } from './net/wire.ts';
 import type { PlaceOptions } from './place.ts';
 import type { Occupants } from './slot-table.ts';
@@ -21,7 +21,7 @@ export interface ConnectionOptions extends PlaceOptions {
   readonly now: MonotonicClock;
   /** Read anew each time. */
   readonly timeouts: Timeouts;
-  readonly line: WaitingLine;
+  readonly lines: WaitingLines;
   /** A connect failed for a reason that lies with this machine; called once an attempt. */
   readonly onLocalTrouble: (backendId: string, detail: string) => void;
   readonly onRefused: (reason: RefusalReason, client: string) => void;

@@ -1,19 +1,18 @@
 import type { RefusalReason } from '../domain/outcome.ts';
 import { HEADER_MODES, type HeaderMode } from '../domain/proxy-protocol/relayed-header.ts';
 import { ABANDONED, Attempts } from './attempts.ts';
-import type { Introduction } from './awaited-header.ts';
+import type { Introduction } from './introduction.ts';
 import type { ConnectionOptions, ConnectionPhase } from './connection-options.ts';
 import type { IpAddress } from './ip-address.ts';
 import type { WarmWire } from './net/warm-wires.ts';
-import type { Waiter } from './net/waiting-line.ts';
+import type { Waiter, WaitingLine } from './net/waiting-line.ts';
 import { KEEP_ALIVE_DELAY_MS, type Wire, type WireHolder } from './net/wire.ts';
-import { openingHeader } from './opening-header.ts';
+import { openingOf } from './opening.ts';
 import { Place } from './place.ts';
+import type { ClientOrigin } from './reception.ts';
 import { Relay, type RelayHooks } from './relay.ts';
 import { ALL_FULL, refusalOf } from './router.ts';
 import { timeoutOver } from './timeouts.ts';
-
-const NOTHING = new Uint8Array();
 
 /**
  * One client and the backend that serves it.
@@ -28,6 +27,8 @@ const NOTHING = new Uint8Array();
 export class Connection implements WireHolder, RelayHooks, Waiter {
   readonly #client: Wire;
   readonly address: IpAddress;
+  readonly #appNumber: number;
+  readonly #line: WaitingLine;
   /** Until the backend has been told. */
   #introduction: Introduction | undefined;
   readonly #options: ConnectionOptions;
@@ -48,12 +49,14 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   /** @param introduction absent for a client that nobody had to announce */
   constructor(
     client: Wire,
-    address: IpAddress,
+    { address, app }: ClientOrigin,
     introduction: Introduction | undefined,
     options: ConnectionOptions,
   ) {
     this.#client = client;
     this.address = address;
+    this.#appNumber = app;
+    this.#line = options.lines.of(app);
     this.#introduction = introduction;
     this.#options = options;
     this.#attempts = new Attempts(options);
@@ -75,7 +78,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
 
   /** Finds a place at a backend and dials it, or has to wait for one. */
   begin(): void {
-    if (this.#options.line.mustWait || !this.takeTurn()) this.#wait();
+    if (this.#line.mustWait || !this.takeTurn()) this.#wait();
   }
 
   waitedTooLong(): void {
@@ -83,17 +86,17 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   }
 
   #wait(): void {
-    if (!this.#options.line.add(this)) return this.#refuse('all_full');
+    if (!this.#line.add(this)) return this.#refuse('all_full');
     this.#phase = 'waiting';
     this.#options.counters.clientQueued();
   }
 
   /** Finds a place and a connection there; false when every backend is full, and the client may wait. */
   takeTurn(): boolean {
-    const slot = this.#options.router.enter(this.address, this.#attempts.tried);
+    const slot = this.#options.router.enter(this.address, this.#attempts.tried, this.#appNumber);
     if (slot === ALL_FULL && this.#attempts.tried.length === 0) return false;
     if (this.#phase === 'waiting') {
-      this.#options.line.remove(this);
+      this.#line.remove(this);
       this.#phase = 'dialling';
       this.#attempts.renew();
     }
@@ -116,7 +119,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   /** Ends both sides at once, with a reset where bytes may have gone through. */
   abort(): void {
     this.#phase = 'ending';
-    this.#options.line.remove(this);
+    this.#line.remove(this);
     if (this.#relay !== undefined) return this.#relay.abort();
     this.#backend?.close();
     this.#client.close();
@@ -171,17 +174,14 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
     const rttSeconds = tookMs / 1000;
     const isFromPool = this.#warm !== undefined;
     this.#phase = 'relaying';
-    router.connected(this.address, tenancy);
+    router.connected(this.address, tenancy, this.#appNumber);
     this.#place!.connected(rttSeconds);
     logger.debug({ client: this.address.text, backend: row.id, rttSeconds }, 'client connected to backend');
     this.#relay = new Relay(this.#client, backend, this, now, isFromPool);
-    const introduction = this.#introduction;
-    if (introduction === undefined && this.#headerMode === 'off') return;
-    const { surplus = NOTHING, hasEnded = false } = introduction ?? {};
-    const header = openingHeader(this.#headerMode, this.#client, this.address, introduction?.announcement);
+    const opening = openingOf(this.#headerMode, this.#client, this.address, this.#introduction);
     // Should this connection turn out dead, the next backend may want to know.
-    this.#introduction = isFromPool ? introduction : undefined;
-    this.#relay.open({ header, surplus, hasEnded });
+    if (!isFromPool) this.#introduction = undefined;
+    if (opening !== undefined) this.#relay.open(opening);
   }
 
   dialFailed(wire: Wire, errorCode: string): void {
@@ -278,7 +278,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
 
   #clientClosed(): void {
     this.#isClientClosed = true;
-    this.#options.line.remove(this);
+    this.#line.remove(this);
     this.#options.counters.clientEnded();
     if (this.#backend === undefined) this.#options.onEnded(this);
     else if (this.#relay === undefined) this.#backend.close();

@@ -1,4 +1,6 @@
 import type { GeoSource } from '../domain/geo.ts';
+import type { ServerNameTable } from '../domain/tls/server-names.ts';
+import type { App } from './apps.ts';
 
 /** What an engine goes by that is no number, and that may change while it runs: plain data, may be sent to a thread. */
 export interface EngineLists {
@@ -7,4 +9,6 @@ export interface EngineLists {
   /** Networks whose clients are never rate limited. */
   readonly exempt: readonly string[];
   readonly geo: GeoSource;
+  /** Whose backends the clients of TLS are given whose greeting says it. */
+  readonly serverNames: ServerNameTable<App>;
 }

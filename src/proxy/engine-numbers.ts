@@ -33,6 +33,8 @@ export interface EngineNumbers {
   readonly binding: { readonly ttlMs: number };
   /** Time for a PROXY header to come. */
   readonly header: { readonly timeoutMs: number };
+  /** Time for a TLS greeting to come. */
+  readonly hello: { readonly timeoutMs: number };
   readonly limits: ConnectionBounds;
   readonly queue: QueueBounds;
   readonly pool: PoolSettings & PoolSwitch;
@@ -65,7 +67,8 @@ const CELL = {
   clientCeiling: 17,
   handshakeTimeoutMs: 18,
   maxHandshakes: 19,
-  count: 20,
+  helloTimeoutMs: 20,
+  count: 21,
 } as const;
 
 /** In memory that the threads of an engine share: what is written there counts for all of them from then on. */
@@ -78,7 +81,7 @@ export function newEngineNumbersMemory(numbers: EngineNumbers): EngineNumbersMem
 }
 
 export function writeEngineNumbers(memory: EngineNumbersMemory, numbers: EngineNumbers): void {
-  const { timeouts, binding, header, limits, queue, pool, handshakes, log, descriptors } = numbers;
+  const { timeouts, binding, header, hello, limits, queue, pool, handshakes, log, descriptors } = numbers;
   const write = (cell: number, value: number): void => void Atomics.store(memory, cell, value);
   write(CELL.connectTimeoutMs, timeouts.connectTimeoutMs);
   write(CELL.connectAttempts, timeouts.connectAttempts);
@@ -87,6 +90,7 @@ export function writeEngineNumbers(memory: EngineNumbersMemory, numbers: EngineN
   write(CELL.firstByteTimeoutMs, timeouts.firstByteTimeoutMs);
   write(CELL.bindingTtlMs, binding.ttlMs);
   write(CELL.headerTimeoutMs, header.timeoutMs);
+  write(CELL.helloTimeoutMs, hello.timeoutMs);
   write(CELL.maxConnections, limits.maxConnections);
   write(CELL.maxPerClient, limits.maxPerClient);
   write(CELL.maxWaiting, queue.maxWaiting);
@@ -130,6 +134,11 @@ export function engineNumbersIn(memory: EngineNumbersMemory): EngineNumbers {
     header: {
       get timeoutMs() {
         return memory[CELL.headerTimeoutMs]!;
+      },
+    },
+    hello: {
+      get timeoutMs() {
+        return memory[CELL.helloTimeoutMs]!;
       },
     },
     limits: {

@@ -1,5 +1,6 @@
 import type { MonotonicClock } from '../domain/ports.ts';
 import { Affinity } from './affinity.ts';
+import { Apps } from './apps.ts';
 import { ConnectionLimits, newConnectionLimitsMemory } from './connection-limits.ts';
 import {
   type EngineNumbers,
@@ -28,6 +29,7 @@ export interface EngineParts {
   /** Read anew each time. */
   readonly numbers: EngineNumbers;
   readonly affinity: Affinity;
+  readonly apps: Apps;
   readonly limiter: RateLimiter;
   readonly limits: ConnectionLimits;
   readonly queue: WaitQueueMemory;
@@ -42,6 +44,7 @@ export function newEngineParts(options: EnginePartsOptions): EngineParts {
   return {
     numbersMemory,
     numbers,
+    apps: new Apps(),
     affinity: new Affinity({ binding: numbers.binding, now, memory: state.memory.affinity, holder }),
     limiter: new RateLimiter({ ...rateLimit, now, holder }),
     limits: new ConnectionLimits(newConnectionLimitsMemory(ipv6Prefix), numbers.limits, holder),

@@ -1,6 +1,6 @@
 import type { EligibleSet } from '../domain/eligibility.ts';
 import type { ConnectionPage, ConnectionQuery, LiveConnection } from '../domain/live-connections.ts';
-import type { ListenAddress, ProxyEngine, ThreadReport } from '../domain/ports.ts';
+import type { ListenAddress, ProxyEngine, ProxyListener, ThreadReport } from '../domain/ports.ts';
 import type { Directory } from './directory.ts';
 import type { RouteTable } from './routes.ts';
 
@@ -52,8 +52,8 @@ export class JointEngine implements ProxyEngine {
     return this.#engines.reduce((sum, engine) => sum + engine.liveConnections, 0);
   }
 
-  listen(address: ListenAddress): Promise<ListenAddress> {
-    return this.#clients.listen(address);
+  listen(listeners: readonly ProxyListener[]): Promise<readonly ListenAddress[]> {
+    return this.#clients.listen(listeners);
   }
 
   apply(set: EligibleSet): void {

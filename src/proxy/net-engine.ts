@@ -1,76 +1,31 @@
 import type { Server } from 'node:net';
+import { leadsOf, ServerNames, type ServerNameTable } from '../domain/tls/server-names.ts';
 import { type LimitedLog, limitedWarning } from '../domain/limited-log.ts';
 import type { ConnectionPage, ConnectionQuery } from '../domain/live-connections.ts';
 import type { RefusalReason } from '../domain/outcome.ts';
-import type {
-  GeoResolver,
-  ListenAddress,
-  Logger,
-  MonotonicClock,
-  OutcomeSink,
-  ThreadReport,
-} from '../domain/ports.ts';
-import type { Bells } from './bells.ts';
+import type { GeoResolver, ListenAddress, ProxyListener, ThreadReport } from '../domain/ports.ts';
+import type { App } from './apps.ts';
 import type { ConnectionOptions } from './connection-options.ts';
-import type { ConnectionLimits } from './connection-limits.ts';
-import type { Counters } from './counters.ts';
 import { IpAddress } from './ip-address.ts';
 import { abortAll } from './net/abort-all.ts';
 import { Admission } from './net/admission.ts';
 import { chooseTransport } from './net/choose-transport.ts';
 import { DialClock } from './net/dial-clock.ts';
-import type { LiveLedger } from './net/live-ledger.ts';
-import type { Guest, Handshakes } from './net/guest.ts';
+import type { Guest } from './net/guest.ts';
 import { LiveList } from './net/live-list.ts';
 import { NetListeners } from './net/net-listeners.ts';
 import { OutcomeBatch } from './net/outcome-batch.ts';
-import { WarmWires, type WarmWiresOptions } from './net/warm-wires.ts';
+import { WarmWires } from './net/warm-wires.ts';
 import type { Transport, Wire } from './net/wire.ts';
 import type { EngineLists } from './engine-lists.ts';
-import type { EngineNumbers } from './engine-numbers.ts';
 import type { ClientEngine } from './joint-engine.ts';
-import type { RateLimiter } from './rate-limiter.ts';
+import type { NetEngineOptions } from './net-engine-options.ts';
 import { Reception } from './reception.ts';
 import { refusalWarnings } from './refusal-warnings.ts';
-import { WaitingLine } from './net/waiting-line.ts';
-import { WaitQueue, type WaitQueueMemory } from './wait-queue.ts';
-import type { Router } from './router.ts';
+import { WaitingLines } from './net/waiting-lines.ts';
+import { WaitQueue } from './wait-queue.ts';
 import type { RouteTable } from './routes.ts';
-import type { Occupants } from './slot-table.ts';
 import { sweepIntervalMs } from './timeouts.ts';
-
-export interface NetEngineOptions {
-  /** The variable that gives the address, for the error when it cannot be bound. */
-  readonly addressSetting: string;
-  readonly slots: Occupants;
-  readonly limiter: RateLimiter;
-  readonly limits: ConnectionLimits;
-  readonly queue: WaitQueueMemory;
-  readonly router: Router;
-  readonly counters: Counters;
-  readonly logger: Logger;
-  readonly now: MonotonicClock;
-  readonly onOutcomes: OutcomeSink;
-  /** New clients are routed by this set from now on. */
-  readonly onInForce: (setVersion: number) => void;
-  /** Read anew each time. */
-  readonly numbers: EngineNumbers;
-  readonly trusted: readonly string[];
-  /** What the pool of warm connections is made of. */
-  readonly pool: Pick<WarmWiresOptions, 'shares' | 'counters' | 'shortages' | 'wakeHolders'>;
-  /** The number of the thread that it lives in. */
-  readonly thread: number;
-  /** Of all threads that relay. */
-  readonly bells: Bells;
-  /** How sockets are reached, given a server that listens; default: by their handles, where that works. */
-  readonly transportOf?: (server: Server) => Transport;
-  /** Others listen at the same address. */
-  readonly sharesPort?: boolean;
-  /** Absent in the main thread. */
-  readonly ledger?: LiveLedger;
-  /** Absent where clients speak as they are. */
-  readonly handshakes?: Handshakes;
-}
 
 /** What takes clients over that have been accepted, whichever listener they came to. */
 interface Intake {
@@ -89,9 +44,10 @@ export class NetEngine implements ClientEngine {
   readonly #dialClock: DialClock;
   readonly #warnLocal: LimitedLog;
   readonly #live: LiveList;
-  readonly #line: WaitingLine;
+  readonly #lines: WaitingLines;
+  #serverNames!: ServerNames<App>;
   readonly #stopListening: () => void;
-  readonly #listeners = new NetListeners(() => this.#resolveWhenDrained());
+  readonly #listeners: NetListeners;
   /** Since the first listener. */
   #intake: Intake | undefined;
   readonly #warnRefused: Readonly<Record<RefusalReason, LimitedLog>>;
@@ -102,19 +58,28 @@ export class NetEngine implements ClientEngine {
 
   constructor(options: NetEngineOptions) {
     this.#options = options;
-    const { logger, now, queue, numbers, router, limits, thread, bells } = options;
+    const { logger, now, apps, queue, numbers, router, limits, thread, bells, sharesPort = false } = options;
     this.#warnRefused = refusalWarnings(logger, now);
     this.#warnLocal = limitedWarning(logger, 'cannot connect, the trouble is local', now);
     this.#outcomes = new OutcomeBatch(options.onOutcomes);
     this.#dialClock = new DialClock(now);
+    this.#serve(options.serverNames);
     this.#live = new LiveList(limits, options.ledger);
-    this.#line = new WaitingLine(
-      new WaitQueue(queue, numbers.queue, thread, (other) => bells.ring(other)),
+    this.#lines = new WaitingLines({
+      queueOf: (app) => new WaitQueue(queue, numbers.queue, { thread, app }, (other) => bells.ring(other)),
+      serves: (app, tenancy) => router.serves(app, tenancy),
       now,
-    );
-    router.onFreed = () => this.#line.stir();
+    });
+    this.#listeners = new NetListeners({
+      apps,
+      sharesPort,
+      onApp: (app) => router.offer(app),
+      onBound: (server, appOf) => this.#acceptFrom(server, appOf),
+      onClosed: () => this.#resolveWhenDrained(),
+    });
+    router.onFreed = () => this.#lines.stir();
     this.#stopListening = bells.listen(thread, () => {
-      this.#line.stir();
+      this.#lines.stir();
       this.#intake?.warm.makeRoomEverywhere();
     });
   }
@@ -123,20 +88,20 @@ export class NetEngine implements ClientEngine {
     return this.#live.size + (this.#intake?.reception.size ?? 0);
   }
 
-  listen(address: ListenAddress): Promise<ListenAddress> {
-    const { addressSetting: setting, sharesPort = false } = this.#options;
-    return this.#listeners.open({ address, setting, sharesPort }, (server) => this.#acceptFrom(server));
+  listen(listeners: readonly ProxyListener[]): Promise<readonly ListenAddress[]> {
+    return this.#listeners.listen(listeners);
   }
 
   /** Takes over that the numbers have changed, and other lists; the time that connections have spent counts. */
-  reconfigure({ trusted, exempt }: EngineLists, geo: GeoResolver): Promise<void> {
+  reconfigure({ trusted, exempt, serverNames }: EngineLists, geo: GeoResolver): Promise<void> {
     const { router, limiter } = this.#options;
     router.geo = geo;
+    this.#serve(serverNames);
     limiter.exempt(exempt);
     this.#intake?.reception.trust(trusted);
     this.#intake?.reception.timeoutChanged();
     this.#dialClock.deadlinesChanged();
-    this.#line.boundsChanged();
+    this.#lines.boundsChanged();
     this.#intake?.warm.settingsChanged();
     if (this.#checks !== undefined) this.#checkRepeatedly();
     this.#live.recount();
@@ -147,7 +112,7 @@ export class NetEngine implements ClientEngine {
     const { router, onInForce } = this.#options;
     router.apply(table);
     this.#intake?.warm.routed();
-    this.#line.stir();
+    this.#lines.stir();
     queueMicrotask(() => onInForce(table.version));
   }
 
@@ -186,7 +151,7 @@ export class NetEngine implements ClientEngine {
     await drained;
     clearInterval(this.#checks);
     this.#dialClock.close();
-    this.#line.close();
+    this.#lines.close();
     this.#stopListening();
   }
 
@@ -196,7 +161,7 @@ export class NetEngine implements ClientEngine {
   }
 
   /** Takes clients from now on. */
-  #acceptFrom(server: Server): void {
+  #acceptFrom(server: Server, appOf: () => number): void {
     const { logger, now, counters } = this.#options;
     const warnExhausted = limitedWarning(logger, 'clients cannot be accepted', now);
     server.on('error', (error) => {
@@ -205,7 +170,7 @@ export class NetEngine implements ClientEngine {
       this.#intake?.warm.yieldDescriptors();
     });
     const { transport, reception } = (this.#intake ??= this.#prepare(server));
-    transport.accept(server, (client) => this.#receive(client, reception));
+    transport.accept(server, (client) => this.#receive(client, appOf(), reception));
   }
 
   /** What the first listener brings: how sockets are driven, and who takes their clients over. */
@@ -217,7 +182,7 @@ export class NetEngine implements ClientEngine {
       ...pool,
       settings: numbers.pool,
       transport,
-      isCrowded: () => this.#line.mustWait,
+      isCrowded: (tenancy) => this.#lines.isCrowdedAt(tenancy),
     });
     const connectionOptions: ConnectionOptions = {
       ...this.#options,
@@ -225,7 +190,7 @@ export class NetEngine implements ClientEngine {
       transport,
       warm,
       dialClock: this.#dialClock,
-      line: this.#line,
+      lines: this.#lines,
       report: (outcome) => this.#outcomes.add(outcome),
       onLocalTrouble: (backend, error) => this.#warnLocal.warn({ backend, error }),
       onRefused: (reason, client) => this.#refused(reason, client),
@@ -235,20 +200,19 @@ export class NetEngine implements ClientEngine {
       ...this.#options,
       live: this.#live,
       connection: connectionOptions,
-      refuse: (client, reason, { text }) => {
+      hello: numbers.hello,
+      serverNames: () => this.#serverNames,
+      refuse: (client, reason, { text }, detail) => {
         // Counted before the client can know.
-        this.#refused(reason, text);
+        this.#refused(reason, text, detail);
         this.#turnAway(client);
       },
-      onGone: (guest) => {
-        counters.clientEnded();
-        this.#ended(guest);
-      },
+      onEnded: (guest) => this.#ended(guest),
     });
     const reception = new Reception({
       ...this.#options,
       header: numbers.header,
-      onClient: (client, address, introduction) => admission.admit(client, address, introduction),
+      onClient: (client, origin, introduction) => admission.admit(client, origin, introduction),
       onRefused: (peer, problem) => {
         counters.clientEnded();
         this.#refused('bad_proxy_header', peer.text, problem);
@@ -259,16 +223,14 @@ export class NetEngine implements ClientEngine {
     return { transport, reception, warm };
   }
 
-  #receive(client: Wire, reception: Reception): void {
+  #receive(client: Wire, app: number, reception: Reception): void {
     const { counters } = this.#options;
     const { remoteAddress } = client;
     this.#listeners.received();
     counters.clientAccepted();
-    if (remoteAddress === undefined) {
-      // It has gone already, and is counted all the same.
-      return this.#turnAway(client);
-    }
-    reception.receive(client, IpAddress.of(remoteAddress));
+    // It has gone already, and is counted all the same.
+    if (remoteAddress === undefined) return this.#turnAway(client);
+    reception.receive(client, { address: IpAddress.of(remoteAddress), app });
   }
 
   /** Closes a client that gets no connection. */
@@ -296,5 +258,10 @@ export class NetEngine implements ClientEngine {
     const { now, numbers } = this.#options;
     clearInterval(this.#checks);
     this.#checks = setInterval(() => this.#live.check(now()), sweepIntervalMs(numbers.timeouts));
+  }
+
+  #serve(serverNames: ServerNameTable<App>): void {
+    for (const app of leadsOf(serverNames)) this.#options.router.offer(app);
+    this.#serverNames = new ServerNames(serverNames);
   }
 }

@@ -4,6 +4,7 @@ import { type Explanation, explainPick, type Standing } from '../domain/pick-exp
 import type { ClientGeo } from '../domain/geo.ts';
 import type { GeoResolver } from '../domain/ports.ts';
 import type { Affinity } from './affinity.ts';
+import type { App } from './apps.ts';
 import type { Directory } from './directory.ts';
 import { IpAddress } from './ip-address.ts';
 import type { SharedState } from './shared-state.ts';
@@ -32,11 +33,12 @@ export class PickRehearsal {
    *
    * @param client an address in text form
    * @param set the one in force
+   * @param app that it comes for
    */
-  explain(client: string, set: EligibleSet, geo: GeoResolver): RehearsedPick | undefined {
+  explain(client: string, set: EligibleSet, geo: GeoResolver, app: App): RehearsedPick | undefined {
     const { ownRegion, directory, affinity } = this.#options;
     const address = IpAddress.of(client);
-    const tenancy = affinity.peek(address);
+    const tenancy = affinity.peek(address, app.number);
     if (tenancy === undefined) return undefined;
     const bound = tenancy < 0 ? undefined : directory.slots.holding(tenancy)?.incarnation;
     const location = geo.isEmpty ? undefined : geo.locate(address.text);
@@ -44,7 +46,8 @@ export class PickRehearsal {
       ...set.eligible.map(({ backend }) => this.#standing({ backend, exclusion: undefined }, bound)),
       ...set.excluded.map(({ backend, reason }) => this.#standing({ backend, exclusion: reason }, bound)),
     ];
-    return { location, ...explainPick(standings, { client: location, ownRegion }) };
+    const ofApp = standings.filter(({ backend }) => app.name === undefined || backend.app === app.name);
+    return { location, ...explainPick(ofApp, { client: location, ownRegion }) };
   }
 
   #standing(one: Pick<Standing, 'backend' | 'exclusion'>, bound: string | undefined): Standing {

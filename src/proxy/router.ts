@@ -1,12 +1,14 @@
-import { BackendPicker, loadScore } from '../domain/load-balancing.ts';
+import { loadScore } from '../domain/load-balancing.ts';
 import { REFUSAL_REASONS, type RefusalReason } from '../domain/outcome.ts';
 import type { GeoResolver, Random } from '../domain/ports.ts';
 import type { Affinity } from './affinity.ts';
+import { AppPickers } from './app-pickers.ts';
+import { type App, BY_SERVER_NAME } from './apps.ts';
 import type { Counters } from './counters.ts';
 import { type Gates, NO_PERMIT, SHUT } from './gates.ts';
 import type { IpAddress } from './ip-address.ts';
 import type { Occupancy } from './occupancy.ts';
-import type { RouteTable } from './routes.ts';
+import { EMPTY_TABLE, type RouteTable } from './routes.ts';
 import type { ScoreNews } from './score-news.ts';
 import { slotOfTenancy } from './slot-table.ts';
 
@@ -25,21 +27,8 @@ export interface RouterOptions {
 /** What one set looks like to the router; replaced as a whole, never changed. */
 interface Routes {
   readonly table: RouteTable;
-  readonly picker: BackendPicker;
+  readonly pickers: AppPickers;
 }
-
-const EMPTY_TABLE: RouteTable = {
-  version: 0,
-  rows: 0,
-  tenancies: new Int32Array(),
-  weights: new Float64Array(),
-  softLimits: new Float64Array(),
-  hardLimits: new Float64Array(),
-  places: new Int32Array(),
-  localities: [],
-  endpoints: new Int32Array(),
-  headers: new Int32Array(),
-};
 
 const NOWHERE = -1;
 
@@ -58,10 +47,10 @@ export function refusalOf(code: number): RefusalReason {
  * The decisions of the proxy, free of sockets: which backend a client gets, and whether there is room. One router a
  * thread; what several threads must agree on is in shared memory.
  *
- *     enter(client, tried) ─► affinity ─► pick by geo tier and load ─► reserve slot and permit   (one tick)
- *                                                                        │
- *     connected(client, tenancy) ─► bind    settle(slot, permit, result) │ permit back, or void
- *                                           leave(slot)  ◄───────────────┘ exactly once
+ *     enter(client, tried, app) ─► affinity ─► pick by geo tier and load ─► reserve slot and permit   (one tick)
+ *                                                                             │
+ *     connected(client, tenancy, app) ─► bind    settle(slot, permit, result) │ permit back, or void
+ *                                                leave(slot)  ◄───────────────┘ exactly once
  *
  * Numbers, no objects: an engine keeps what it holds in columns of its own.
  */
@@ -81,7 +70,9 @@ export class Router {
   /** Plus one; 0 is none. */
   readonly #rows: Int32Array;
   readonly #tried: number[] = [];
-  #routes: Routes = { table: EMPTY_TABLE, picker: new BackendPicker(EMPTY_TABLE, '', () => Infinity) };
+  /** By number, those that clients may come for. */
+  readonly #apps: App[] = [];
+  #routes: Routes = { table: EMPTY_TABLE, pickers: new AppPickers(EMPTY_TABLE, '', () => Infinity) };
 
   constructor(options: RouterOptions) {
     this.#options = options;
@@ -98,7 +89,15 @@ export class Router {
     for (const tenancy of this.#routes.table.tenancies) this.#rows[slotOfTenancy(tenancy)] = 0;
     for (let row = 0; row < table.rows; row++) this.#rows[slotOfTenancy(table.tenancies[row]!)] = row + 1;
     const scoreOf = (row: number): number => this.#scoreOf(table, row);
-    this.#routes = { table, picker: new BackendPicker(table, this.#options.ownRegion, scoreOf) };
+    this.#routes = { table, pickers: new AppPickers(table, this.#options.ownRegion, scoreOf) };
+    this.#apps.forEach((app) => this.#routes.pickers.prepare(app));
+  }
+
+  /** Clients may come for an app from now on. */
+  offer(app: App): void {
+    if (app.number === BY_SERVER_NAME) return;
+    this.#apps[app.number] = app;
+    this.#routes.pickers.prepare(app);
   }
 
   /**
@@ -106,16 +105,19 @@ export class Router {
    * set, or a number below zero that `refusalOf` explains.
    *
    * @param tried slots that failed for this client before; it gets none of these backends again
+   * @param app number of one that is offered
    */
-  enter(client: IpAddress, tried: readonly number[]): number {
+  enter(client: IpAddress, tried: readonly number[], app: number): number {
     this.#options.news.follow(this.#refresh, this.#refreshAll);
-    const { table, picker } = this.#routes;
-    const triedRows = tried.length === 0 ? tried : this.#rowsOf(tried);
+    const { table, pickers } = this.#routes;
+    const own = this.#apps[app]!;
+    const triedRows = tried.length === 0 ? tried : this.#rowsOf(tried, own);
     const { geo } = this;
     const { random } = this.#options;
-    let row = this.#boundRow(client, triedRows);
+    let row = this.#boundRow(client, triedRows, own);
     for (;;) {
-      if (row < 0) row = picker.pick(geo.isEmpty ? undefined : geo.locate(client.text), triedRows, random());
+      const place = row >= 0 || geo.isEmpty ? undefined : geo.locate(client.text);
+      if (row < 0) row = pickers.pick(own, place, triedRows, random());
       if (row < 0) break;
       const slot = slotOfTenancy(table.tenancies[row]!);
       const hasEntered = this.#take(slot, table.hardLimits[row]!);
@@ -127,7 +129,7 @@ export class Router {
       }
       row = NOWHERE;
     }
-    if (table.rows > triedRows.length) return ALL_FULL;
+    if (pickers.sizeOf(own) > triedRows.length) return ALL_FULL;
     return tried.length > 0 ? CONNECT_FAILED : NO_BACKEND;
   }
 
@@ -165,6 +167,12 @@ export class Router {
     return hardLimit === 0 || occupancy.of(slot) + warm < hardLimit;
   }
 
+  /** Whether clients of an app may be sent to a backend, by the table in force. */
+  serves(app: number, tenancy: number): boolean {
+    const row = this.rowOfTenancy(tenancy);
+    return row >= 0 && this.#routes.pickers.serves(this.#apps[app]!, row);
+  }
+
   /**
    * Whether all who have a place at a backend may be connected to it beside so many warm ones. Who has a place, has it:
    * it is the warm ones that give way.
@@ -176,9 +184,9 @@ export class Router {
     return hardLimit === 0 || this.#options.occupancy.of(slotOfTenancy(tenancy)) + warm <= hardLimit;
   }
 
-  /** Binds the client to the backend that it has been connected to. */
-  connected(client: IpAddress, tenancy: number): void {
-    this.#options.affinity.bind(client, tenancy);
+  /** Binds a client of an app to the backend that it has been connected to. */
+  connected(client: IpAddress, tenancy: number, app: number): void {
+    this.#options.affinity.bind(client, tenancy, app);
   }
 
   /**
@@ -204,19 +212,21 @@ export class Router {
     return this.#rows[slot]! - 1;
   }
 
-  #boundRow(client: IpAddress, triedRows: readonly number[]): number {
-    const tenancy = this.#options.affinity.boundTo(client);
+  #boundRow(client: IpAddress, triedRows: readonly number[], app: App): number {
+    const tenancy = this.#options.affinity.boundTo(client, app.number);
     if (tenancy < 0) return NOWHERE;
     const row = this.rowOfTenancy(tenancy);
-    const mayEnter = row >= 0 && !this.#options.gates.isShut(slotOfTenancy(tenancy));
+    const isOfApp = row >= 0 && this.#routes.pickers.serves(app, row);
+    const mayEnter = isOfApp && !this.#options.gates.isShut(slotOfTenancy(tenancy));
     return mayEnter && !triedRows.includes(row) ? row : NOWHERE;
   }
 
-  #rowsOf(slots: readonly number[]): readonly number[] {
+  /** Those that are of the app still. */
+  #rowsOf(slots: readonly number[], app: App): readonly number[] {
     this.#tried.length = 0;
     for (const slot of slots) {
       const row = this.#rowOf(slot);
-      if (row >= 0) this.#tried.push(row);
+      if (row >= 0 && this.#routes.pickers.serves(app, row)) this.#tried.push(row);
     }
     return this.#tried;
   }
@@ -261,8 +271,8 @@ export class Router {
 
   readonly #refresh = (slot: number): void => {
     const row = this.#rowOf(slot);
-    const { table, picker } = this.#routes;
-    if (row >= 0) picker.setScore(row, this.#scoreOf(table, row));
+    const { table, pickers } = this.#routes;
+    if (row >= 0) pickers.setScore(row, this.#scoreOf(table, row));
   };
 
   readonly #refreshAll = (): void => {

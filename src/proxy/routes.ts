@@ -21,7 +21,25 @@ export interface RouteTable extends Candidates {
   readonly endpoints: Int32Array;
   /** What a connection begins with: the index of a mode in `HEADER_MODES`. */
   readonly headers: Int32Array;
+  /** The index of the app in `appNames`. */
+  readonly apps: Int32Array;
+  readonly appNames: readonly string[];
 }
+
+export const EMPTY_TABLE: RouteTable = {
+  version: 0,
+  rows: 0,
+  tenancies: new Int32Array(),
+  weights: new Float64Array(),
+  softLimits: new Float64Array(),
+  hardLimits: new Float64Array(),
+  places: new Int32Array(),
+  localities: [],
+  endpoints: new Int32Array(),
+  headers: new Int32Array(),
+  apps: new Int32Array(),
+  appNames: [],
+};
 
 export const ENDPOINT_WORDS = 5;
 
@@ -41,14 +59,16 @@ export function routeTableOf(
     places: sharedInts(rows),
     endpoints: sharedInts(rows * ENDPOINT_WORDS),
     headers: sharedInts(rows),
+    apps: sharedInts(rows),
   };
   const placeOf = new Map<string, number>();
   const localities: Locality[] = [];
+  const appOf = new Map<string, number>();
   let row = 0;
   for (const { backend } of eligible) {
     const occupant = slots.of(incarnationOf(backend));
     if (occupant === undefined) continue;
-    const { country, region } = backend;
+    const { country, region, app } = backend;
     const key = `${country} ${region}`;
     const place = placeOf.get(key) ?? localities.push({ country, region }) - 1;
     placeOf.set(key, place);
@@ -59,8 +79,10 @@ export function routeTableOf(
     table.places[row] = place;
     table.endpoints.set(occupant.address.words, row * ENDPOINT_WORDS);
     table.endpoints[row * ENDPOINT_WORDS + 4] = backend.port;
+    if (!appOf.has(app)) appOf.set(app, appOf.size);
+    table.apps[row] = appOf.get(app)!;
     table.headers[row] = HEADER_MODES.indexOf(backend.proxyProtocol ?? header);
     row++;
   }
-  return { ...table, rows: row, localities };
+  return { ...table, rows: row, localities, appNames: [...appOf.keys()] };
 }

@@ -1,14 +1,19 @@
+import { MOST_APPS } from './apps.ts';
 import type { QueueBounds } from './engine-numbers.ts';
 import { sharedInts } from './shared-columns.ts';
 
 /** What the threads share: may be sent to a thread. */
 export type WaitQueueMemory = Int32Array<SharedArrayBuffer>;
 
-/** The cells of all threads, then those of each: the ticket of its first client, or 0, and how many of its own wait. */
+/**
+ * The cells of all threads, then those of each, by app: the ticket of its first client, or 0, and how many of its own
+ * wait.
+ */
 const WAITING = 0;
 const TICKETS = 1;
 const FIRST_OF_THREADS = 2;
-const CELLS_OF_THREAD = 2;
+const CELLS_OF_APP = 2;
+const CELLS_OF_THREAD = CELLS_OF_APP * MOST_APPS;
 const NO_TICKET = 0;
 const NO_CELL = -1;
 
@@ -16,13 +21,30 @@ export function newWaitQueueMemory(threads: number): WaitQueueMemory {
   return sharedInts(FIRST_OF_THREADS + threads * CELLS_OF_THREAD);
 }
 
-/** How many wait, in all threads. */
+/** How many wait, in all threads and for whatever app. */
 export function waitingIn(memory: WaitQueueMemory): number {
   return Atomics.load(memory, WAITING);
 }
 
+/** In the name of a thread that has died: its clients wait no more, and its places are for those who still do. */
+export function leaveQueues(
+  memory: WaitQueueMemory,
+  bounds: QueueBounds,
+  thread: number,
+  wake: (thread: number) => void,
+): void {
+  for (let app = 0; app < MOST_APPS; app++) new WaitQueue(memory, bounds, { thread, app }, wake).threadDied();
+}
+
+/** Whose line it is, by number. */
+export interface LineOf {
+  readonly thread: number;
+  readonly app: number;
+}
+
 /**
- * The order in which clients of all threads wait for a place at a backend.
+ * The order in which clients of one app, of all threads, wait for a place at a backend. The bounds are those of all
+ * apps together.
  *
  *     thread   join ─► ticket      its own line, in the order of the tickets
  *              publish(first)      what the others see of it
@@ -35,20 +57,28 @@ export class WaitQueue {
   readonly bounds: QueueBounds;
   readonly #cells: WaitQueueMemory;
   readonly #own: number;
+  /** The cell of the first thread. */
+  readonly #first: number;
   readonly #wake: (thread: number) => void;
 
   /**
    * @param bounds read anew each time
    * @param wake has another thread look whether it is its turn
    */
-  constructor(memory: WaitQueueMemory, bounds: QueueBounds, thread: number, wake: (thread: number) => void) {
+  constructor(
+    memory: WaitQueueMemory,
+    bounds: QueueBounds,
+    { thread, app }: LineOf,
+    wake: (thread: number) => void,
+  ) {
     this.bounds = bounds;
     this.#cells = memory;
-    this.#own = firstCellOf(thread);
+    this.#first = FIRST_OF_THREADS + app * CELLS_OF_APP;
+    this.#own = this.#first + thread * CELLS_OF_THREAD;
     this.#wake = wake;
   }
 
-  /** Somebody waits, in whichever thread. */
+  /** Somebody waits for this app, in whichever thread. */
   get isAnybodyWaiting(): boolean {
     return waitingIn(this.#cells) > 0 && this.#firstCell(NO_TICKET, NO_CELL) !== NO_CELL;
   }
@@ -86,10 +116,10 @@ export class WaitQueue {
     if (waitingIn(this.#cells) === 0) return;
     const own = Atomics.load(this.#cells, this.#own);
     const cell = this.#firstCell(own, own === NO_TICKET ? NO_CELL : this.#own);
-    if (cell !== NO_CELL && cell !== this.#own) this.#wake((cell - FIRST_OF_THREADS) / CELLS_OF_THREAD);
+    if (cell !== NO_CELL && cell !== this.#own) this.#wake((cell - this.#first) / CELLS_OF_THREAD);
   }
 
-  /** In the name of a thread that has died: its clients wait no more, and its places are for those who still do. */
+  /** In the name of a thread that has died. */
   threadDied(): void {
     this.publish(NO_TICKET);
     Atomics.sub(this.#cells, WAITING, Atomics.exchange(this.#cells, this.#own + 1, 0));
@@ -99,15 +129,11 @@ export class WaitQueue {
   /** The cell of the oldest ticket, given one to begin with. Tickets wrap around; only differences count. */
   #firstCell(ticket: number, at: number): number {
     let [first, cell] = [ticket, at];
-    for (let other = FIRST_OF_THREADS; other < this.#cells.length; other += CELLS_OF_THREAD) {
+    for (let other = this.#first; other < this.#cells.length; other += CELLS_OF_THREAD) {
       const theirs = Atomics.load(this.#cells, other);
       if (theirs === NO_TICKET || (cell !== NO_CELL && ((theirs - first) | 0) >= 0)) continue;
       [first, cell] = [theirs, other];
     }
     return cell;
   }
-}
-
-function firstCellOf(thread: number): number {
-  return FIRST_OF_THREADS + thread * CELLS_OF_THREAD;
 }

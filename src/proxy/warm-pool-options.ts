@@ -7,8 +7,8 @@ export interface WarmPoolOptions<Socket extends number | object> extends PoolSha
   readonly random: Random;
   /** Whether a connection that no client waits for may be opened to a backend with so many warm ones. */
   readonly mayWarm: (tenancy: number, warm: number) => boolean;
-  /** Whether clients wait for places: what is opened meanwhile would be in their way. */
-  readonly isCrowded: () => boolean;
+  /** Whether clients wait for places at a backend: what is opened meanwhile would be in their way. */
+  readonly isCrowded: (tenancy: number) => boolean;
   readonly shortage: Shortage;
   /**
    * Begins to connect; `connected` or `failed` is called later, never during the call. `exhausted` when this machine

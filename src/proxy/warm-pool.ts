@@ -229,7 +229,7 @@ export class WarmPool<Socket extends number | object> {
   #fill(backend: BackendPool<Socket>, nowMs: number): void {
     const { mayWarm, isCrowded, shortage, connect } = this.#options;
     const { tenancy, policy, idle } = backend;
-    if (!shortage.mayOpen || !policy.mayConnect(nowMs) || isCrowded()) return;
+    if (!shortage.mayOpen || !policy.mayConnect(nowMs) || isCrowded(tenancy)) return;
     for (let some = policy.wanted(nowMs) - idle.length - backend.connecting; some > 0; some--) {
       if (!mayWarm(tenancy, this.#shares.of(tenancy)) || !this.#shares.take(tenancy)) return;
       // A client, or another thread, may have taken the room in between: who looks second sees the other.

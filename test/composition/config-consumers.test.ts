@@ -20,7 +20,7 @@ const NO_ENV = {};
 const SCOPE = { region: 'sa', node: 'host' };
 
 /** Those that may find that they cannot. */
-const FALLIBLE: readonly Taker[] = ['listener', 'metricsListener', 'adminListener', 'geoFile'];
+const FALLIBLE: readonly Taker[] = ['listeners', 'metricsListener', 'adminListener', 'geoFile'];
 
 const fileOf = (content: string): ConfigInput => ({ source: 'file', file: { path: 'edge.toml', content } });
 const rowsOf = (settings: Readonly<Record<string, unknown>>): ConfigInput => ({

@@ -72,6 +72,22 @@ describe('listenerMoves', () => {
     expect(moves({ metrics: A }, { metrics: every }).stuck).toEqual(['metrics.listen_addr']);
   });
 
+  it('has the listeners of routes move with that of the proxy', () => {
+    const routed = (proxy: string, routes: readonly string[], metrics?: string): Settings => {
+      const tables = routes.map((address) => `[[routes]]\nlisten_addr = "${address}"\napp = "x"\n`);
+      const sides = metrics === undefined ? '' : `[metrics]\nenabled = true\nlisten_addr = "${metrics}"\n`;
+      const content = `engine = "net"\nlisten_addr = "${proxy}"\n${sides}${tables.join('')}`;
+      return loadSettings({}, { path: 'edge.toml', content }).settings;
+    };
+    const moved = listenerMoves(routed(A, [B], C), routed(B, [A, C]));
+    expect(moved).toEqual({ order: ['metrics.listen_addr', 'listen_addr'], stuck: [] });
+    const every = B.replace('127.0.0.1', '0.0.0.0');
+    expect(listenerMoves(routed(A, [B]), routed(A, [every])).stuck).toEqual(['listen_addr']);
+    const { changes, needsRestart } = changeBetween(routed(A, [B], C), routed(A, [C], B));
+    expect(changes).toEqual([]);
+    expect(needsRestart.map(({ key }) => key)).toEqual(['metrics.listen_addr', 'routes']);
+  });
+
   const place = fc.option(fc.constantFrom(A, B, C, '0.0.0.0:7001', '[::]:7002'), { nil: undefined });
   const places = fc
     .record({ proxy: place, metrics: place, admin: place, api: place })

@@ -8,6 +8,7 @@ import {
   type Member,
   OPEN_GATE,
 } from '../../src/domain/eligibility.ts';
+import type { Backend } from '../../src/domain/backend.ts';
 import { aMember } from '../support/backends.ts';
 
 const STRICT: EligibilityPolicy = { excludesUnchecked: true, panicThresholdPercent: 0 };
@@ -36,6 +37,7 @@ const members = fc.uniqueArray(memberOf, {
 const policies = fc.record({
   excludesUnchecked: fc.boolean(),
   panicThresholdPercent: fc.integer({ min: 0, max: 100 }),
+  panicsByApp: fc.constant(false),
 });
 
 const isWanted = ({ backend, isDraining }: Member): boolean =>
@@ -115,5 +117,33 @@ describe('deriveEligibleSet', () => {
     const all = [aMember({ id: 'b2' }), aMember({ id: 'b1' })];
     deriveEligibleSet(all, 1, STRICT);
     expect(all.map(({ backend }) => backend.id)).toEqual(['b2', 'b1']);
+  });
+
+  it('asks each app by itself whether too few of its backends work, where that is wanted', () => {
+    fc.assert(
+      fc.property(
+        members.chain((all) =>
+          fc.tuple(...all.map((member) => fc.constantFrom('web', 'db').map((app) => ({ member, app })))),
+        ),
+        policies,
+        (all, policy) => {
+          const withApps = all.map(({ member, app }) => ({ ...member, backend: { ...member.backend, app } }));
+          const set = deriveEligibleSet(withApps, 1, { ...policy, panicsByApp: true });
+          const alone = ['web', 'db'].map((app) =>
+            deriveEligibleSet(
+              withApps.filter(({ backend }) => backend.app === app),
+              1,
+              policy,
+            ),
+          );
+          for (const [index, app] of ['web', 'db'].entries()) {
+            const isOfApp = ({ backend }: { readonly backend: Backend }): boolean => backend.app === app;
+            expect(set.eligible.filter(isOfApp)).toEqual(alone[index]!.eligible);
+            expect(set.excluded.filter(isOfApp)).toEqual(alone[index]!.excluded);
+          }
+          expect(set.isPanic).toBe(alone.some(({ isPanic }) => isPanic));
+        },
+      ),
+    );
   });
 });

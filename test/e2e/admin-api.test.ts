@@ -143,8 +143,8 @@ describe.each(ENGINES)('an operator of a daemon with the %s engine', (engine) =>
     );
     await untilApplied(daemon, 2, 1);
     const operator = await anOperatorOf(daemon);
-    const explain = async () => {
-      const [status, answer] = await operator('explain', { body: { client: '127.0.0.1' } });
+    const explain = async (app?: string) => {
+      const [status, answer] = await operator('explain', { body: { client: '127.0.0.1', app } });
       expect(status).toBe(200);
       return [answer['result'], ...answer.backends.map(({ id, verdict, share }) => [id, verdict, share])];
     };
@@ -154,6 +154,8 @@ describe.each(ENGINES)('an operator of a daemon with the %s engine', (engine) =>
       ['far', 'farther', 0],
       ['off', 'weight_zero', 0],
     ]);
+    expect(await explain('test')).toEqual(await explain());
+    expect(await explain('other')).toEqual(['no_backend']);
     expect(await ask(daemon.port)).toBe('far');
     await untilApplied(daemon, 1, 2);
     expect(await explain()).toEqual([

@@ -6,9 +6,10 @@ import type { SettingCase } from '../support/setting-cases/cases.ts';
 import { DAEMON_CASES } from '../support/setting-cases/daemon-cases.ts';
 import { ENGINE_CASES } from '../support/setting-cases/engine-cases.ts';
 import { FLEET_CASES } from '../support/setting-cases/fleet-cases.ts';
+import { ROUTE_CASES } from '../support/setting-cases/route-cases.ts';
 import { TLS_CASES } from '../support/setting-cases/tls-cases.ts';
 
-const CASES = { ...DAEMON_CASES, ...FLEET_CASES, ...ENGINE_CASES, ...TLS_CASES };
+const CASES = { ...DAEMON_CASES, ...FLEET_CASES, ...ENGINE_CASES, ...ROUTE_CASES, ...TLS_CASES };
 
 const RELOADABLE = SETTINGS.filter(({ reload }) => reload).map(({ key }) => key);
 
@@ -22,7 +23,7 @@ describe('a setting that is said to take effect in a running daemon', () => {
 });
 
 describe.runIf(process.platform === 'linux')('a setting that engines go by', () => {
-  const cases = { log_level: DAEMON_CASES['log_level']!, ...ENGINE_CASES };
+  const cases = { log_level: DAEMON_CASES['log_level']!, ...ENGINE_CASES, ...ROUTE_CASES };
 
   it.each(Object.entries(cases))('%s takes effect in data threads as well', async (name, see) => {
     vi.stubEnv(ENGINE_UNDER_TEST, 'epoll');

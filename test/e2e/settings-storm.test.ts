@@ -53,6 +53,8 @@ const HARMLESS: Readonly<Record<string, readonly string[]>> = {
   'pool.idle_timeout_secs': ['1', '60'],
   'pool.max_lifetime_secs': ['1', '300'],
   'pool.connect_timeout_secs': ['1', '5'],
+  'tls.hello_timeout_secs': ['5', '60'],
+  'tls.default_app': ['x', 'y'],
   'metrics.enabled': ['true', 'false'],
   'admin.enabled': ['false', 'true'],
   'config_watch.interval_secs': ['1', '60'],
@@ -61,6 +63,9 @@ const HARMLESS: Readonly<Record<string, readonly string[]>> = {
 /** What has no such values: where clients go, what a backend has to understand, and what is on disk. */
 const HARMFUL = [
   'listen_addr',
+  'app',
+  'routes',
+  'tls.server_names',
   'metrics.listen_addr',
   'admin.listen_addr',
   'geoip.path',

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { aPair, anAuthority, type Authority, type Pair, writePair } from '../support/certificates.ts';
+import { aPair, anAuthority, type Pair, writePair } from '../support/certificates.ts';
 import type { Env } from '../support/daemon.ts';
 import { aClient, anEchoBackend, exchange } from '../support/edge.ts';
 import { anOwnDaemon } from '../support/own-daemon.ts';
@@ -8,12 +8,12 @@ import { once } from '../support/sockets.ts';
 import { aFile, aFolder, aTlsClient, filesOf, TLS_ON } from '../support/tls.ts';
 import { until } from '../support/until.ts';
 
-let authority: Authority;
+let authority: Pair;
 let pair: Pair;
 
-beforeAll(() => {
-  authority = anAuthority();
-  pair = aPair({ authority });
+beforeAll(async () => {
+  authority = await anAuthority();
+  pair = await aPair({ authority });
 });
 
 async function anEdgeWithTls(env: Env = {}, toml = '') {
@@ -44,7 +44,7 @@ describe('the certificate that a client is shown', () => {
     const folder = await aFolder();
     const other = await writePair(
       folder,
-      aPair({ authority, names: ['other.test', '*.wild.test'] }),
+      await aPair({ authority, names: ['other.test', '*.wild.test'] }),
       'other',
     );
     const edge = await anEdgeWithTls(
@@ -154,8 +154,6 @@ it('whatever is sent instead of a handshake ends that connection alone', async (
 }, 20_000);
 
 describe('certificates of clients', () => {
-  const strangers = anAuthority('strangers');
-
   async function anEdgeThatAsks(mode: string) {
     const ca = await aFile('clients.crt', authority.cert);
     return anEdgeWithTls({ EDGEPROXY_TLS_CLIENT_AUTH: mode, EDGEPROXY_TLS_CLIENT_CA: ca });
@@ -163,9 +161,10 @@ describe('certificates of clients', () => {
 
   it.each(['optional', 'required'])('that are %s have to be good', async (mode) => {
     const edge = await anEdgeThatAsks(mode);
-    const good = await aTlsClient(edge.tlsPort, aPair({ authority, names: ['client'] }));
+    const strangers = await anAuthority('strangers');
+    const good = await aTlsClient(edge.tlsPort, await aPair({ authority, names: ['client'] }));
     await exchange(good, 'hello');
-    for (const bad of [aPair({ authority: strangers }), aPair({ authority, days: -1 })])
+    for (const bad of [await aPair({ authority: strangers }), await aPair({ authority, days: -1 })])
       for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const)
         expect(await failureOf(edge.tlsPort, { ...bad, maxVersion })).toBeDefined();
     await until(
@@ -188,7 +187,7 @@ describe('certificates of clients', () => {
 
   it('count in a session that is resumed', async () => {
     const edge = await anEdgeThatAsks('required');
-    const own = aPair({ authority, names: ['client'] });
+    const own = await aPair({ authority, names: ['client'] });
     const first = await aTlsClient(edge.tlsPort, own);
     const [session] = (await once(first, 'session')) as [Buffer];
     const second = await aTlsClient(edge.tlsPort, { ...own, session });

@@ -13,7 +13,7 @@ const TALKERS = 4;
 const IN_USE = 'certificates are in use';
 const REFUSED = 'certificates cannot be used, those that are in use stay';
 
-const authority = anAuthority();
+const authority = await anAuthority();
 const named = (name: string) => aPair({ authority, names: [name] });
 
 async function anEdgeWithTls(files: { readonly cert: string; readonly key: string }) {
@@ -41,7 +41,7 @@ async function replacePair(
   files: { readonly cert: string; readonly key: string },
   name: string,
 ) {
-  const next = await writePair(folder, named(name), 'next');
+  const next = await writePair(folder, await named(name), 'next');
   await rename(next.cert, files.cert);
   await rename(next.key, files.key);
 }
@@ -49,7 +49,7 @@ async function replacePair(
 describe('certificates of a running daemon', () => {
   it('are swapped when their files are replaced; who is connected stays, and sessions are resumed', async () => {
     const folder = await aFolder();
-    const files = await writePair(folder, named('first.test'));
+    const files = await writePair(folder, await named('first.test'));
     const edge = await anEdgeWithTls(files);
     const early = await aTlsClient(edge.tlsPort);
     const [session] = (await once(early, 'session')) as [Buffer];
@@ -67,11 +67,11 @@ describe('certificates of a running daemon', () => {
 
   it('stay when the new ones are bad, with a line in the log and a metric, until they are good', async () => {
     const folder = await aFolder();
-    const files = await writePair(folder, named('first.test'));
+    const files = await writePair(folder, await named('first.test'));
     const edge = await anEdgeWithTls(files);
     const bad = {
-      'a key of another certificate': () => writeFile(files.key, named('other.test').key),
-      'one that has expired': () => writePair(folder, aPair({ authority, days: -1 })),
+      'a key of another certificate': async () => writeFile(files.key, (await named('other.test')).key),
+      'one that has expired': async () => writePair(folder, await aPair({ authority, days: -1 })),
       'no PEM': () => writeFile(files.cert, 'nonsense'),
       'no file': () => unlink(files.cert),
     };
@@ -94,7 +94,7 @@ describe('certificates of a running daemon', () => {
       expect.objectContaining({ error: expect.stringContaining('ENOENT') as string }),
     ]);
     expect(await edge.metric('edgeproxy_tls_certificate_loads_total{result="refused"}')).toBe(4);
-    await writePair(folder, named('last.test'));
+    await writePair(folder, await named('last.test'));
     await until(() => edge.timesLogged(IN_USE) === 1, { what: 'the good pair' });
     expect(await edge.shown()).toBe('last.test');
   });
@@ -103,7 +103,7 @@ describe('certificates of a running daemon', () => {
     const folder = await aFolder();
     for (const name of ['one.test', 'two.test']) {
       await mkdir(join(folder, name));
-      await writePair(join(folder, name), named(name));
+      await writePair(join(folder, name), await named(name));
     }
     const linkTo = async (name: string): Promise<void> => {
       await symlink(name, join(folder, '..next'));

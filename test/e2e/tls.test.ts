@@ -15,11 +15,11 @@ import { until } from '../support/until.ts';
 const ENGINES = process.platform === 'linux' ? (['net', 'epoll'] as const) : (['net'] as const);
 const BULK_BYTES = 4 * 1_048_576;
 
-const authority = anAuthority();
+const authority = await anAuthority();
 let pair: Pair;
 
-beforeAll(() => {
-  pair = aPair({ authority });
+beforeAll(async () => {
+  pair = await aPair({ authority });
 });
 
 /** A daemon with a TLS listener that shows the pair of this file, in front of these backends. */

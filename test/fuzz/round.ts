@@ -2,8 +2,8 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../../src/domain/ports.ts';
 import { incarnationOf } from '../../src/domain/backend.ts';
-import type { EngineKind, EngineOptions, RunningEngine } from '../support/engines.ts';
-import { startTcpBackend } from '../support/sockets.ts';
+import { type EngineKind, type EngineOptions, listenAt, type RunningEngine } from '../support/engines.ts';
+import { freePort, startTcpBackend } from '../support/sockets.ts';
 import { connectClient } from './clients.ts';
 import { Fleet } from './fleet.ts';
 import { exceeded } from './hard-limits.ts';
@@ -148,7 +148,7 @@ class Round {
     while (!this.#isOver) {
       await delay(random.int(200, 2_000));
       this.#isMoving = true;
-      this.#port = (await engine.listen({ host: '127.0.0.1', port: 0 })).port;
+      this.#port = (await listenAt(engine, await freePort())).port;
       this.#isMoving = false;
       this.#moves++;
     }

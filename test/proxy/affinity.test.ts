@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Affinity, newAffinityMemory } from '../../src/proxy/affinity.ts';
+import { EVERY_APP } from '../../src/proxy/apps.ts';
 import { IpAddress } from '../../src/proxy/ip-address.ts';
 
 const TTL_MS = 100;
@@ -77,18 +78,18 @@ describe('Affinity', () => {
           else if (action.do === 'collect')
             expect(threads[action.thread]!.collectGarbage()).toBe(model.collectGarbage(clock.ms));
           else if (action.do === 'ask')
-            expect(threads[action.thread]!.boundTo(action.client)).toBe(
+            expect(threads[action.thread]!.boundTo(action.client, EVERY_APP)).toBe(
               model.boundTo(action.client.text, clock.ms),
             );
           else {
-            threads[action.thread]!.bind(action.client, action.tenancy);
+            threads[action.thread]!.bind(action.client, action.tenancy, EVERY_APP);
             model.bind(action.client.text, action.tenancy, clock.ms);
           }
           expect(threads[0]!.size).toBe(model.size);
         }
         for (const one of CLIENTS)
           for (const affinity of threads)
-            expect(affinity.boundTo(one)).toBe(model.boundTo(one.text, clock.ms));
+            expect(affinity.boundTo(one, EVERY_APP)).toBe(model.boundTo(one.text, clock.ms));
       }),
       { numRuns: 1_000 },
     );
@@ -96,40 +97,40 @@ describe('Affinity', () => {
 
   it('knows nobody when it is off', () => {
     const affinity = new Affinity({ binding: { ttlMs: 0 }, now: () => 0, memory: newAffinityMemory(MOST) });
-    affinity.bind(CLIENTS[0]!, 1);
-    expect([affinity.boundTo(CLIENTS[0]!), affinity.size]).toEqual([-1, 0]);
+    affinity.bind(CLIENTS[0]!, 1, EVERY_APP);
+    expect([affinity.boundTo(CLIENTS[0]!, EVERY_APP), affinity.size]).toEqual([-1, 0]);
   });
 
   it('starts anew when a thread has died in the middle of a change, and never hangs', () => {
     const { memory, threads } = anAffinityOfEachThread();
-    for (const [index, one] of CLIENTS.entries()) threads[index % THREADS]!.bind(one, index);
+    for (const [index, one] of CLIENTS.entries()) threads[index % THREADS]!.bind(one, index, EVERY_APP);
     // In a chain that leads to itself: to look for somebody else would never end.
     memory.heads[LOCK_CELL] = 2;
     memory.clients.chains.fill(1);
     memory.clients.next[0] = 1;
     threads[0]!.threadDied(2);
     expect(threads[0]!.size).toBe(0);
-    for (const [index, one] of CLIENTS.entries()) threads[index % THREADS]!.bind(one, index);
+    for (const [index, one] of CLIENTS.entries()) threads[index % THREADS]!.bind(one, index, EVERY_APP);
     expect(threads[2]!.size).toBe(MOST);
-    expect(threads[2]!.boundTo(CLIENTS.at(-1)!)).toBe(CLIENTS.length - 1);
+    expect(threads[2]!.boundTo(CLIENTS.at(-1)!, EVERY_APP)).toBe(CLIENTS.length - 1);
   });
 
   it('does not wait for a thread that has died, where it is the one to bury it', () => {
     const { clock, memory, threads } = anAffinityOfEachThread();
-    threads[0]!.bind(CLIENTS[0]!, 4);
+    threads[0]!.bind(CLIENTS[0]!, 4, EVERY_APP);
     clock.ms += TTL_MS;
     memory.heads[LOCK_CELL] = 2;
     expect(threads[2]!.collectGarbage()).toBe(0);
     threads[2]!.threadDied(2);
-    threads[2]!.bind(CLIENTS[0]!, 4);
+    threads[2]!.bind(CLIENTS[0]!, 4, EVERY_APP);
     clock.ms += TTL_MS;
     expect(threads[2]!.collectGarbage()).toBe(1);
   });
 
   it('keeps what it knows when the thread that died was not at it', () => {
     const { threads } = anAffinityOfEachThread();
-    threads[1]!.bind(CLIENTS[0]!, 4);
+    threads[1]!.bind(CLIENTS[0]!, 4, EVERY_APP);
     threads[0]!.threadDied(2);
-    expect(threads[0]!.boundTo(CLIENTS[0]!)).toBe(4);
+    expect(threads[0]!.boundTo(CLIENTS[0]!, EVERY_APP)).toBe(4);
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { EVERY_APP } from '../../src/proxy/apps.ts';
 import { Connection } from '../../src/proxy/connection.ts';
 import type { ConnectionOptions } from '../../src/proxy/connection-options.ts';
 import { IpAddress } from '../../src/proxy/ip-address.ts';
@@ -39,13 +40,18 @@ function aPooledConnection() {
     counters: { connected: ignore, clientEnded: ignore },
     timeouts: { connectTimeoutMs: 5_000, connectAttempts: 3 },
     dialClock: { add: ignore, delete: ignore },
-    line: { mustWait: false, remove: ignore },
+    lines: { of: () => ({ mustWait: false, remove: ignore }) },
     logger: silentLogger,
     now: () => 0,
     report: ignore,
     onEnded: () => ended++,
   } as unknown as ConnectionOptions;
-  const connection = new Connection(client, IpAddress.of('127.0.0.1'), undefined, options);
+  const connection = new Connection(
+    client,
+    { address: IpAddress.of('127.0.0.1'), app: EVERY_APP },
+    undefined,
+    options,
+  );
   connection.begin();
   return { connection, client, warm, dialled, ended: () => ended };
 }

@@ -2,7 +2,14 @@ import { createServer, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { aCrowd } from '../support/crowd.ts';
 import { anEchoEngine } from '../support/echo-engine.ts';
-import { addonEngine, type EngineKind, ENGINES, netEngine, streamsEngine } from '../support/engines.ts';
+import {
+  addonEngine,
+  type EngineKind,
+  ENGINES,
+  listenAt,
+  netEngine,
+  streamsEngine,
+} from '../support/engines.ts';
 import { HOLD } from '../support/hold.ts';
 import {
   freePort,
@@ -46,7 +53,8 @@ describe.runIf(onLinux).each([netEngine, streamsEngine, addonEngine])(
   (kind) => {
     it('are served when it moves', async () => {
       const { engine, port, crowd, letGo } = await aCrowdedEngine(kind);
-      const moved = engine.listen({ host: '127.0.0.1', port: 0 });
+      const target = await freePort();
+      const moved = listenAt(engine, target);
       letGo();
       expect((await moved).port).not.toBe(port);
       expect(await crowd.served).toBe(CROWD);
@@ -81,12 +89,12 @@ describe.runIf(onLinux).each(ENGINES)('the listener of the $name engine', (kind)
   it('moves: it binds the new address, then accepts nobody at the old one, and keeps who is there', async () => {
     const { engine, enter, port } = await anEchoEngine(kind);
     const client = (await enter())!;
-    const moved = await engine.listen({ host: '127.0.0.1', port: 0 });
+    const moved = await listenAt(engine, await freePort());
     expect(moved.port).not.toBe(port);
     await untilRefused(port);
     const other = (await enter(undefined, moved.port))!;
     for (const one of [client, other]) expect(await isServed(one)).toBe(true);
-    const back = await engine.listen({ host: '127.0.0.1', port });
+    const back = await listenAt(engine, port);
     await untilRefused(moved.port);
     expect([back.port, (await enter()) !== undefined]).toEqual([port, true]);
   });
@@ -95,7 +103,7 @@ describe.runIf(onLinux).each(ENGINES)('the listener of the $name engine', (kind)
     const { engine, connect, port } = await anEchoEngine(kind);
     const moved = new AbortController();
     const moving = (async () => {
-      for (let time = 0; time < 5; time++) await engine.listen({ host: '127.0.0.1', port: 0 });
+      for (let time = 0; time < 5; time++) await listenAt(engine, await freePort());
       moved.abort();
     })();
     const clients: Promise<boolean>[] = [];
@@ -114,7 +122,7 @@ describe.runIf(onLinux).each(ENGINES)('the listener of the $name engine', (kind)
     const { engine, enter } = await anEchoEngine(kind);
     const taken = await startTcpBackend(() => {});
     onTestFinished(() => taken.close());
-    await expect(engine.listen({ host: '127.0.0.1', port: taken.port })).rejects.toMatchObject({
+    await expect(listenAt(engine, taken.port)).rejects.toMatchObject({
       code: 'ERR_LISTEN',
       message: expect.stringContaining(`127.0.0.1:${taken.port}`),
     });
@@ -125,7 +133,7 @@ describe.runIf(onLinux).each(ENGINES)('the listener of the $name engine', (kind)
     const { engine, port, enter } = await anEchoEngine(kind);
     const client = (await enter())!;
     const target = await freePort();
-    const moved = engine.listen({ host: '127.0.0.1', port: target }).catch((error: unknown) => error);
+    const moved = listenAt(engine, target).catch((error: unknown) => error);
     const drained = engine.drain();
     await moved;
     await Promise.all([untilRefused(port), untilRefused(target)]);
@@ -141,7 +149,7 @@ describe.runIf(onLinux).each(ENGINES)('the listener of the $name engine', (kind)
     onTestFinished(() => void stranger.close());
     await once(stranger, 'listening');
     const { port } = stranger.address() as { readonly port: number };
-    await expect(engine.listen({ host: '127.0.0.1', port })).rejects.toMatchObject({ code: 'ERR_LISTEN' });
+    await expect(listenAt(engine, port)).rejects.toMatchObject({ code: 'ERR_LISTEN' });
     for (let time = 0; time < 8; time++)
       expect((await readAll(await tcpConnect(port))).toString()).toBe('stranger');
     expect(await enter()).toBeDefined();
@@ -153,7 +161,7 @@ describe.runIf(onLinux)('the listener of the epoll engine', () => {
     const port = await freePort();
     const { engine, enter } = await anEchoEngine(addonEngine, { address: { host: '127.0.0.1', port } });
     const client = (await enter())!;
-    await engine.listen({ host: '0.0.0.0', port });
+    await listenAt(engine, port, '0.0.0.0');
     const other = await tcpConnect(port, '127.0.0.5');
     onTestFinished(() => void other.destroy());
     expect([await isServed(client), await isServed(other)]).toEqual([true, true]);

@@ -20,6 +20,7 @@ const someNumbers: fc.Arbitrary<EngineNumbers> = fc.record({
   }),
   binding: fc.record({ ttlMs: number }),
   header: fc.record({ timeoutMs: number }),
+  hello: fc.record({ timeoutMs: number }),
   limits: fc.record({ maxConnections: number, maxPerClient: number }),
   queue: fc.record({ maxWaiting: number, timeoutMs: number }),
   pool: fc.record({

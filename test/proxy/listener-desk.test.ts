@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { App } from '../../src/proxy/apps.ts';
 import { type Acceptor, ListenerDesk } from '../../src/proxy/epoll/listener-desk.ts';
 import type { Command } from '../../src/proxy/epoll/messages.ts';
 
@@ -10,7 +11,7 @@ class FakeThread implements Acceptor {
   readonly index: number;
   isReady = true;
   isDrained = false;
-  readonly holds = new Set<number>();
+  readonly holds = new Map<number, string | undefined>();
   readonly #mail: Command[] = [];
 
   constructor(index: number) {
@@ -30,7 +31,10 @@ class FakeThread implements Acceptor {
     const command = this.#mail.shift();
     switch (command?.type) {
       case 'adopt':
-        this.holds.add(command.listener);
+        this.holds.set(command.listener, command.app.name);
+        break;
+      case 'serve':
+        if (this.holds.has(command.listener)) this.holds.set(command.listener, command.app.name);
         break;
       case 'release':
         if (this.holds.delete(command.listener)) desk.released(command.listener, this);
@@ -42,7 +46,7 @@ class FakeThread implements Acceptor {
         break;
       case 'drain':
         desk.closed(this);
-        for (const fd of this.holds) close(fd);
+        for (const fd of this.holds.keys()) close(fd);
         this.holds.clear();
         this.isDrained = true;
         break;
@@ -63,6 +67,7 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('die' as const), thread }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('arrive' as const), thread }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('move' as const), thread }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('serve' as const), thread }) },
 );
 
 /** The kernel: the lowest free number is given out, and one that is not open cannot be closed. */
@@ -84,13 +89,14 @@ class Numbers {
 }
 
 describe('ListenerDesk', () => {
-  it('has each listener with one thread, its own if that lives, and closes those that are replaced, and all in the end, each once', () => {
+  it('has each listener with one thread, its own if that lives, for the app that it is for, and closes those that are replaced, and all in the end, each once', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), fc.array(step, { maxLength: 20 }), (before, after) => {
         const threads = Array.from({ length: THREADS }, (_, index) => new FakeThread(index));
         const numbers = new Numbers();
         const close = (fd: number): void => numbers.close(fd);
         let fds = numbers.take(THREADS);
+        let app: App = { number: 0, name: undefined };
         const desk = new ListenerDesk(threads, close);
         const play = ({ do: what, thread: index }: (typeof before)[number], isRetired: boolean): void => {
           const one = threads[index]!;
@@ -102,8 +108,13 @@ describe('ListenerDesk', () => {
             one.isReady = true;
             desk.arrived(one);
           } else if (what === 'move' && !isRetired) {
+            const dropped = fds;
             fds = numbers.take(THREADS);
-            desk.open(fds, false);
+            desk.open(fds, app);
+            desk.close(dropped, false);
+          } else if (what === 'serve' && !isRetired) {
+            app = { number: app.number + 1, name: `app ${app.number + 1}` };
+            desk.serve(fds, app);
           }
           for (const fd of numbers.open)
             expect(threads.filter(({ holds }) => holds.has(fd)).length).toBeLessThanOrEqual(1);
@@ -112,12 +123,13 @@ describe('ListenerDesk', () => {
           while (threads.some(({ isIdle }) => !isIdle)) for (const one of threads) one.read(desk, close);
         };
 
-        desk.open(fds, false);
+        desk.open(fds, app);
         for (const action of before) play(action, false);
         const copy = threads.map(({ isReady }) => isReady);
         if (before.length % 2 === 0) {
           settle();
           for (const [owner, fd] of fds.entries()) {
+            for (const { holds } of threads) if (holds.has(fd)) expect(holds.get(fd)).toBe(app.name);
             if (copy[owner]) expect(threads[owner]!.holds.has(fd)).toBe(true);
             else if (copy.includes(true)) expect(threads.some(({ holds }) => holds.has(fd))).toBe(true);
           }

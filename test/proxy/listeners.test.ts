@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { describe, expect, it } from 'vitest';
+import { EVERY_APP } from '../../src/proxy/apps.ts';
 import { LoopClock } from '../../src/proxy/epoll/clock.ts';
 import { Listeners } from '../../src/proxy/epoll/listeners.ts';
 import { FLAG, newSocketTableMemory, SocketTable } from '../../src/proxy/epoll/socket-table.ts';
@@ -52,7 +53,7 @@ function listeners(answers: number[]) {
     onExhausted: (error) => void seen.errors.push(error),
     onClosed: () => void seen.ends++,
   });
-  own.adopt(LISTENER);
+  own.adopt(LISTENER, EVERY_APP);
   const wait = (): void => {
     clock.tick += AFTER_PAUSE_MS;
     own.run();
@@ -149,7 +150,7 @@ describe('the listeners of a thread', () => {
 
   it('serve who has come to one that is replaced on its port, close it, and go on with the others', () => {
     const { own, table, seen } = listeners([7, 8]);
-    own.adopt(OTHER);
+    own.adopt(OTHER, EVERY_APP);
     own.retire(LISTENER, true);
     expect(seen).toMatchObject({ clients: [7, 8], closed: [LISTENER], ends: 0 });
     expect([own.has(LISTENER), own.has(OTHER), table.has(LISTENER, FLAG.HELPER)]).toEqual([
@@ -196,7 +197,7 @@ describe('the listeners of a thread', () => {
 
   it('close a deaf one with all others', () => {
     const { own, seen } = listeners([7]);
-    own.adopt(OTHER);
+    own.adopt(OTHER, EVERY_APP);
     own.retire(LISTENER, false);
     own.close();
     expect(seen).toMatchObject({ clients: [7], closed: [LISTENER, OTHER], ends: 1 });

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Backend } from '../../src/domain/backend.ts';
+import { type Backend, incarnationOf } from '../../src/domain/backend.ts';
 import { aBackend } from '../support/backends.ts';
 import { aRouter, type Place } from '../support/proxy.ts';
 
@@ -35,6 +35,98 @@ describe('Router', () => {
     expect(idOf(router.enter('10.0.0.1', []))).toBe('a');
     apply([aBackend({ id: 'a', port: 2, hardLimit: 1 })]);
     expect((router.enter('10.0.0.1', []) as Place).backend.port).toBe(2);
+  });
+
+  describe('with several apps', () => {
+    const [web, db] = [
+      { number: 1, name: 'web' },
+      { number: 7, name: 'db' },
+    ];
+
+    it('gives the reasons of an app to its clients', () => {
+      const { router, apply } = aRouter({ random: () => 0 });
+      apply([
+        aBackend({ id: 'a', app: 'web', hardLimit: 1 }),
+        aBackend({ id: 'b', app: 'web', port: 2, hardLimit: 1 }),
+      ]);
+      const place = router.enter('10.0.0.1', [], web) as Place;
+      const other = router.enter('10.0.0.1', [], web) as Place;
+      expect(router.enter('10.0.0.1', [], db)).toBe('no_backend');
+      expect(router.enter('10.0.0.1', [place], web)).toBe('all_full');
+      expect(router.enter('10.0.0.1', [place, other], web)).toBe('connect_failed');
+      apply([aBackend({ id: 'a', app: 'db', hardLimit: 2 }), aBackend({ id: 'b', app: 'web', port: 2 })]);
+      expect(idOf(router.enter('10.0.0.1', [], db))).toBe('a');
+      expect(router.enter('10.0.0.1', [], db)).toBe('all_full');
+      // What has failed it is another app's by now.
+      expect(idOf(router.enter('10.0.0.1', [place], web))).toBe('b');
+    });
+
+    it('binds a client once for each, and never to a backend that is another one’s by now', () => {
+      const { router, apply } = aRouter({ bindingTtlMs: 1_000, random: () => 0 });
+      const rows = [
+        aBackend({ id: 'a', app: 'web' }),
+        aBackend({ id: 'b', app: 'db', port: 2 }),
+        aBackend({ id: 'c', app: 'db', port: 3, weight: 2 }),
+      ];
+      apply(rows);
+      for (const app of [web, db, undefined]) {
+        const place = router.enter('10.0.0.1', [], app) as Place;
+        router.connected('10.0.0.1', place, app);
+        router.leave(place);
+      }
+      const held = ['10.0.0.2', '10.0.0.3'].map((client) => router.enter(client, [], db) as Place);
+      expect(idOf(router.enter('10.0.0.1', [], web))).toBe('a');
+      for (const place of held) router.leave(place);
+      apply(rows.map((row) => (row.id === 'a' ? { ...row, app: 'db' } : { ...row, app: 'web' })));
+      expect(['b', 'c']).toContain(idOf(router.enter('10.0.0.1', [], web)));
+      expect(idOf(router.enter('10.0.0.1', [], db))).toBe('a');
+    });
+
+    const row = fc.record({
+      app: fc.constantFrom('web', 'db', 'mail'),
+      country: fc.constantFrom('BR', 'US', 'AR'),
+      region: fc.constantFrom('sa', 'us'),
+      weight: fc.integer({ min: 1, max: 3 }),
+      softLimit: fc.nat(2),
+      hardLimit: fc.nat(3),
+    });
+    const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+    const geo = { '10.0.0.1': { country: 'BR', region: 'sa' }, '10.0.0.2': { country: 'US', region: 'us' } };
+    const visit = fc.record({
+      client: fc.constantFrom('10.0.0.1', '10.0.0.2', '10.0.0.3'),
+      app: fc.constantFrom(undefined, web, db),
+      random,
+      leaves: fc.boolean(),
+    });
+
+    it('picks among the backends of an app as if there were no others', () => {
+      fc.assert(
+        fc.property(fc.array(row, { maxLength: 8 }), fc.array(visit, { maxLength: 20 }), (rows, visits) => {
+          const backends = rows.map((fields, index) =>
+            aBackend({ ...fields, id: `b${index}`, port: index + 1 }),
+          );
+          let chance = 0;
+          const all = aRouter({ geo, random: () => chance, maxSlots: 16 });
+          all.apply(backends);
+          const places: Place[] = [];
+          for (const { client, app, random: next, leaves } of visits) {
+            chance = next;
+            const alone = aRouter({ geo, random: () => chance, maxSlots: 16 });
+            const own = backends.filter(({ app: name }) => app === undefined || name === app.name);
+            alone.apply(own);
+            for (const { backend } of places)
+              if (own.some(({ id }) => id === backend.id))
+                alone.state.occupancy.tryEnter(alone.slots.of(incarnationOf(backend))!.slot, 0);
+            const [entered, expected] = [all.router.enter(client, [], app), alone.router.enter(client, [])];
+            expect(idOf(entered)).toBe(idOf(expected));
+            if (typeof entered === 'string') continue;
+            if (leaves) all.router.leave(entered);
+            else places.push(entered);
+          }
+        }),
+        { numRuns: 200 },
+      );
+    });
   });
 
   describe('affinity', () => {

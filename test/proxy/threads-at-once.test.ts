@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { Affinity } from '../../src/proxy/affinity.ts';
+import { EVERY_APP } from '../../src/proxy/apps.ts';
 import { IpAddress } from '../../src/proxy/ip-address.ts';
 import { NO_PERMIT, SHUT } from '../../src/proxy/gates.ts';
 import { sharedInts } from '../../src/proxy/shared-columns.ts';
@@ -75,10 +76,10 @@ describe('threads that run at the same time', () => {
     expect(affinity.size).toBe(0);
     clock.ms = 0;
     for (let client = 0; client < 2 * memory.clients.maxEntries; client++)
-      affinity.bind(clientOf(client), client);
+      affinity.bind(clientOf(client), client, EVERY_APP);
     expect(affinity.size).toBe(memory.clients.maxEntries);
     for (let client = memory.clients.maxEntries; client < 2 * memory.clients.maxEntries; client++)
-      expect(affinity.boundTo(clientOf(client))).toBe(client);
+      expect(affinity.boundTo(clientOf(client), EVERY_APP)).toBe(client);
   });
 });
 

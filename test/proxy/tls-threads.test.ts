@@ -19,8 +19,8 @@ const CIPHERS = 'TLS_AES_128_GCM_SHA256';
 
 let pair: Pair;
 
-beforeAll(() => {
-  pair = aPair();
+beforeAll(async () => {
+  pair = await aPair();
 });
 
 /** A TLS listener of one thread alone, in front of a backend that has room for two clients. */
@@ -40,6 +40,7 @@ async function anEngine() {
       },
       binding: { ttlMs: 0 },
       header: { timeoutMs: 5_000 },
+      hello: { timeoutMs: 5_000 },
       limits: { maxConnections: 2, maxPerClient: 1 },
       queue: { maxWaiting: 0, timeoutMs: 1_000 },
       pool: { maxPerBackend: 1, idleTimeoutMs: 1, maxLifetimeMs: 1, connectTimeoutMs: 1, isOn: false },
@@ -65,7 +66,12 @@ async function anEngine() {
       handshakes,
       ownRegion: 'sa',
       numbers: parts.numbersMemory,
-      lists: { trusted: [], exempt: [], geo: { cidrs: {}, regions: {}, database: undefined } },
+      lists: {
+        trusted: [],
+        exempt: [],
+        geo: { cidrs: {}, regions: {}, database: undefined },
+        serverNames: { entries: [], otherwise: parts.apps.of(undefined) },
+      },
       limits: parts.limits.memory,
       queue: parts.queue,
       rateLimit: parts.limiter.memory,

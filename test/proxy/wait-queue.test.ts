@@ -1,18 +1,21 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { newWaitQueueMemory, WaitQueue, waitingIn } from '../../src/proxy/wait-queue.ts';
+import { MOST_APPS } from '../../src/proxy/apps.ts';
+import { leaveQueues, newWaitQueueMemory, WaitQueue, waitingIn } from '../../src/proxy/wait-queue.ts';
 
 const THREADS = 3;
 const MOST = 4;
 
-/** One line a thread, as engines keep them. */
-function lines(firstTicket = 0) {
-  const memory = newWaitQueueMemory(THREADS);
+/** Its last one. */
+const APP = MOST_APPS - 1;
+
+/** One line a thread for one app, as engines keep them. */
+function lines(firstTicket = 0, app = APP, memory = newWaitQueueMemory(THREADS)) {
   memory[1] = firstTicket;
   const bounds = { maxWaiting: MOST, timeoutMs: 1_000 };
   const woken: number[] = [];
   const threads = Array.from({ length: THREADS }, (_, thread) => {
-    const queue = new WaitQueue(memory, bounds, thread, (other) => void woken.push(other));
+    const queue = new WaitQueue(memory, bounds, { thread, app }, (other) => void woken.push(other));
     const line: number[] = [];
     return { queue, line, publish: () => queue.publish(line[0] ?? 0) };
   });
@@ -80,9 +83,28 @@ describe('the queue of several threads', () => {
       line.push(queue.join());
       publish();
     }
-    new WaitQueue(memory, bounds, 0, (other) => void woken.push(other)).threadDied();
+    leaveQueues(memory, bounds, 0, (other) => void woken.push(other));
     expect([waitingIn(memory), woken]).toEqual([1, [1]]);
     expect(threads[2]!.queue.isAnybodyWaiting).toBe(true);
     expect(threads[1]!.queue.isFirst(threads[1]!.line[0]!)).toBe(true);
+  });
+
+  it('has an order for each app, and one bound for all of them', () => {
+    const memory = newWaitQueueMemory(THREADS);
+    const [one, other] = [lines(0, 1, memory), lines(0, 2, memory)];
+    const tickets = [one.threads[0]!, one.threads[1]!, other.threads[2]!].map(({ queue, line, publish }) => {
+      line.push(queue.join());
+      publish();
+      return line[0]!;
+    });
+    expect(other.threads[2]!.queue.isFirst(tickets[2]!)).toBe(true);
+    expect(one.threads[1]!.queue.isFirst(tickets[1]!)).toBe(false);
+    expect(lines(tickets[2], 3, memory).threads[0]!.queue.isAnybodyWaiting).toBe(false);
+    other.threads[0]!.queue.wakeFirst();
+    one.threads[2]!.queue.wakeFirst();
+    expect([one.woken, other.woken]).toEqual([[0], [2]]);
+    expect([one.threads[0]!.queue.join() > 0, other.threads[0]!.queue.join()]).toEqual([true, 0]);
+    leaveQueues(memory, one.bounds, 0, () => {});
+    expect(waitingIn(memory)).toBe(2);
   });
 });

@@ -77,7 +77,7 @@ export async function anAdminApi({ tokens = [], admit, limits = {} }: AdminApiOp
         ],
         next: '0.7',
       }),
-    explain: (client) =>
+    explain: ({ client }) =>
       given(
         told.mayExplain
           ? {

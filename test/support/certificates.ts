@@ -1,16 +1,9 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { signCertificate } from '../../src/adapters/tls/sign-certificate.ts';
+import { generate, type SelfsignedOptions } from 'selfsigned';
 
 const DAY_MS = 86_400_000;
-
-/** Who signs certificates. */
-export interface Authority {
-  readonly commonName: string;
-  readonly privateKey: KeyObject;
-  readonly cert: string;
-}
+const DNS = 2;
 
 /** A certificate and its key, as PEM text. */
 export interface Pair {
@@ -18,43 +11,27 @@ export interface Pair {
   readonly key: string;
 }
 
-export function anAuthority(commonName = 'authority of the tests'): Authority {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const issuer = { commonName, privateKey };
-  const cert = signCertificate({
-    commonName,
-    names: [],
-    publicKey,
-    isAuthority: true,
-    issuer,
-    ...lasting(1),
-  });
-  return { ...issuer, cert };
+/** Who signs certificates. */
+export function anAuthority(commonName = 'authority of the tests'): Promise<Pair> {
+  return made(commonName, 1, { extensions: [{ name: 'basicConstraints', cA: true, critical: true }] });
 }
 
 export interface PairOptions {
-  readonly authority?: Authority;
+  readonly authority?: Pair;
   readonly names?: readonly string[];
   /** Days from now until when it is good; below zero is over. */
   readonly days?: number;
 }
 
 /** A pair of a fresh P-256 key, signed by an authority of its own unless said otherwise. */
-export function aPair({
-  authority = anAuthority(),
-  names = ['edge.test'],
-  days = 1,
-}: PairOptions = {}): Pair {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const cert = signCertificate({
-    commonName: names[0]!,
-    names,
-    publicKey,
-    isAuthority: false,
-    issuer: authority,
-    ...lasting(days),
+export async function aPair({ authority, names = ['edge.test'], days = 1 }: PairOptions = {}): Promise<Pair> {
+  return made(names[0]!, days, {
+    ca: authority ?? (await anAuthority()),
+    extensions: [
+      { name: 'basicConstraints', cA: false },
+      { name: 'subjectAltName', altNames: names.map((value) => ({ type: DNS, value })) },
+    ],
   });
-  return { cert, key: privateKey.export({ type: 'pkcs8', format: 'pem' }) };
 }
 
 /** Writes a pair to files of a folder: their paths. */
@@ -64,7 +41,14 @@ export async function writePair(folder: string, { cert, key }: Pair, name = 'edg
   return paths;
 }
 
-function lasting(days: number) {
+async function made(commonName: string, days: number, options: SelfsignedOptions): Promise<Pair> {
   const nowMs = Date.now();
-  return { validFromMs: nowMs - 10 * DAY_MS, validToMs: nowMs + days * DAY_MS };
+  const { cert, private: key } = await generate([{ name: 'commonName', value: commonName }], {
+    ...options,
+    keyType: 'ec',
+    algorithm: 'sha256',
+    notBeforeDate: new Date(nowMs - 10 * DAY_MS),
+    notAfterDate: new Date(nowMs + days * DAY_MS),
+  });
+  return { cert, key };
 }

@@ -18,6 +18,7 @@ export const NO_POLL = { EDGEPROXY_POSTGRES_RELOAD_SECS: '3600' };
 export interface BackendRow {
   readonly id: string;
   readonly port: number;
+  readonly app?: string;
   readonly region?: string;
   readonly country?: string;
   readonly wg_ip?: string;

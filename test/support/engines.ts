@@ -3,8 +3,9 @@ import type { Backend } from '../../src/domain/backend.ts';
 import type { EligibleSet } from '../../src/domain/eligibility.ts';
 import type { PoolSettings } from '../../src/domain/pool.ts';
 import type { Outcome } from '../../src/domain/outcome.ts';
-import type { ListenAddress, Logger, TrafficSource } from '../../src/domain/ports.ts';
+import type { ListenAddress, Logger, ProxyEngine, TrafficSource } from '../../src/domain/ports.ts';
 import { systemNow } from '../../src/composition/system-clock.ts';
+import type { Apps } from '../../src/proxy/apps.ts';
 import { Directory } from '../../src/proxy/directory.ts';
 import { EpollEngine } from '../../src/proxy/epoll/epoll-engine.ts';
 import { descriptorLimit } from '../../src/proxy/epoll/descriptor-limit.ts';
@@ -31,6 +32,12 @@ import { silentLogger } from './proxy.ts';
 
 export interface EngineOptions extends Timeouts {
   readonly address: ListenAddress;
+  /** Absent: clients are given every backend. */
+  readonly app: string | undefined;
+  /** Server name to app. */
+  readonly serverNames: Readonly<Record<string, string>>;
+  readonly defaultApp: string | undefined;
+  readonly helloTimeoutMs: number;
   readonly bindingTtlMs: number;
   readonly proxyHeaders: { readonly trusted: readonly string[]; readonly timeoutMs: number };
   readonly rateLimit: RateLimitConfig | undefined;
@@ -79,6 +86,10 @@ const outspokenLogger: Logger = {
 
 const DEFAULTS: EngineOptions = {
   address: { host: '127.0.0.1', port: 0 },
+  app: undefined,
+  serverNames: {},
+  defaultApp: undefined,
+  helloTimeoutMs: 5_000,
   connectTimeoutMs: 5_000,
   connectAttempts: 3,
   idleTimeoutMs: 0,
@@ -112,6 +123,7 @@ function numbersOf(options: EngineOptions): EngineNumbers {
     timeouts: options,
     binding: { ttlMs: options.bindingTtlMs },
     header: { timeoutMs: options.proxyHeaders.timeoutMs },
+    hello: { timeoutMs: options.helloTimeoutMs },
     limits: limits ?? { maxConnections: 0, maxPerClient: 0 },
     queue: waits ?? { maxWaiting: 0, timeoutMs: 1_000 },
     pool: pool === undefined ? NO_POOL : { ...pool, isOn: true },
@@ -121,8 +133,25 @@ function numbersOf(options: EngineOptions): EngineNumbers {
   };
 }
 
-function listsOf({ proxyHeaders: { trusted }, rateLimit }: EngineOptions): EngineLists {
-  return { trusted, exempt: rateLimit?.exempt ?? [], geo: NO_GEO };
+function listsOf(options: EngineOptions, apps: Apps): EngineLists {
+  const { proxyHeaders, rateLimit, serverNames, defaultApp } = options;
+  const entries = Object.entries(serverNames).map(([name, app]) => [name, apps.of(app)] as const);
+  return {
+    trusted: proxyHeaders.trusted,
+    exempt: rateLimit?.exempt ?? [],
+    geo: NO_GEO,
+    serverNames: { entries, otherwise: defaultApp === undefined ? undefined : apps.of(defaultApp) },
+  };
+}
+
+/** Has an engine listen at one address, and nowhere else. */
+export async function listenAt(
+  engine: Pick<ProxyEngine, 'listen'>,
+  port: number,
+  host = '127.0.0.1',
+): Promise<ListenAddress> {
+  const [bound] = await engine.listen([{ setting: ADDRESS_SETTING, address: { host, port } }]);
+  return bound!;
 }
 
 /** What both engines stand on, and what a test sees of them. */
@@ -168,7 +197,10 @@ function aBase(threads: number, options: EngineOptions) {
       };
       apply(backends);
       try {
-        const { port } = await engine.listen(options.address);
+        const [bound] = await engine.listen([
+          { setting: ADDRESS_SETTING, address: options.address, app: options.app },
+        ]);
+        const { port } = bound!;
         const traffic = createTrafficSource({
           counters,
           occupancy,
@@ -182,7 +214,7 @@ function aBase(threads: number, options: EngineOptions) {
           writeEngineNumbers(parts.numbersMemory, numbersOf(present));
           const { isOn = true, ...limit } = present.rateLimit ?? NO_RATE_LIMIT;
           if ('rateLimit' in changed) parts.limiter.change(limit, isOn);
-          await reconfigureEngine(listsOf(present));
+          await reconfigureEngine(listsOf(present, parts.apps));
         };
         return {
           engine,
@@ -224,9 +256,8 @@ function portableEngine(name: string, usesStreams: boolean): EngineKind {
       const engine = new NetEngine({
         ...options,
         ...parts,
-        trusted: options.proxyHeaders.trusted,
+        ...listsOf(options, parts.apps),
         pool: poolOf(state, 0),
-        addressSetting: ADDRESS_SETTING,
         thread: 0,
         bells: state.bells,
         slots: directory.slots,
@@ -255,7 +286,6 @@ function epollEngine(name: string, sysWay: SysWay): EngineKind {
         ...parts,
         sys: await loadSys(sysWay),
         state,
-        addressSetting: ADDRESS_SETTING,
         moduleData: {
           sysWay,
           luggage: options.luggage,
@@ -267,7 +297,7 @@ function epollEngine(name: string, sysWay: SysWay): EngineKind {
           memory: state.memory,
           ownRegion: 'sa',
           numbers: parts.numbersMemory,
-          lists: listsOf(options),
+          lists: listsOf(options, parts.apps),
           rateLimit: parts.limiter.memory,
           limits: parts.limits.memory,
           queue: parts.queue,

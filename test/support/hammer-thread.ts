@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { Affinity } from '../../src/proxy/affinity.ts';
 import { NO_PERMIT } from '../../src/proxy/gates.ts';
 import { IpAddress } from '../../src/proxy/ip-address.ts';
+import { EVERY_APP } from '../../src/proxy/apps.ts';
 import { Router } from '../../src/proxy/router.ts';
 import type { RouteTable } from '../../src/proxy/routes.ts';
 import { newsOf, openSharedState, type SharedMemory } from '../../src/proxy/shared-state.ts';
@@ -47,6 +48,7 @@ const router = new Router({
   news: newsOf(memory, thread),
   random: Math.random,
 });
+router.offer({ number: EVERY_APP, name: undefined });
 router.apply(table);
 const hardLimits = new Map(
   Array.from({ length: table.rows }, (_, row) => [
@@ -63,13 +65,13 @@ let violations = 0;
 
 function enter(): void {
   const client = clients[Math.floor(Math.random() * CLIENTS)]!;
-  const slot = router.enter(client, []);
+  const slot = router.enter(client, [], EVERY_APP);
   if (slot < 0) return;
   const { permit, row } = router;
   entered++;
   if (Atomics.add(places, slot, 1) >= hardLimits.get(slot)!) violations++;
   if (permit !== NO_PERMIT && Atomics.add(trials, slot, 1) >= permits) violations++;
-  router.connected(client, table.tenancies[row]!);
+  router.connected(client, table.tenancies[row]!, EVERY_APP);
   held.push({ slot, permit });
 }
 

@@ -1,7 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemNow } from '../../src/composition/system-clock.ts';
 import type { DataThreadModuleData } from '../../src/composition/data-thread.ts';
-import { type DataThreadSettings, runDataThread } from '../../src/proxy/epoll/data-thread.ts';
+import type { DataThreadSettings } from '../../src/proxy/epoll/data-thread-settings.ts';
+import { runDataThread } from '../../src/proxy/epoll/data-thread.ts';
 import { loadSys } from '../../src/proxy/sys/load-sys.ts';
 import { KILLERS } from './killers.ts';
 

@@ -4,6 +4,7 @@ import type { ClientGeo } from '../../src/domain/geo.ts';
 import type { RefusalReason } from '../../src/domain/outcome.ts';
 import type { Logger, TrafficSource } from '../../src/domain/ports.ts';
 import { Affinity } from '../../src/proxy/affinity.ts';
+import { type App, EVERY_APP } from '../../src/proxy/apps.ts';
 import type { Counters } from '../../src/proxy/counters.ts';
 import { Directory } from '../../src/proxy/directory.ts';
 import { NO_PERMIT } from '../../src/proxy/gates.ts';
@@ -19,6 +20,9 @@ import { aSet } from './backends.ts';
 export const silentLogger: Logger = { error() {}, warn() {}, info() {}, debug() {} };
 
 const MAX_BINDINGS = 1_000;
+
+/** Whom clients come for who are given any backend. */
+const EVERYBODY: App = { number: EVERY_APP, name: undefined };
 
 export interface TestRouterOptions {
   readonly bindingTtlMs?: number;
@@ -65,10 +69,12 @@ export class HeldRouter {
     this.router.apply(table);
   }
 
-  enter(client: string, tried: readonly Place[]): Place | RefusalReason {
+  enter(client: string, tried: readonly Place[], app: App = EVERYBODY): Place | RefusalReason {
+    this.router.offer(app);
     const slot = this.router.enter(
       IpAddress.of(client),
       tried.map((place) => place.slot),
+      app.number,
     );
     if (slot < 0) return refusalOf(slot);
     const { epoch, permit } = this.router;
@@ -80,8 +86,8 @@ export class HeldRouter {
     return occupant !== undefined && this.router.routesTo(occupant.slot);
   }
 
-  connected(client: string, place: Place): void {
-    this.router.connected(IpAddress.of(client), place.tenancy);
+  connected(client: string, place: Place, { number }: App = EVERYBODY): void {
+    this.router.connected(IpAddress.of(client), place.tenancy, number);
   }
 
   settle(place: Place, result: 'success' | 'failure' | 'none'): void {

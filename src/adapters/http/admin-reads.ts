@@ -26,10 +26,11 @@ const connectionQuery = pageQuery.extend({ backend: z.string().optional(), clien
 
 const explainBody = z.strictObject({
   client: address,
+  app: z.string('expected the name of an app').min(1, 'expected the name of an app').optional(),
   limit: z.int(`expected a whole number from 1 to ${MOST}`).min(1).max(MOST).default(100),
 });
 
-const EXPLAIN_WHOLE = 'the body: expected a JSON object of the fields client and limit';
+const EXPLAIN_WHOLE = 'the body: expected a JSON object of the fields client, app and limit';
 
 /** What there is to be seen; every method answers at once but that of backends, which may wait a second for leases. */
 export interface AdminView {
@@ -37,7 +38,7 @@ export interface AdminView {
   readonly backends: (query: z.output<typeof backendQuery>) => Promise<z.input<typeof backendPage>>;
   readonly connections: (query: z.output<typeof connectionQuery>) => z.input<typeof connectionPage>;
   /** `undefined` when it cannot be told at this moment. */
-  readonly explain: (client: string, limit: number) => z.input<typeof explanation> | undefined;
+  readonly explain: (asked: z.output<typeof explainBody>) => z.input<typeof explanation> | undefined;
   readonly logLevel: () => z.input<typeof levelAnswer>;
 }
 
@@ -99,7 +100,7 @@ export function adminReads(view: AdminView): readonly ApiOperation[] {
       async handle(context) {
         const body = await bodyOf(context, explainBody, EXPLAIN_WHOLE);
         if (!body.ok) return body.answer;
-        const explained = view.explain(body.value.client, body.value.limit);
+        const explained = view.explain(body.value);
         if (explained !== undefined) return context.json(explained);
         return context.json({ error: 'it cannot be told at this moment, ask again' }, 503, {
           'retry-after': '1',

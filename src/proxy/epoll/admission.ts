@@ -1,4 +1,5 @@
 import type { Announcement } from '../../domain/proxy-protocol/relayed-header.ts';
+import { BY_SERVER_NAME } from '../apps.ts';
 import { type ConnectionLimits, limitRefusalOf } from '../connection-limits.ts';
 import type { Counters } from '../counters.ts';
 import { IpAddress } from '../ip-address.ts';
@@ -7,6 +8,7 @@ import type { Announcements } from './announcements.ts';
 import type { LoopClock } from './clock.ts';
 import type { Dialer } from './dialer.ts';
 import type { HeaderReader } from './header-reader.ts';
+import type { HelloReader } from './hello-reader.ts';
 import type { SocketAddress } from './socket-address.ts';
 import { CELL, FLAG, type SocketTable } from './socket-table.ts';
 import type { Sockets } from './sockets.ts';
@@ -20,6 +22,7 @@ export interface AdmissionOptions {
   readonly counters: Counters;
   readonly announcements: Announcements;
   readonly headers: HeaderReader;
+  readonly hellos: HelloReader;
   readonly limiter: RateLimiter;
   readonly limits: ConnectionLimits;
   readonly waiters: Waiters;
@@ -28,8 +31,8 @@ export interface AdmissionOptions {
 /**
  * Decides whether a client is let in, and when it is its turn.
  *
- *     accepted ──────────────────► who it is, is known ─► limits ─► a place ─► dialled
- *        └─ header awaited ─ announced ─┘                   │          └─ waits ─┘
+ *     accepted ──────────────────► who it is, is known ─► limits ─► its app is known ─► a place ─► dialled
+ *        └─ header awaited ─ announced ─┘                   │ └─ greeting awaited ─┘       └─ waits ─┘
  *                                                           └─► refused
  */
 export class Admission {
@@ -40,13 +43,13 @@ export class Admission {
     this.#options = options;
   }
 
-  /** Takes a client over that has just been accepted. */
-  accepted(client: number, from: SocketAddress): void {
+  /** Takes a client over that has just been accepted. @param app whose backends it is given */
+  accepted(client: number, from: SocketAddress, app: number): void {
     const { table, sockets, dialer, headers, clock } = this.#options;
     from.readInto(this.#address);
     if (!sockets.openClient(client)) return dialer.refuse(client, 'local_error');
     table.setAddress(client, this.#address.words);
-    table.set(client, CELL.PORT, from.port);
+    table.setOrigin(client, from.port, app);
     table.set(client, CELL.ACCEPTED_SECS, clock.unixSecs);
     if (headers.trusts(this.#address)) headers.await(client);
     else this.#admit(client);
@@ -60,10 +63,10 @@ export class Admission {
     this.#admit(client);
   }
 
-  /** A client that has been let in looks for a place, or waits for one behind those who do. */
+  /** A client that has been let in, and whose app is known, looks for a place, or waits for one behind those who do. */
   enter(client: number): void {
-    const { dialer, waiters } = this.#options;
-    if (waiters.mustWait || !dialer.find(client)) this.#wait(client);
+    const { table, dialer, waiters } = this.#options;
+    if (waiters.mustWait(table.appOf(client)) || !dialer.find(client)) this.#wait(client);
   }
 
   /** It is the turn of a client that waits; false when there is no place after all. */
@@ -74,20 +77,21 @@ export class Admission {
 
   /** Who the client is, is known now, and is in `#address`. */
   #admit(client: number): void {
-    const { table, dialer, limiter, limits } = this.#options;
+    const { table, dialer, limiter, limits, hellos } = this.#options;
     const { words } = this.#address;
     if (!limiter.admit(words)) return dialer.refuse(client, 'rate_limited');
     const counted = limits.enter(words);
     if (counted < 0) return dialer.refuse(client, limitRefusalOf(counted));
     table.setCounted(client, counted);
-    this.enter(client);
+    if (table.appOf(client) === BY_SERVER_NAME) hellos.await(client);
+    else this.enter(client);
   }
 
   /** Has clients counted that came when they did not have to be: the limits have changed. */
   count(): void {
     const { table, limits } = this.#options;
     for (const client of table.having(FLAG.OPEN)) {
-      if (!table.has(client, FLAG.CLIENT | FLAG.WAITS)) continue;
+      if (!table.has(client, FLAG.CLIENT | FLAG.WAITS | FLAG.AWAITS_HELLO)) continue;
       table.readAddress(client, this.#address);
       table.setCounted(client, limits.count(this.#address.words, table.countedOf(client)));
     }

@@ -6,6 +6,7 @@ import type { Router } from '../router.ts';
 import type { Admission } from './admission.ts';
 import type { Dialer } from './dialer.ts';
 import type { HeaderReader } from './header-reader.ts';
+import type { HelloReader } from './hello-reader.ts';
 import type { Listeners } from './listeners.ts';
 import type { Command, Outbox } from './messages.ts';
 import type { Sockets } from './sockets.ts';
@@ -18,6 +19,7 @@ export interface CommandsOptions {
   readonly sockets: Sockets;
   readonly listeners: Listeners;
   readonly headers: HeaderReader;
+  readonly hellos: HelloReader;
   readonly waiters: Waiters;
   readonly warm: WarmSockets;
   readonly dialer: Dialer;
@@ -40,7 +42,7 @@ export class Commands {
   }
 
   obey(command: Command): void {
-    const { router, warm, listeners, headers, waiters, timers, outbox } = this.#options;
+    const { router, warm, listeners, headers, hellos, waiters, timers, outbox } = this.#options;
     switch (command.type) {
       case 'route':
         router.apply(command.table);
@@ -52,7 +54,11 @@ export class Commands {
       case 'cut':
         return timers.cut(command.tenancy);
       case 'adopt':
-        return listeners.adopt(command.listener);
+        router.offer(command.app);
+        return listeners.adopt(command.listener, command.app.number);
+      case 'serve':
+        router.offer(command.app);
+        return listeners.change(command.listener, command.app.number);
       case 'release':
         if (listeners.release(command.listener))
           outbox.tell({ type: 'released', listener: command.listener });
@@ -65,6 +71,7 @@ export class Commands {
         if (!this.#isDraining) this.#drain();
         listeners.abandon();
         headers.abandon();
+        hellos.abandon();
         waiters.abandon();
         return timers.closeAll(command.spreadMs);
       default:
@@ -84,9 +91,10 @@ export class Commands {
   }
 
   /** What goes by the clock is looked at anew; time that has passed counts. */
-  #configure({ trusted, exempt, geo }: Partial<EngineLists>): void {
-    const { router, limiter, headers, dialer, timers, warm, admission, resolverOf } = this.#options;
+  #configure({ trusted, exempt, geo, serverNames }: Partial<EngineLists>): void {
+    const { router, limiter, headers, hellos, dialer, timers, warm, admission, resolverOf } = this.#options;
     if (trusted !== undefined) headers.trust(trusted);
+    if (serverNames !== undefined) hellos.serve(serverNames);
     if (exempt !== undefined) limiter.exempt(exempt);
     if (geo !== undefined) router.geo = resolverOf(geo);
     dialer.timeoutsChanged();

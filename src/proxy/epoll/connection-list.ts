@@ -53,7 +53,7 @@ export function connectionPage(
 }
 
 /** Of a client's side; of those who speak for one that is not known yet, it is the last. */
-const ANY_CLIENT = FLAG.CLIENT | FLAG.WAITS | FLAG.AWAITS_HEADER;
+const ANY_CLIENT = FLAG.CLIENT | FLAG.WAITS | FLAG.AWAITS_HELLO | FLAG.AWAITS_HEADER;
 
 interface Looking {
   readonly slots: SlotTable;
@@ -72,14 +72,15 @@ function connectionAt(
   const flags = table.flagsOf(fd);
   const isKnown = (flags & FLAG.OPEN) !== 0 && (flags & FLAG.AWAITS_HEADER) === 0;
   if (!isKnown || (flags & ANY_CLIENT) === 0) return undefined;
-  const backend = (flags & FLAG.WAITS) === 0 ? backendOf(table, fd) : undefined;
+  const isServed = (flags & (FLAG.WAITS | FLAG.AWAITS_HELLO)) === 0;
+  const backend = isServed ? backendOf(table, fd) : undefined;
   const tenancy = backend === undefined ? -1 : table.get(backend, CELL.TENANCY);
   const incarnation = slots.holding(tenancy)?.incarnation;
   table.readAddress(fd, address);
   if (!isAskedFor({ client: address, incarnation }, query)) return undefined;
   const connection = {
     client: address.text,
-    clientPort: table.get(fd, CELL.PORT),
+    clientPort: table.portOf(fd),
     state: stateOf(table, flags, backend),
     incarnation,
     sinceUnixSecs: table.get(fd, CELL.ACCEPTED_SECS) >>> 0,

@@ -3,28 +3,29 @@ import type { GeoResolver, MonotonicClock, Random } from '../../domain/ports.ts'
 import type { GeoSource } from '../../domain/geo.ts';
 import { limitedWarning } from '../../domain/limited-log.ts';
 import { Affinity } from '../affinity.ts';
-import { ConnectionLimits, type ConnectionLimitsMemory } from '../connection-limits.ts';
-import type { EngineLists } from '../engine-lists.ts';
-import { engineNumbersIn, type EngineNumbersMemory } from '../engine-numbers.ts';
+import { ConnectionLimits } from '../connection-limits.ts';
+import { engineNumbersIn } from '../engine-numbers.ts';
 import { refusalWarnings } from '../refusal-warnings.ts';
-import { WaitQueue, type WaitQueueMemory } from '../wait-queue.ts';
+import { WaitQueue } from '../wait-queue.ts';
 import { wakerOf } from './waker.ts';
 import { Waiters } from './waiters.ts';
-import { RateLimiter, type RateLimiterMemory } from '../rate-limiter.ts';
+import { RateLimiter } from '../rate-limiter.ts';
 import { Router } from '../router.ts';
 import { holderWaker } from '../wake-holders.ts';
-import { newsOf, openSharedState, type SharedMemory } from '../shared-state.ts';
+import { newsOf, openSharedState } from '../shared-state.ts';
 import type { Sys } from '../sys/sys.ts';
 import { LoopClock } from './clock.ts';
 import { Admission } from './admission.ts';
 import { Announcements } from './announcements.ts';
 import { Commands } from './commands.ts';
 import { Connector } from './connector.ts';
+import type { DataThreadSettings } from './data-thread-settings.ts';
 import { Dialer } from './dialer.ts';
 import { must } from './errno.ts';
 import { BACKLOG } from './bind-listener.ts';
 import { HeaderReader } from './header-reader.ts';
 import { HeaderWriter } from './header-writer.ts';
+import { HelloReader } from './hello-reader.ts';
 import { Joiner } from './joiner.ts';
 import { Listeners } from './listeners.ts';
 import { Loop } from './loop.ts';
@@ -32,36 +33,16 @@ import { Outbox } from './messages.ts';
 import { Parking } from './parking.ts';
 import { Pipes } from './pipes.ts';
 import { READ_BYTES, Relay } from './relay.ts';
-import { FLAG, SocketTable, type SocketTableMemory } from './socket-table.ts';
+import { FLAG, SocketTable } from './socket-table.ts';
 import { Shortage } from '../shortage.ts';
 import { Sockets } from './sockets.ts';
 import { Spare } from './spare.ts';
 import { Timers } from './timers.ts';
-import { Tuning, type TuningSettings } from './tuning.ts';
+import { Tuning } from './tuning.ts';
 import { WarmSockets } from './warm-sockets.ts';
 
 /** Time between two warnings of small pipes. */
 const PIPES_GAP_MS = 60_000;
-
-/** What a data thread is to do; may be sent to it. */
-export interface DataThreadSettings {
-  readonly thread: number;
-  readonly memory: SharedMemory;
-  readonly sockets: SocketTableMemory;
-  readonly stopFlag: Int32Array<SharedArrayBuffer>;
-  /** Of each thread: wakes it. */
-  readonly wakeFds: readonly number[];
-  readonly ownRegion: string;
-  readonly numbers: EngineNumbersMemory;
-  readonly lists: EngineLists;
-  readonly limits: ConnectionLimitsMemory;
-  readonly queue: WaitQueueMemory;
-  readonly rateLimit: RateLimiterMemory;
-  readonly pipeBytes: number;
-  readonly splices: boolean;
-  readonly corksEnds: boolean;
-  readonly tuning: TuningSettings;
-}
 
 /** What it needs of the world around it. */
 export interface DataThreadPorts {
@@ -80,7 +61,7 @@ export function runDataThread(
 ): void {
   const { thread, memory, lists } = settings;
   const numbers = engineNumbersIn(settings.numbers);
-  const { timeouts, header, binding, queue, pool, log, descriptors } = numbers;
+  const { timeouts, header, hello, binding, queue, pool, log, descriptors } = numbers;
   const state = openSharedState(memory);
   const counters = state.counters[thread]!;
   const outbox = new Outbox(port);
@@ -154,7 +135,7 @@ export function runDataThread(
     settings: pool,
     shares: state.poolShares,
     shortage: new Shortage(memory.shortages, now),
-    isCrowded: () => waiters.mustWait,
+    isCrowded: (tenancy) => waiters.isCrowdedAt(tenancy),
     counters: state.poolCounters[thread]!,
     descriptors,
     wakeHolders: holderWaker(state.poolCounters, thread, wake),
@@ -182,16 +163,29 @@ export function runDataThread(
     sockets,
     clock,
     trusted: lists.trusted,
-    header,
+    bounds: header,
     onHeader: (client, announcement) => admission.announced(client, announcement),
     onRefused: (client, problem) => dialer.refuse(client, 'bad_proxy_header', problem),
+  });
+  const hellos = new HelloReader({
+    sys,
+    table,
+    sockets,
+    clock,
+    router,
+    serverNames: lists.serverNames,
+    bounds: hello,
+    onApp: (client) => admission.enter(client),
+    onRefused: (client, reason, detail) => dialer.refuse(client, reason, detail),
   });
   const waiters = new Waiters({
     sys,
     table,
     sockets,
     clock,
-    queue: new WaitQueue(settings.queue, queue, thread, wake),
+    bounds: queue,
+    serves: (app, tenancy) => router.serves(app, tenancy),
+    queueOf: (app) => new WaitQueue(settings.queue, queue, { thread, app }, wake),
     onTurn: (client) => admission.takeTurn(client),
     onTimeout: (client) => dialer.refuse(client, 'queue_timeout'),
     onGone: (client) => dialer.endClient(client),
@@ -227,6 +221,7 @@ export function runDataThread(
     counters,
     announcements,
     headers,
+    hellos,
     limiter,
     limits,
     waiters,
@@ -239,7 +234,7 @@ export function runDataThread(
     spare,
     descriptors,
     backlog: BACKLOG,
-    onClient: (fd, from) => admission.accepted(fd, from),
+    onClient: (fd, from, app) => admission.accepted(fd, from, app),
     onExhausted(error) {
       counters.acceptPaused();
       warnExhausted.warn({ error });
@@ -254,6 +249,7 @@ export function runDataThread(
     sockets,
     dialer,
     headers,
+    hellos,
     waiters,
     listeners,
     tuning,
@@ -266,6 +262,7 @@ export function runDataThread(
     sockets,
     listeners,
     headers,
+    hellos,
     waiters,
     warm,
     dialer,
@@ -286,6 +283,7 @@ export function runDataThread(
     listeners,
     dialer,
     headers,
+    hellos,
     waiters,
     relay,
     warm,

@@ -80,7 +80,7 @@ export class Dialer {
    */
   find(client: number, onDecided?: (client: number) => void): boolean {
     this.#table.readAddress(client, this.#address);
-    const slot = this.#options.router.enter(this.#address, []);
+    const slot = this.#options.router.enter(this.#address, [], this.#table.appOf(client));
     if (slot === ALL_FULL) return false;
     onDecided?.(client);
     this.#table.set(client, CELL.SINCE, this.#options.clock.tick);
@@ -197,7 +197,7 @@ export class Dialer {
   }
 
   #dial(client: number, tried: readonly number[]): void {
-    const slot = this.#options.router.enter(this.#address, tried);
+    const slot = this.#options.router.enter(this.#address, tried, this.#table.appOf(client));
     if (slot >= 0) this.#serveAt(client);
     else this.#refuse(client, refusalOf(slot));
   }

@@ -1,13 +1,18 @@
-import { overlap } from '../../domain/listen-address.ts';
 import type { ConnectionPage, ConnectionQuery } from '../../domain/live-connections.ts';
-import type { ListenAddress, Logger, MonotonicClock, ThreadReport } from '../../domain/ports.ts';
+import type {
+  ListenAddress,
+  Logger,
+  MonotonicClock,
+  ProxyListener,
+  ThreadReport,
+} from '../../domain/ports.ts';
 import { messageOf } from '../../errors.ts';
 import type { EngineLists } from '../engine-lists.ts';
 import type { ClientEngine } from '../joint-engine.ts';
 import type { RouteTable } from '../routes.ts';
 import { Agreement } from './agreement.ts';
 import { connectionPage } from './connection-list.ts';
-import { type BindOptions, bindListeners } from './bind-listener.ts';
+import { EngineListeners, type EngineListenersOptions } from './engine-listeners.ts';
 import { ListenerDesk } from './listener-desk.ts';
 import type { Command, Report } from './messages.ts';
 import { DataThread } from './thread-slot.ts';
@@ -19,7 +24,7 @@ import { hear, writeLines } from './thread-reports.ts';
 export interface EpollEngineOptions
   extends
     ReclaimOptions,
-    Pick<BindOptions, 'addressSetting'>,
+    Pick<EngineListenersOptions, 'apps'>,
     Pick<ThreadHandleOptions, 'sys' | 'mostDescriptors' | 'module' | 'moduleData' | 'settings'> {
   readonly threads: number;
   readonly logger: Logger;
@@ -47,12 +52,12 @@ export class EpollEngine implements ClientEngine {
   /** The tables that some thread may still route by, and the one that is the newest. */
   #tables: RouteTable[] = [];
   readonly #desk: ListenerDesk;
+  readonly #listeners: EngineListeners;
   readonly #allReady = Promise.withResolvers<void>();
   readonly #allDrained = Promise.withResolvers<void>();
   #lists: EngineLists;
   /** On settings. */
   readonly #agreement = new Agreement();
-  #address: ListenAddress | undefined;
   #isStarted = false;
   #isDraining = false;
   #closing: { readonly spreadMs: number } | undefined;
@@ -73,6 +78,7 @@ export class EpollEngine implements ClientEngine {
     this.#wakeFds = openWakeFds(options.sys, options.threads);
     this.wake = wakerOf(options.sys, this.#wakeFds);
     this.#desk = new ListenerDesk(this.#threads, (fd) => options.sys.close(fd));
+    this.#listeners = new EngineListeners(options, this.#desk, () => this.reconfigure(this.#lists));
     // A thread in epoll_wait would keep the process from ending.
     process.on('exit', this.#haltThreads);
     for (const thread of this.#threads) this.#spawn(thread);
@@ -104,15 +110,8 @@ export class EpollEngine implements ClientEngine {
     return connectionPage(tables, this.#options.directory.slots, query);
   }
 
-  async listen(address: ListenAddress): Promise<ListenAddress> {
-    const { sys, addressSetting, threads, settings } = this.#options;
-    const isOwnPort = this.#address !== undefined && overlap(address, this.#address);
-    const bind = { sys, address, addressSetting, tuning: settings.tuning, isOwnPort };
-    const listeners = bindListeners(threads, bind);
-    const fds = listeners.map(({ fd }) => fd);
-    this.#desk.open(fds, isOwnPort);
-    this.#address = listeners[0]!.address;
-    return this.#address;
+  listen(listeners: readonly ProxyListener[]): Promise<readonly ListenAddress[]> {
+    return this.#listeners.listen(listeners);
   }
 
   /**

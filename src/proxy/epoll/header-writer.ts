@@ -74,7 +74,7 @@ export class HeaderWriter {
     this.#local.readInto(this.#address);
     return {
       source,
-      sourcePort: table.get(client, CELL.PORT),
+      sourcePort: table.portOf(client),
       destination: this.#address.words.slice(),
       destinationPort: this.#local.port,
     };

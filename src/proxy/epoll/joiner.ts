@@ -39,7 +39,7 @@ export class Joiner {
   join(client: number, backend: number, address: IpAddress, tookMicros: number): void {
     const { table, router, counters, clock } = this.#options;
     const tenancy = table.get(backend, CELL.TENANCY);
-    router.connected(address, tenancy);
+    router.connected(address, tenancy, table.appOf(client));
     if (!table.has(backend, FLAG.REDIALLED))
       counters.connected(slotOfTenancy(tenancy), tookMicros / US_PER_SECOND);
     table.set(client, CELL.SINCE, clock.tick);

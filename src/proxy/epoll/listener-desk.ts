@@ -1,3 +1,4 @@
+import type { App } from '../apps.ts';
 import type { Command } from './messages.ts';
 
 /** Who can accept: a data thread that is alive. */
@@ -11,37 +12,52 @@ interface Entry {
   readonly fd: number;
   /** Index of the thread that it was made for. */
   readonly owner: number;
+  /** Whose clients come there. */
+  app: App;
   holder: Acceptor | undefined;
-  /** Another one has taken its place. */
+  /** It is not wanted any more. */
   isRetired: boolean;
 }
 
 /**
  * Who accepts from which listener: its own thread, or another one as long as that is away, so that no client waits
- * in the queue of a dead one. After the end of accepting, or once others have taken their place, none is left that
+ * in the queue of a dead one. After the end of accepting, or once they are not wanted any more, none is left that
  * nobody holds.
  */
 export class ListenerDesk {
   readonly #acceptors: readonly Acceptor[];
-  readonly #close: (fd: number) => void;
+  readonly #release: (fd: number) => void;
   #entries: readonly Entry[] = [];
   #isRetired = false;
 
-  constructor(acceptors: readonly Acceptor[], close: (fd: number) => void) {
+  /** @param release closes a listener that nobody holds */
+  constructor(acceptors: readonly Acceptor[], release: (fd: number) => void) {
     this.#acceptors = acceptors;
-    this.#close = close;
+    this.#release = release;
+  }
+
+  /** Those of one address: one listener a thread, in their order. */
+  open(fds: readonly number[], app: App): void {
+    const added = fds.map((fd, owner): Entry => ({ fd, owner, app, holder: undefined, isRetired: false }));
+    this.#entries = [...this.#entries, ...added];
+    for (const entry of added) this.#assign(entry);
+  }
+
+  /** Another app's clients come to these from now on. */
+  serve(fds: readonly number[], app: App): void {
+    for (const entry of this.#of(fds)) {
+      entry.app = app;
+      entry.holder?.tell({ type: 'serve', listener: entry.fd, app });
+    }
   }
 
   /**
-   * One listener a thread, in their order; those that there are already are closed when they are accepted from.
+   * These are not wanted any more: they are closed when they have been accepted from.
    *
-   * @param isShared old and new ones listen on the same port
+   * @param isShared others listen on the same port
    */
-  open(fds: readonly number[], isShared: boolean): void {
-    const [before, added] = [this.#entries, fds.map(newEntry)];
-    this.#entries = [...before, ...added];
-    for (const entry of added) this.#assign(entry);
-    for (const entry of before) {
+  close(fds: readonly number[], isShared: boolean): void {
+    for (const entry of this.#of(fds)) {
       entry.isRetired = true;
       if (entry.holder === undefined) this.#assign(entry);
       else entry.holder.tell({ type: 'retire', listener: entry.fd, isShared });
@@ -85,11 +101,16 @@ export class ListenerDesk {
     for (const entry of this.#entries) if (entry.holder === undefined) this.#assign(entry);
   }
 
+  /** The number of one that was retired may be another's by now. */
+  #of(fds: readonly number[]): readonly Entry[] {
+    return this.#entries.filter(({ fd, isRetired }) => !isRetired && fds.includes(fd));
+  }
+
   #assign(entry: Entry): void {
     entry.holder = undefined;
     if (this.#isRetired || entry.isRetired) {
       this.#entries = this.#entries.filter((other) => other !== entry);
-      this.#close(entry.fd);
+      this.#release(entry.fd);
       return;
     }
     const acceptor =
@@ -97,10 +118,6 @@ export class ListenerDesk {
       this.#acceptors.find(({ isReady }) => isReady);
     if (acceptor === undefined) return;
     entry.holder = acceptor;
-    acceptor.tell({ type: 'adopt', listener: entry.fd });
+    acceptor.tell({ type: 'adopt', listener: entry.fd, app: entry.app });
   }
-}
-
-function newEntry(fd: number, owner: number): Entry {
-  return { fd, owner, holder: undefined, isRetired: false };
 }

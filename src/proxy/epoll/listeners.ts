@@ -32,7 +32,8 @@ export interface ListenersOptions {
   readonly descriptors: { readonly clientCeiling: number };
   /** Clients that may wait in the queue of a listener. */
   readonly backlog: number;
-  readonly onClient: (fd: number, from: SocketAddress) => void;
+  /** @param app number of the app whose clients come to the listener */
+  readonly onClient: (fd: number, from: SocketAddress, app: number) => void;
   /** Clients have to wait, for want of descriptors or memory. */
   readonly onExhausted: (error: string) => void;
   /** The last of the listeners that were to be closed is closed. */
@@ -42,7 +43,8 @@ export interface ListenersOptions {
 /** The listeners that a thread accepts from; they are its own until it gives them back. */
 export class Listeners {
   readonly #options: ListenersOptions;
-  readonly #fds = new Set<number>();
+  /** With the number of the app whose clients come there. */
+  readonly #fds = new Map<number, number>();
   readonly #from: SocketAddress;
   /** By listener that is to be closed: how many of its queue may still be accepted. */
   readonly #closing = new Map<number, number>();
@@ -62,9 +64,14 @@ export class Listeners {
     return this.#fds.has(fd);
   }
 
-  adopt(fd: number): void {
-    this.#fds.add(fd);
+  adopt(fd: number, app: number): void {
+    this.#fds.set(fd, app);
     this.#control(EPOLL.ADD, fd, this.#pausedAt === undefined ? EPOLL.IN : 0);
+  }
+
+  /** Clients of another app come to a listener from now on; nothing when it is not, or no longer, here. */
+  change(fd: number, app: number): void {
+    if (this.#fds.has(fd)) this.#fds.set(fd, app);
   }
 
   /** Gives a listener back as it is; false when it is not, or no longer, here. */
@@ -80,7 +87,7 @@ export class Listeners {
    */
   close(): void {
     this.#isClosingAll = true;
-    for (const fd of this.#fds) {
+    for (const fd of this.#fds.keys()) {
       if (this.#closing.has(fd)) continue;
       this.#own(fd);
       this.#beginToClose(fd);
@@ -150,7 +157,7 @@ export class Listeners {
     const isOver = lowestFree >= 0 && lowestFree < descriptors.clientCeiling;
     this.#pausedAt = isOver ? undefined : clock.tick;
     if (!isOver) return;
-    for (const fd of this.#fds) this.#control(EPOLL.MODIFY, fd, EPOLL.IN);
+    for (const fd of this.#fds.keys()) this.#control(EPOLL.MODIFY, fd, EPOLL.IN);
     if (this.#closing.size > 0) this.#closeEmptied();
   }
 
@@ -185,11 +192,12 @@ export class Listeners {
   /** True when there may be more to accept at once. */
   #acceptSome(fd: number): boolean {
     const { sys, spare, descriptors, onClient } = this.#options;
+    const app = this.#fds.get(fd)!;
     for (let count = 0; count < ACCEPTS_PER_TURN; count++) {
       const room = spare.restore();
       const client = room < 0 ? room : sys.accept(fd, this.#from.pointer);
       if (client >= 0) {
-        onClient(client, this.#from);
+        onClient(client, this.#from, app);
         if (client >= descriptors.clientCeiling) return this.#pause(RESERVED);
       } else if (client === AGAIN) return false;
       else if (isExhaustion(client)) return this.#pause(errorNameOf(client));
@@ -202,7 +210,7 @@ export class Listeners {
   #pause(error: string): false {
     this.#options.onExhausted(error);
     // Not taken out of the epoll instance: to be put in again could fail for want of memory.
-    if (this.#pausedAt === undefined) for (const fd of this.#fds) this.#control(EPOLL.MODIFY, fd, 0);
+    if (this.#pausedAt === undefined) for (const fd of this.#fds.keys()) this.#control(EPOLL.MODIFY, fd, 0);
     this.#pausedAt = this.#options.clock.tick;
     return false;
   }

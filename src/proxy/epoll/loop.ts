@@ -4,6 +4,7 @@ import type { Pointer, Sys } from '../sys/sys.ts';
 import type { LoopClock } from './clock.ts';
 import type { Dialer } from './dialer.ts';
 import type { HeaderReader } from './header-reader.ts';
+import type { HelloReader } from './hello-reader.ts';
 import { INTERRUPTED, must } from './errno.ts';
 import type { Listeners } from './listeners.ts';
 import type { Command, Outbox } from './messages.ts';
@@ -34,6 +35,7 @@ export interface LoopOptions {
   readonly listeners: Listeners;
   readonly dialer: Dialer;
   readonly headers: HeaderReader;
+  readonly hellos: HelloReader;
   readonly waiters: Waiters;
   readonly relay: Relay;
   readonly warm: WarmSockets;
@@ -119,7 +121,10 @@ export class Loop {
       return;
     }
     if (table.has(fd, FLAG.WAITS)) return this.#options.waiters.look(fd, (events & GONE) !== 0);
-    if (table.has(fd, FLAG.AWAITS_HEADER)) return headers.look(fd, (events & ENDS) !== 0);
+    if (table.has(fd, FLAG.AWAITS_HEADER | FLAG.AWAITS_HELLO)) {
+      const reader = table.has(fd, FLAG.AWAITS_HEADER) ? headers : this.#options.hellos;
+      return reader.look(fd, (events & ENDS) !== 0);
+    }
     const generation = table.get(fd, CELL.GENERATION);
     if ((events & EPOLL.ERROR) !== 0) relay.errored(fd);
     else if ((events & EPOLL.OUT) !== 0 && table.has(table.peerOf(fd), FLAG.BLOCKED))

@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { FailureCause } from '../../domain/outcome.ts';
 import type { Logger } from '../../domain/ports.ts';
+import type { App } from '../apps.ts';
 import type { EngineLists } from '../engine-lists.ts';
 import type { RouteTable } from '../routes.ts';
 
@@ -11,8 +12,10 @@ export type Command =
   | { readonly type: 'configure'; readonly version: number; readonly lists: Partial<EngineLists> }
   /** Ends the connections of a backend. */
   | { readonly type: 'cut'; readonly tenancy: number }
-  /** Accepts from a listener from now on, and owns it. */
-  | { readonly type: 'adopt'; readonly listener: number }
+  /** Accepts clients of an app from a listener from now on, and owns it. */
+  | { readonly type: 'adopt'; readonly listener: number; readonly app: App }
+  /** The clients of a listener, if it has it still, are those of another app from now on. */
+  | { readonly type: 'serve'; readonly listener: number; readonly app: App }
   /** Gives a listener back, open. */
   | { readonly type: 'release'; readonly listener: number }
   /** Accepts who has come to a listener already, and closes it. */

@@ -3,7 +3,7 @@ import type { Affinity } from '../affinity.ts';
 import type { ConnectionLimits } from '../connection-limits.ts';
 import type { Directory } from '../directory.ts';
 import type { EngineNumbers } from '../engine-numbers.ts';
-import { WaitQueue, type WaitQueueMemory } from '../wait-queue.ts';
+import { leaveQueues, type WaitQueueMemory } from '../wait-queue.ts';
 import type { RateLimiter } from '../rate-limiter.ts';
 import type { ScoreNews } from '../score-news.ts';
 import type { SharedState } from '../shared-state.ts';
@@ -56,7 +56,7 @@ export function reclaim(
   limiter.threadDied(thread + 1);
   limits.threadDied(thread + 1);
   for (const { address, counted: where } of counted) limits.leave(address.words, where);
-  new WaitQueue(queue, numbers.queue, thread, wake).threadDied();
+  leaveQueues(queue, numbers.queue, thread, wake);
   const trials = directory.slots
     .occupants()
     .filter(({ slot }) => gates.hasTaken(slot))

@@ -53,6 +53,8 @@ export const FLAG = {
   HELD: 0x400_0000,
   /** Client's side, two bits: where the limits of connections count it, as `COUNTED` has it. */
   COUNTED: 0x180_0000,
+  /** Client's side: whose backends it is given, its TLS greeting has not said yet. */
+  AWAITS_HELLO: 0x800_0000,
 } as const;
 
 /** What a row holds. */
@@ -65,10 +67,10 @@ export const CELL = {
   /** Which backend. While a client waits for one: its ticket. */
   TENANCY: 3,
   TICKET: 3,
-  /** Backend's side: of its breaker, when it was connected to. Client's side: its port. */
+  /** Backend's side: of its breaker, when it was connected to. Client's side: its port, above that its app. */
   EPOCH: 4,
   PORT: 4,
-  /** Backend's side: the permit that it holds. While a header, or a place, is awaited: a neighbour, plus one. */
+  /** Backend's side: the permit that it holds. While a header, a greeting or a place is awaited: a neighbour, plus one. */
   PERMIT: 5,
   NEXT_AWAITED: 5,
   /**
@@ -81,7 +83,7 @@ export const CELL = {
    * long it took.
    */
   STARTED_US: 7,
-  /** While a header, or a place, is awaited: the other neighbour. */
+  /** While a header, a greeting or a place is awaited: the other neighbour. */
   PREVIOUS_AWAITED: 7,
   /** The number of the pipe that what is read goes through, plus one; 0 is none. */
   PIPE: 8,
@@ -108,6 +110,8 @@ const NUMBER = { SENT: 6, RECEIVED: 7 } as const;
 const ROW_SHIFT = 4;
 const NUMBERS_SHIFT = 3;
 const COUNTED_SHIFT = 23;
+const APP_SHIFT = 16;
+const PORT_MASK = (1 << APP_SHIFT) - 1;
 const ADDRESS_WORDS = 4;
 
 export type SocketTableMemory = Int32Array<SharedArrayBuffer>;
@@ -234,6 +238,19 @@ export class SocketTable {
   readAddress(client: number, into: IpAddress): void {
     const word = (number: number): number => this.get(client, CELL.ADDRESS + number);
     into.set(word(0), word(1), word(2), word(3));
+  }
+
+  /** @param app number of the app whose clients come to where it has come */
+  setOrigin(client: number, port: number, app: number): void {
+    this.set(client, CELL.PORT, (app << APP_SHIFT) | port);
+  }
+
+  portOf(client: number): number {
+    return this.get(client, CELL.PORT) & PORT_MASK;
+  }
+
+  appOf(client: number): number {
+    return this.get(client, CELL.PORT) >> APP_SHIFT;
   }
 
   /** Makes two descriptors the sides of one connection. */

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { IpAddress } from '../ip-address.ts';
 import type { Sys } from '../sys/sys.ts';
-import type { DataThreadSettings } from './data-thread.ts';
+import type { DataThreadSettings } from './data-thread-settings.ts';
 import type { Command, Report } from './messages.ts';
 import { Resetter } from './resetter.ts';
 import { FLAG, newSocketTableMemory, SocketTable } from './socket-table.ts';

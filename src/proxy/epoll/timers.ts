@@ -3,6 +3,7 @@ import { sweepIntervalMs, timeoutOver, type Timeouts } from '../timeouts.ts';
 import { type LoopClock, soonest } from './clock.ts';
 import type { Dialer } from './dialer.ts';
 import type { HeaderReader } from './header-reader.ts';
+import type { HelloReader } from './hello-reader.ts';
 import type { Listeners } from './listeners.ts';
 import { CELL, FLAG, type SocketTable } from './socket-table.ts';
 import type { Sockets } from './sockets.ts';
@@ -18,6 +19,7 @@ export interface TimersOptions {
   readonly sockets: Sockets;
   readonly dialer: Dialer;
   readonly headers: HeaderReader;
+  readonly hellos: HelloReader;
   readonly waiters: Waiters;
   readonly listeners: Listeners;
   readonly tuning: Tuning;
@@ -45,18 +47,20 @@ export class Timers {
 
   /** Milliseconds until something is due, -1 when nothing is. */
   nextMs(): number {
-    const { dialer, headers, waiters, listeners, sockets, warm } = this.#options;
+    const { dialer, headers, hellos, waiters, listeners, sockets, warm } = this.#options;
     const sweep = sockets.clients > 0 ? Math.max(0, this.#sweepMs - this.#sinceSweep()) : -1;
     const own = soonest(sweep, this.#nextCloseMs());
-    const dials = soonest(dialer.nextTimeoutMs(), headers.nextTimeoutMs());
+    const starts = soonest(headers.nextTimeoutMs(), hellos.nextTimeoutMs());
+    const dials = soonest(dialer.nextTimeoutMs(), starts);
     const waits = soonest(listeners.nextMs(), waiters.nextTimeoutMs());
     return soonest(soonest(soonest(dials, waits), own), warm.nextMs());
   }
 
   run(): void {
-    const { dialer, headers, waiters, listeners, sockets } = this.#options;
+    const { dialer, headers, hellos, waiters, listeners, sockets } = this.#options;
     dialer.expire();
     headers.expire();
+    hellos.expire();
     waiters.expire();
     listeners.run();
     if (this.#closing !== undefined) this.#closeDue();

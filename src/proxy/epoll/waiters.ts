@@ -11,7 +11,12 @@ export interface WaitersOptions {
   readonly table: SocketTable;
   readonly sockets: Sockets;
   readonly clock: LoopClock;
-  readonly queue: WaitQueue;
+  /** How long one may wait; read anew each time. */
+  readonly bounds: { readonly timeoutMs: number };
+  /** The queue of an app, as this thread takes part in it. */
+  readonly queueOf: (app: number) => WaitQueue;
+  /** Whether clients of an app may be sent to a backend. */
+  readonly serves: (app: number, tenancy: number) => boolean;
   /** Looks for a place for the first client; false when there is none. It has left the line otherwise. */
   readonly onTurn: (client: number) => boolean;
   /** It has waited for too long. */
@@ -22,9 +27,16 @@ export interface WaitersOptions {
 
 const NONE_WAITS = 0;
 
+/** The clients of one app, in the order in which they came. */
+interface Line {
+  readonly app: number;
+  readonly queue: WaitQueue;
+  readonly clients: DialList;
+}
+
 /**
- * The clients of this thread that wait for a place, in the order in which they came. They are watched for their end
- * alone, and are neither swept nor cut.
+ * The clients of this thread that wait for a place, in a line for each app. They are watched for their end alone, and
+ * are neither swept nor cut.
  *
  *     add ─► line ─► turn ─► dialled          a turn comes at the end of the batch in which a place was freed,
  *              └─► timed out, gone            here or in another thread
@@ -32,7 +44,9 @@ const NONE_WAITS = 0;
 export class Waiters {
   readonly #options: WaitersOptions;
   readonly #table: SocketTable;
-  readonly #line: DialList;
+  /** Of those apps that clients have come for. */
+  readonly #lines: Line[] = [];
+  readonly #byApp: (Line | undefined)[] = [];
   readonly #byte: ReturnType<Sys['addressOf']>;
   readonly #memory = new ArrayBuffer(1);
   #isStirred = false;
@@ -41,17 +55,18 @@ export class Waiters {
     this.#options = options;
     this.#table = options.table;
     this.#byte = options.sys.addressOf(this.#memory);
-    this.#line = new DialList(
-      options.table,
-      (fd) => this.#timeLeft(fd),
-      CELL.NEXT_AWAITED,
-      CELL.PREVIOUS_AWAITED,
-    );
   }
 
-  /** Whether whoever comes now has to stand behind others. */
-  get mustWait(): boolean {
-    return this.#options.queue.isAnybodyWaiting;
+  /** Whether whoever comes for an app now has to stand behind others. */
+  mustWait(app: number): boolean {
+    return this.#lineOf(app).queue.isAnybodyWaiting;
+  }
+
+  /** Whether somebody waits who might be served by this backend. */
+  isCrowdedAt(tenancy: number): boolean {
+    for (const { app, queue } of this.#lines)
+      if (queue.isAnybodyWaiting && this.#options.serves(app, tenancy)) return true;
+    return false;
   }
 
   /** Something may have been freed, or the line has changed: turns are given at the end of the batch. */
@@ -61,31 +76,33 @@ export class Waiters {
 
   /** Has a client wait; or why it cannot: too many do, or the kernel has no room to watch it. */
   add(client: number): RefusalReason | undefined {
-    const { queue, clock, sockets } = this.#options;
-    const ticket = queue.join();
+    const { clock, sockets } = this.#options;
+    const line = this.#lineOf(this.#table.appOf(client));
+    const ticket = line.queue.join();
     if (ticket === 0) return 'all_full';
     if (sockets.watchReads(client) < 0) {
-      queue.leave();
+      line.queue.leave();
       return 'local_error';
     }
     this.#table.unmark(client, FLAG.CLIENT);
     this.#table.mark(client, FLAG.WAITS);
     this.#table.set(client, CELL.TICKET, ticket);
     this.#table.set(client, CELL.SINCE, clock.tick);
-    this.#line.insert(client);
-    this.#publish();
+    line.clients.insert(client);
+    this.#publish(line);
     this.stir();
     return undefined;
   }
 
   /** Takes a client out of the line. */
   remove(client: number): void {
-    this.#line.remove(client);
+    const line = this.#lineOf(this.#table.appOf(client));
+    line.clients.remove(client);
     this.#table.unmark(client, FLAG.WAITS);
     this.#table.mark(client, FLAG.CLIENT);
     this.#options.sockets.unwatch(client);
-    this.#options.queue.leave();
-    this.#publish();
+    line.queue.leave();
+    this.#publish(line);
     this.stir();
   }
 
@@ -104,43 +121,67 @@ export class Waiters {
   serve(): void {
     if (!this.#isStirred) return;
     this.#isStirred = false;
-    const { queue, onTurn } = this.#options;
-    for (let first = this.#line.first; first >= 0; first = this.#line.first) {
-      if (!queue.isFirst(this.#table.get(first, CELL.TICKET))) break;
-      if (!onTurn(first)) return;
-    }
-    queue.wakeFirst();
+    for (const line of this.#lines) this.#serve(line);
   }
 
-  /** Milliseconds until the first has waited too long; -1 when nobody waits. */
+  /** Milliseconds until the next one has waited too long; -1 when nobody waits. */
   nextTimeoutMs(): number {
-    const first = this.#line.first;
-    return first < 0 ? -1 : Math.max(0, this.#timeLeft(first));
+    let next = -1;
+    for (const { clients } of this.#lines) {
+      const left = clients.first < 0 ? -1 : Math.max(0, this.#timeLeft(clients.first));
+      if (left >= 0 && (next < 0 || left < next)) next = left;
+    }
+    return next;
   }
 
   /** Turns those away who have waited too long. */
   expire(): void {
-    for (let fd = this.#line.first; fd >= 0 && this.#timeLeft(fd) <= 0; fd = this.#line.first) {
-      this.remove(fd);
-      this.#options.onTimeout(fd);
-    }
+    for (const { clients } of this.#lines)
+      for (let fd = clients.first; fd >= 0 && this.#timeLeft(fd) <= 0; fd = clients.first) {
+        this.remove(fd);
+        this.#options.onTimeout(fd);
+      }
   }
 
   /** Ends all that wait. */
   abandon(): void {
-    for (let fd = this.#line.first; fd >= 0; fd = this.#line.first) {
-      this.remove(fd);
-      this.#options.onGone(fd);
+    for (const { clients } of this.#lines)
+      for (let fd = clients.first; fd >= 0; fd = clients.first) {
+        this.remove(fd);
+        this.#options.onGone(fd);
+      }
+  }
+
+  #serve({ clients, queue }: Line): void {
+    for (let { first } = clients; first >= 0; { first } = clients) {
+      if (!queue.isFirst(this.#table.get(first, CELL.TICKET))) break;
+      if (!this.#options.onTurn(first)) return;
     }
+    queue.wakeFirst();
+  }
+
+  #lineOf(app: number): Line {
+    return (this.#byApp[app] ??= this.#newLine(app));
+  }
+
+  #newLine(app: number): Line {
+    const clients = new DialList(
+      this.#table,
+      (fd) => this.#timeLeft(fd),
+      CELL.NEXT_AWAITED,
+      CELL.PREVIOUS_AWAITED,
+    );
+    const line = { app, queue: this.#options.queueOf(app), clients };
+    this.#lines.push(line);
+    return line;
   }
 
   #timeLeft(client: number): number {
-    const { clock, queue } = this.#options;
-    return queue.bounds.timeoutMs - clock.since(this.#table.get(client, CELL.SINCE));
+    const { clock, bounds } = this.#options;
+    return bounds.timeoutMs - clock.since(this.#table.get(client, CELL.SINCE));
   }
 
-  #publish(): void {
-    const { first } = this.#line;
-    this.#options.queue.publish(first < 0 ? NONE_WAITS : this.#table.get(first, CELL.TICKET));
+  #publish({ clients: { first }, queue }: Line): void {
+    queue.publish(first < 0 ? NONE_WAITS : this.#table.get(first, CELL.TICKET));
   }
 }

@@ -33,8 +33,8 @@ export interface WarmSocketsOptions {
   readonly counters: PoolCounters;
   readonly random: Random;
   readonly shortage: Shortage;
-  /** Whether clients wait for places. */
-  readonly isCrowded: () => boolean;
+  /** Whether clients wait for places at a backend. */
+  readonly isCrowded: (tenancy: number) => boolean;
   /** Descriptors from this number on, read anew each time, are not for clients. */
   readonly descriptors: { readonly clientCeiling: number };
   /** Has the other threads that have warm connections of this slot look whether they are in the way. */

@@ -19,8 +19,12 @@ export interface Guest {
 
 /** What becomes of a client that shakes hands. */
 export interface HandshakeHooks {
-  /** It is over, and its client speaks through this wire from now on. */
-  onSecured(wire: Wire): void;
+  /**
+   * It is over, and its client speaks through this wire from now on.
+   *
+   * @param serverName that it has asked for, in lower case
+   */
+  onSecured(wire: Wire, serverName: string | undefined): void;
   /** The client has gone. */
   onEnded(): void;
 }

@@ -24,8 +24,8 @@ export interface WarmWiresOptions {
   readonly wakeHolders: (slot: number) => void;
   readonly counters: PoolCounters;
   readonly now: MonotonicClock;
-  /** Whether clients wait for places. */
-  readonly isCrowded: () => boolean;
+  /** Whether clients wait for places at a backend. */
+  readonly isCrowded: (tenancy: number) => boolean;
 }
 
 /** A wire from the pool, and what is known of it should it come back. */

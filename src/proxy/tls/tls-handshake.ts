@@ -49,7 +49,9 @@ export class TlsHandshake implements Guest, WireHolder, TimedDial {
     this.#state = 'secured';
     for (const stream of [socket, this.#socket]) stream.allowHalfOpen = true;
     this.#options.onSettled(this, socket);
-    this.#options.onSecured(new StreamWire(socket, this.#socket));
+    const { servername } = socket;
+    const name = typeof servername === 'string' ? servername.toLowerCase() : undefined;
+    this.#options.onSecured(new StreamWire(socket, this.#socket), name);
   }
 
   /** Closes the socket, unless it is closed already. */

@@ -6,6 +6,7 @@ import type { GeoSource } from '../../domain/geo.ts';
 import type { TlsIdentity } from '../../domain/tls.ts';
 import { messageOf } from '../../errors.ts';
 import { Affinity } from '../affinity.ts';
+import { Apps } from '../apps.ts';
 import type { Attention } from '../attention.ts';
 import { ConnectionLimits, type ConnectionLimitsMemory } from '../connection-limits.ts';
 import type { EngineLists } from '../engine-lists.ts';
@@ -79,7 +80,8 @@ export function runTlsThread(
   const engine = new NetEngine({
     thread,
     bells: state.bells,
-    addressSetting: settings.addressSetting,
+    apps: new Apps(),
+    serverNames: lists.serverNames,
     sharesPort: settings.sharesPort,
     slots: roster,
     limiter,
@@ -113,7 +115,7 @@ export function runTlsThread(
 
   async function listen(address: ListenAddress): Promise<void> {
     try {
-      await engine.listen(address);
+      await engine.listen([{ setting: settings.addressSetting, address, goesByServerName: true }]);
       tell({ type: 'listening' });
     } catch (error) {
       tell({ type: 'deaf', problem: messageOf(error) });

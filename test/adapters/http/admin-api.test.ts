@@ -170,7 +170,7 @@ describe('the admin API', () => {
 
   it('names what is wrong with a question', async () => {
     const { ask } = await anAdminApi();
-    const whole = 'the body: expected a JSON object of the fields client and limit';
+    const whole = 'the body: expected a JSON object of the fields client, app and limit';
     const cases: readonly (readonly [string, ApiAsk, string])[] = [
       [PATHS.explain, { body: { client: 'name' } }, 'client = "name": expected an IPv4 or IPv6 address'],
       [PATHS.explain, { body: { client: '::1', limit: 0 } }, 'limit = 0: '],

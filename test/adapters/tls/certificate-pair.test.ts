@@ -7,7 +7,8 @@ import { aPair, anAuthority } from '../../support/certificates.ts';
 const NOW_MS = Date.now();
 const DAY_MS = 86_400_000;
 
-const pair = aPair({ names: ['Edge.test', '*.edge.test'] });
+const pair = await aPair({ names: ['Edge.test', '*.edge.test'] });
+const other = await aPair();
 
 function made(cert: string, key: string, nowMs = NOW_MS) {
   return certificatePairOf({ text: cert, name: 'CERT' }, { text: key, name: 'KEY' }, nowMs);
@@ -22,14 +23,14 @@ describe('a certificate and its key', () => {
     });
   });
 
-  it('may come with a chain behind the certificate', () => {
-    const authority = anAuthority();
-    const own = aPair({ authority });
+  it('may come with a chain behind the certificate', async () => {
+    const authority = await anAuthority();
+    const own = await aPair({ authority });
     expect(made(own.cert + authority.cert, own.key).names).toEqual(['edge.test']);
   });
 
   it.each([
-    ['a key of another one', pair.cert, aPair().key, 'KEY: is not the key of the certificate in CERT'],
+    ['a key of another one', pair.cert, other.key, 'KEY: is not the key of the certificate in CERT'],
     ['no PEM', 'nonsense', pair.key, 'CERT: expected certificates in PEM form (-----BEGIN CERTIFICATE-----)'],
     [
       'the key first',
@@ -61,8 +62,8 @@ describe('a certificate and its key', () => {
   });
 });
 
-it('a pair that is made for development is one, for this machine', () => {
-  const { cert, key, names } = selfSignedPair(NOW_MS);
+it('a pair that is made for development is one, for this machine', async () => {
+  const { cert, key, names } = await selfSignedPair(NOW_MS);
   expect(made(cert, key).names).toEqual(names);
   const own = new X509Certificate(cert);
   expect(own.verify(own.publicKey)).toBe(true);

@@ -1,8 +1,8 @@
 import { createMetrics } from '../../../src/adapters/prometheus/metrics.ts';
 import { createProxy } from '../../../src/composition/proxy.ts';
+import { listenAsWanted } from '../../../src/composition/proxy-listeners.ts';
 import { systemNow as now } from '../../../src/composition/system-clock.ts';
 import { loadSettings } from '../../../src/config/load.ts';
-import { parseListenAddress } from '../../../src/config/setting-types.ts';
 import { deriveEligibleSet, memberOf } from '../../../src/domain/eligibility.ts';
 import { RTT_BUCKETS_SECONDS } from '../../../src/proxy/counters.ts';
 import { aBackend } from '../../support/backends.ts';
@@ -78,4 +78,5 @@ process.on('message', (word) => {
   idle = new AbortController();
   if (word === 'busy') void work(idle.signal);
 });
-process.send!({ port: (await engine.listen(parseListenAddress(settings.listen_addr)!)).port });
+const { proxy: address } = await listenAsWanted(engine, settings);
+process.send!({ port: address.port });
