@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { aPair, anAuthority, type Pair, writePair } from '../support/certificates.ts';
 import type { Env } from '../support/daemon.ts';
@@ -121,6 +122,36 @@ describe('what a client may speak', () => {
     expect(await edge.metric('edgeproxy_tls_handshake_failures_total{reason="not_tls"}')).toBe(1);
   });
 });
+
+it('whatever is sent instead of a handshake ends that connection alone', async () => {
+  const edge = await anEdgeWithTls();
+  const anything = fc
+    .tuple(
+      fc.constantFrom([], [0x16, 3, 1], [0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3], [0x80, 0x2e, 1, 3, 1]),
+      fc.uint8Array({ maxLength: 20_000, size: 'max' }),
+    )
+    .map(([head, rest]) => Buffer.concat([Uint8Array.from(head), rest]));
+  let sent = 0;
+  await fc.assert(
+    fc.asyncProperty(anything, async (bytes) => {
+      const client = await aClient(edge.tlsPort);
+      sent++;
+      client.resume().end(bytes);
+      await new Promise((resolve) => client.once('close', resolve));
+    }),
+    { numRuns: 40 },
+  );
+  await exchange(await aTlsClient(edge.tlsPort), 'hello');
+  await until(async () => (await edge.metric('edgeproxy_tls_handshakes_active')) === 0, {
+    what: 'the end of all',
+  });
+  const failures = ['ended', 'not_tls', 'version', 'cipher', 'other'];
+  const counts = await Promise.all(
+    failures.map((reason) => edge.metric(`edgeproxy_tls_handshake_failures_total{reason="${reason}"}`)),
+  );
+  expect(counts.reduce((sum: number, count) => sum + (count ?? 0), 0)).toBe(sent);
+  expect(await edge.metric('edgeproxy_data_thread_deaths_total')).toBe(0);
+}, 20_000);
 
 describe('certificates of clients', () => {
   async function anEdgeThatAsks(mode: string) {

@@ -35,6 +35,8 @@ export class TlsHandshake implements Guest, WireHolder, TimedDial {
     this.address = options.address;
     this.#options = options;
     this.#socket = client.socket;
+    // Who ends before the handshake does has nothing to wait for.
+    this.#socket.allowHalfOpen = false;
     client.hold(this);
   }
 
@@ -45,6 +47,7 @@ export class TlsHandshake implements Guest, WireHolder, TimedDial {
   secured(socket: TLSSocket): void {
     if (this.#state !== 'under way') return;
     this.#state = 'secured';
+    for (const stream of [socket, this.#socket]) stream.allowHalfOpen = true;
     this.#options.onSettled(this, socket);
     const { servername } = socket;
     const name = typeof servername === 'string' ? servername.toLowerCase() : undefined;

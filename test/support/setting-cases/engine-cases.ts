@@ -125,8 +125,8 @@ export const ENGINE_CASES: SettingCases = {
     const daemon = await anOwnDaemon({
       env: { EDGEPROXY_CONNECT_ATTEMPTS: '1' },
       backends: [
-        { id: 'a', port: await freePort(), more: 'weight = 100' },
-        { id: 'b', port: backend.port, more: 'weight = 1' },
+        { id: 'near', port: await freePort() },
+        { id: 'far', port: backend.port, more: 'region = "eu"\ncountry = "DE"' },
       ],
     });
     expect(await answersOf(daemon)).toEqual(new Set(['']));
