@@ -15,12 +15,9 @@ const weak = await generate([{ name: 'commonName', value: 'weak.test' }], {
   keySize: 1_024,
   algorithm: 'sha256',
 });
-const lockedKey = createPrivateKey(pair.key).export({
-  type: 'pkcs8',
-  format: 'pem',
-  cipher: 'aes-256-cbc',
-  passphrase: 'word',
-}) as string;
+const lockedKey = createPrivateKey(pair.key)
+  .export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'word' })
+  .toString();
 
 function made(cert: string, key: string, nowMs = NOW_MS) {
   return certificatePairOf({ text: cert, name: 'CERT' }, { text: key, name: 'KEY' }, nowMs);
