@@ -15,9 +15,12 @@ const weak = await generate([{ name: 'commonName', value: 'weak.test' }], {
   keySize: 1_024,
   algorithm: 'sha256',
 });
-const lockedKey = createPrivateKey(pair.key)
-  .export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'word' })
-  .toString();
+const lockedKey = createPrivateKey(pair.key).export({
+  type: 'pkcs8',
+  format: 'pem',
+  cipher: 'aes-256-cbc',
+  passphrase: 'word',
+});
 
 function made(cert: string, key: string, nowMs = NOW_MS) {
   return certificatePairOf({ text: cert, name: 'CERT' }, { text: key, name: 'KEY' }, nowMs);
