@@ -63,5 +63,6 @@ async function made(commonName: string, days: number, options: SelfsignedOptions
     notBeforeDate: new Date(nowMs - 10 * DAY_MS),
     notAfterDate: new Date(nowMs + days * DAY_MS),
   });
-  return { cert, key };
+  // Certificates of a chain stand behind each other.
+  return { cert: `${cert.trimEnd()}\n`, key };
 }
