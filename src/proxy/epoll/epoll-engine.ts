@@ -98,7 +98,8 @@ export class EpollEngine implements ClientEngine {
   }
 
   get liveConnections(): number {
-    return this.#options.state.counters.reduce((sum, counters) => sum + counters.total('active'), 0);
+    const own = this.#options.state.counters.slice(0, this.#threads.length);
+    return own.reduce((sum, counters) => sum + counters.total('active'), 0);
   }
 
   threads(): ThreadReport {
