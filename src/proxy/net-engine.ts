@@ -148,6 +148,8 @@ export class NetEngine implements ClientEngine {
     this.#options.counters.clientEnded(this.#intake?.reception.abandon() ?? 0);
     this.#resolveWhenDrained();
     await abortAll(this.#live.all, spreadMs);
+    // Who had no backend at first, and has got one meanwhile, is another guest since.
+    this.abandon();
     await drained;
     clearInterval(this.#checks);
     this.#dialClock.close();

@@ -1,5 +1,8 @@
-import type { TLSSocket } from 'node:tls';
+import { createServer } from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import type { Logger } from '../../src/domain/ports.ts';
+import type { TlsIdentity } from '../../src/domain/tls.ts';
 import { systemNow } from '../../src/composition/system-clock.ts';
 import { Directory } from '../../src/proxy/directory.ts';
 import { newEngineParts } from '../../src/proxy/engine-parts.ts';
@@ -11,7 +14,7 @@ import { aPair, type Pair } from '../support/certificates.ts';
 import { anEchoBackend, exchange } from '../support/edge.ts';
 import { KILLERS } from '../support/killers.ts';
 import { silentLogger } from '../support/proxy.ts';
-import { freePort } from '../support/sockets.ts';
+import { freePort, tcpConnect } from '../support/sockets.ts';
 import { aTlsClient } from '../support/tls.ts';
 import { until } from '../support/until.ts';
 
@@ -24,8 +27,14 @@ beforeAll(async () => {
   pair = await aPair();
 });
 
+interface Surroundings {
+  /** Called each time that a thread is started. */
+  readonly moduleOf?: () => URL;
+  readonly logger?: Logger;
+}
+
 /** A TLS listener of one thread alone, in front of a backend that has room for two clients. */
-async function anEngine() {
+async function anEngine({ moduleOf = () => MORTAL, logger = silentLogger }: Surroundings = {}) {
   const echo = await anEchoBackend();
   const state = newSharedState(1, { maxBindings: 10 });
   const directory = new Directory(state, silentLogger);
@@ -54,13 +63,24 @@ async function anEngine() {
     now: systemNow,
   });
   const handshakes = newHandshakeCountersMemory(1);
+  const identity: TlsIdentity = {
+    pairs: [{ ...pair, names: [], expiresMs: 0 }],
+    minVersion: '1.3',
+    ciphers: CIPHERS,
+    alpn: [],
+    clientAuth: 'off',
+    clientCa: undefined,
+    ticketKeys: new Uint8Array(48),
+  };
   const engine = await TlsEngine.start({
     ...parts,
     state,
     directory,
     threads: 1,
     firstThread: 0,
-    module: MORTAL,
+    get module() {
+      return moduleOf();
+    },
     settings: {
       addressSetting: 'ADDRESS',
       memory: state.memory,
@@ -76,18 +96,10 @@ async function anEngine() {
       limits: parts.limits.memory,
       queue: parts.queue,
       rateLimit: parts.limiter.memory,
-      identity: {
-        pairs: [{ ...pair, names: [], expiresMs: 0 }],
-        minVersion: '1.3',
-        ciphers: CIPHERS,
-        alpn: [],
-        clientAuth: 'off',
-        clientCa: undefined,
-        ticketKeys: new Uint8Array(48),
-      },
+      identity,
     },
     news: newsOf(state.memory, 1),
-    logger: silentLogger,
+    logger,
     now: systemNow,
     onOutcomes: () => {},
     onInForce: () => {},
@@ -98,7 +110,7 @@ async function anEngine() {
   engine.route(directory.publish(aSet([aBackend({ id: 'a', port: echo.port, hardLimit: 2 })], 1)));
   // Nobody's while the next thread starts: none that a client may be given.
   const { port } = await engine.listen({ host: '127.0.0.1', port: await freePort() });
-  return { engine, port, state, underWay: () => handshakeReportOf(handshakes).underWay };
+  return { engine, port, state, identity, underWay: () => handshakeReportOf(handshakes).underWay };
 }
 
 describe('a TLS thread that dies', () => {
@@ -106,8 +118,7 @@ describe('a TLS thread that dies', () => {
     const { engine, port, state, underWay } = await anEngine();
     const client = await aTlsClient(port);
     await exchange(client, 'hello');
-    const killer = aTlsClient(port, { localAddress: KILLERS.atOnce });
-    await Promise.all([killer.catch(() => undefined), closed(client)]);
+    await Promise.all([kill(port), closed(client)]);
     expect(client.errored).toMatchObject({ code: 'ECONNRESET' });
     await until(() => engine.threads().deaths === 1 && engine.threads().alive === 1, {
       what: 'another thread',
@@ -117,7 +128,81 @@ describe('a TLS thread that dies', () => {
     for (const one of clients) await exchange(one, 'hello');
     expect(state.occupancy.of(0)).toBe(2);
   });
+
+  it('is tried again when it cannot be started', async () => {
+    const errors: object[] = [];
+    const logger = {
+      ...silentLogger,
+      error: (fields: object, message: string) => void errors.push({ ...fields, message }),
+    };
+    const modules = [MORTAL, new URL('https://edge.test/no-file.ts')];
+    const { port } = await anEngine({ moduleOf: () => modules.shift() ?? MORTAL, logger });
+    await kill(port);
+    const clients = await until(() => twoClients(port), { what: 'the listener of the other thread' });
+    for (const one of clients) await exchange(one, 'hello');
+    expect(errors).toMatchObject([{ thread: 0 }, { thread: 0, message: 'a TLS thread does not start' }]);
+  });
+
+  it('accepts nobody when it comes back while its engine is drained', async () => {
+    const started = Promise.withResolvers<void>();
+    let starts = 0;
+    const moduleOf = (): URL => {
+      if (++starts === 2) started.resolve();
+      return MORTAL;
+    };
+    const { engine, port, identity } = await anEngine({ moduleOf });
+    await kill(port);
+    await started.promise;
+    expect(engine.threads()).toEqual({ alive: 0, deaths: 1 });
+    await engine.drain();
+    await until(() => engine.threads().alive === 1, { what: 'the other thread' });
+    // By then it would have done what it was told before.
+    for (let round = 0; round < 5; round++) await engine.present(identity);
+    await expect(aTlsClient(port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  });
+
+  it('is not waited for when it cannot listen while its engine is drained', async () => {
+    const outcome = Promise.withResolvers<unknown>();
+    const logger: Logger = {
+      ...silentLogger,
+      error(_, message) {
+        if (message !== 'a TLS thread cannot listen') return;
+        outcome.resolve(Promise.all([engine.present(identity), engine.drain()]));
+      },
+    };
+    const other = createServer();
+    onTestFinished(() => void other.close());
+    let starts = 0;
+    const moduleOf = (): URL => {
+      if (++starts === 2) other.listen({ port, host: '127.0.0.1' });
+      return MORTAL;
+    };
+    const { engine, port, identity } = await anEngine({ moduleOf, logger });
+    await kill(port);
+    await outcome.promise;
+    expect([starts, engine.threads()]).toEqual([2, { alive: 0, deaths: 1 }]);
+  });
 });
+
+describe('the TLS listener', () => {
+  it('is closed when a handshake succeeds while all clients are ended', async () => {
+    const { engine, port, underWay } = await anEngine();
+    await exchange(await aTlsClient(port), 'hello');
+    const socket = await tcpConnect(port, '127.0.0.1', { localAddress: '127.0.0.2' });
+    await until(() => underWay() === 1, { what: 'a handshake' });
+    const closing = engine.close(400);
+    // It has half of the time.
+    const client = connectTls({ socket, rejectUnauthorized: false });
+    client.on('error', () => {});
+    await Promise.all([closing, closed(client)]);
+    expect(engine.liveConnections).toBe(0);
+  });
+});
+
+/** Has a client kill the thread. */
+async function kill(port: number): Promise<void> {
+  await aTlsClient(port, { localAddress: KILLERS.atOnce }).catch(() => undefined);
+}
 
 /** Resolves when a connection is over, however it has ended. */
 async function closed(socket: TLSSocket): Promise<void> {

@@ -113,6 +113,11 @@ export class Waiters {
     const hasSpoken = this.#table.has(client, FLAG.BLOCKED);
     const hasGone = isOver || (!hasSpoken && this.#options.sys.peek(client, this.#byte, 1) === 0);
     if (!hasGone) return;
+    this.end(client);
+  }
+
+  /** Ends a client that waits. */
+  end(client: number): void {
     this.remove(client);
     this.#options.onGone(client);
   }
@@ -146,10 +151,7 @@ export class Waiters {
   /** Ends all that wait. */
   abandon(): void {
     for (const { clients } of this.#lines)
-      for (let fd = clients.first; fd >= 0; fd = clients.first) {
-        this.remove(fd);
-        this.#options.onGone(fd);
-      }
+      for (let fd = clients.first; fd >= 0; fd = clients.first) this.end(fd);
   }
 
   #serve({ clients, queue }: Line): void {
