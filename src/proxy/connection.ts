@@ -135,7 +135,10 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   check(nowMs: number): void {
     const { timeouts, counters } = this.#options;
     const relay = this.#relay;
-    if (this.#phase === 'waiting' && !this.#client.isConnected()) return this.abort();
+    if (this.#phase === 'waiting') {
+      const hasSpoken = this.#introduction !== undefined && this.#introduction.surplus.length > 0;
+      if (this.#client.hasGone(hasSpoken)) return this.abort();
+    }
     if (relay === undefined || this.#phase !== 'relaying') return;
     relay.check();
     if (relay.isOver) return;

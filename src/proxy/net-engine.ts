@@ -23,7 +23,7 @@ import type { NetEngineOptions } from './net-engine-options.ts';
 import { Reception } from './reception.ts';
 import { refusalWarnings } from './refusal-warnings.ts';
 import { WaitingLines } from './net/waiting-lines.ts';
-import { WaitQueue } from './wait-queue.ts';
+import { WaitQueues } from './wait-queue.ts';
 import type { RouteTable } from './routes.ts';
 import { sweepIntervalMs } from './timeouts.ts';
 
@@ -66,7 +66,7 @@ export class NetEngine implements ClientEngine {
     this.#serve(options.serverNames);
     this.#live = new LiveList(limits, options.ledger);
     this.#lines = new WaitingLines({
-      queueOf: (app) => new WaitQueue(queue, numbers.queue, { thread, app }, (other) => bells.ring(other)),
+      queues: new WaitQueues(queue, numbers.queue, thread, (other) => bells.ring(other)),
       serves: (app, tenancy) => router.serves(app, tenancy),
       now,
     });
@@ -77,7 +77,7 @@ export class NetEngine implements ClientEngine {
       onBound: (server, appOf) => this.#acceptFrom(server, appOf),
       onClosed: () => this.#resolveWhenDrained(),
     });
-    router.onFreed = () => this.#lines.stir();
+    router.onFreed = () => this.#lines.freed();
     this.#stopListening = bells.listen(thread, () => {
       this.#lines.stir();
       this.#intake?.warm.makeRoomEverywhere();

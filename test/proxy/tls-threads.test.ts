@@ -9,12 +9,13 @@ import { newEngineParts } from '../../src/proxy/engine-parts.ts';
 import { newSharedState, newsOf } from '../../src/proxy/shared-state.ts';
 import { handshakeReportOf, newHandshakeCountersMemory } from '../../src/proxy/tls/handshake-counters.ts';
 import { TlsEngine } from '../../src/proxy/tls/tls-engine.ts';
+import { waitingIn } from '../../src/proxy/wait-queue.ts';
 import { aBackend, aSet } from '../support/backends.ts';
 import { aPair, type Pair } from '../support/certificates.ts';
 import { anEchoBackend, exchange } from '../support/edge.ts';
 import { KILLERS } from '../support/killers.ts';
 import { silentLogger } from '../support/proxy.ts';
-import { freePort, tcpConnect } from '../support/sockets.ts';
+import { freePort, readAll, tcpConnect } from '../support/sockets.ts';
 import { aTlsClient } from '../support/tls.ts';
 import { until } from '../support/until.ts';
 
@@ -31,10 +32,17 @@ interface Surroundings {
   /** Called each time that a thread is started. */
   readonly moduleOf?: () => URL;
   readonly logger?: Logger;
+  readonly maxPerClient?: number;
+  readonly maxWaiting?: number;
 }
 
 /** A TLS listener of one thread alone, in front of a backend that has room for two clients. */
-async function anEngine({ moduleOf = () => MORTAL, logger = silentLogger }: Surroundings = {}) {
+async function anEngine({
+  moduleOf = () => MORTAL,
+  logger = silentLogger,
+  maxPerClient = 1,
+  maxWaiting = 0,
+}: Surroundings = {}) {
   const echo = await anEchoBackend();
   const state = newSharedState(1, { maxBindings: 10 });
   const directory = new Directory(state, silentLogger);
@@ -51,8 +59,8 @@ async function anEngine({ moduleOf = () => MORTAL, logger = silentLogger }: Surr
       binding: { ttlMs: 0 },
       header: { timeoutMs: 5_000 },
       hello: { timeoutMs: 5_000 },
-      limits: { maxConnections: 2, maxPerClient: 1 },
-      queue: { maxWaiting: 0, timeoutMs: 1_000 },
+      limits: { maxConnections: 2 + maxWaiting, maxPerClient },
+      queue: { maxWaiting, timeoutMs: 60_000 },
       pool: { maxPerBackend: 1, idleTimeoutMs: 1, maxLifetimeMs: 1, connectTimeoutMs: 1, isOn: false },
       handshakes: { timeoutMs: 5_000, maxUnderWay: 10 },
       log: { isDetailed: false },
@@ -110,7 +118,14 @@ async function anEngine({ moduleOf = () => MORTAL, logger = silentLogger }: Surr
   engine.route(directory.publish(aSet([aBackend({ id: 'a', port: echo.port, hardLimit: 2 })], 1)));
   // Nobody's while the next thread starts: none that a client may be given.
   const { port } = await engine.listen({ host: '127.0.0.1', port: await freePort() });
-  return { engine, port, state, identity, underWay: () => handshakeReportOf(handshakes).underWay };
+  return {
+    engine,
+    port,
+    state,
+    identity,
+    underWay: () => handshakeReportOf(handshakes).underWay,
+    waiting: () => waitingIn(parts.queue),
+  };
 }
 
 describe('a TLS thread that dies', () => {
@@ -181,6 +196,23 @@ describe('a TLS thread that dies', () => {
     await kill(port);
     await outcome.promise;
     expect([starts, engine.threads()]).toEqual([2, { alive: 0, deaths: 1 }]);
+  });
+});
+
+describe('a TLS client that waits for a place', () => {
+  it('leaves the queue when it gives up, and keeps its place when it has asked and then ended', async () => {
+    const { port, waiting } = await anEngine({ maxPerClient: 6, maxWaiting: 4 });
+    const holders = [await aTlsClient(port), await aTlsClient(port)];
+    for (const one of holders) await exchange(one, 'hello');
+    const asking = await aTlsClient(port);
+    asking.end('asked');
+    const giveUp = [await aTlsClient(port), await aTlsClient(port)];
+    await until(() => waiting() === 3, { what: 'three to wait' });
+    giveUp[0]!.end();
+    giveUp[1]!.destroy();
+    await until(() => waiting() === 1, { what: 'two to have left' });
+    holders[0]!.destroy();
+    expect(String(await readAll(asking))).toBe('asked');
   });
 });
 

@@ -33,6 +33,10 @@ export class FakeWire implements Wire {
     return true;
   }
 
+  hasGone(): boolean {
+    return false;
+  }
+
   pause(): void {}
   resume(): void {}
   flush(): void {}

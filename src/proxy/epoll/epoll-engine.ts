@@ -77,7 +77,7 @@ export class EpollEngine implements ClientEngine {
     this.#lists = options.settings.lists;
     this.#threads = Array.from({ length: options.threads }, (_, index) => new DataThread(index));
     this.#wakeFds = openWakeFds(options.sys, options.threads);
-    this.wake = wakerOf(options.sys, this.#wakeFds);
+    this.wake = wakerOf(options.sys, this.#wakeFds, options.state.bells);
     this.#desk = new ListenerDesk(this.#threads, (fd) => options.sys.close(fd));
     this.#listeners = new EngineListeners(options, this.#desk, () => this.reconfigure(this.#lists));
     // A thread in epoll_wait would keep the process from ending.

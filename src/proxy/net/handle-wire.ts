@@ -162,6 +162,11 @@ export class HandleWire implements Wire {
     return this.#isClosed || this.#handle.getpeername({}) === 0;
   }
 
+  /** Its end cannot be told from what it may have said. */
+  hasGone(): boolean {
+    return !this.isConnected();
+  }
+
   /** The dial that made this wire is over; `status` is 0 or an error, below zero. */
   dialled(status: number): void {
     if (this.#isClosed) return;

@@ -112,6 +112,13 @@ export class StreamWire implements Wire {
     return true;
   }
 
+  hasGone(hasSpoken: boolean): boolean {
+    const { socket } = this;
+    // Has the stream notice an end that nothing comes before; what it has read stays in it.
+    if (socket.readableLength === 0) socket.read(0);
+    return socket.destroyed || (socket.readableEnded && !hasSpoken);
+  }
+
   #listen(): void {
     this.socket.on('data', (bytes: Buffer) => {
       if (!this.#isOver) this.#reader?.took(this, bytes);

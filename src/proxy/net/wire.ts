@@ -49,6 +49,12 @@ export interface Wire {
   keepAlive(delayMs: number): void;
   /** False when the connection is known to be gone although nobody reads from it. */
   isConnected(): boolean;
+  /**
+   * Whether it is known to be gone although nobody reads from it, or to have ended without saying anything.
+   *
+   * @param hasSpoken it has: that was read before
+   */
+  hasGone(hasSpoken: boolean): boolean;
 }
 
 /** Addresses and ports. */
