@@ -17,8 +17,9 @@ const HOST_NAME = 0;
 /**
  * Reads the greeting that a connection begins with, in one record or several.
  *
- * What has come so far is parsed from its first byte each time, so the caller keeps no state but the bytes; a wrong
- * byte is malformed as soon as the part that it is in is here.
+ * What has come so far is parsed from its first byte each time, so the caller keeps no state but the bytes, and need not
+ * ask again before the bytes are there that are needed: a wrong byte is malformed as soon as the part that it is in is
+ * here.
  *
  * @param bytes what the connection began with
  * @param maxBytes a longer greeting, records included, is malformed
@@ -26,10 +27,10 @@ const HOST_NAME = 0;
 export function parseClientHello(bytes: Uint8Array, maxBytes = LONGEST_HELLO_BYTES): ParsedHello {
   const handshake = gatherHandshake(bytes, maxBytes);
   if (handshake.kind === 'malformed') return handshake;
-  const { message, isWhole } = handshake;
+  const { message, neededBytes } = handshake;
   if (message.length > 0 && message[0] !== CLIENT_HELLO)
     return malformed('not_a_hello', `is a handshake message of type ${message[0]}: expected ${CLIENT_HELLO}`);
-  if (!isWhole) return { kind: 'incomplete' };
+  if (neededBytes > 0) return { kind: 'incomplete', neededBytes };
   try {
     return readHello(new ByteReader(message.subarray(4)));
   } catch (error) {
