@@ -1,7 +1,9 @@
 import type { TLSSocket } from 'node:tls';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { systemNow } from '../../src/composition/system-clock.ts';
+import { descriptorLimit } from '../../src/proxy/epoll/descriptor-limit.ts';
 import { Directory } from '../../src/proxy/directory.ts';
+import { type EngineNumbers, writeEngineNumbers } from '../../src/proxy/engine-numbers.ts';
 import { newEngineParts } from '../../src/proxy/engine-parts.ts';
 import { newSharedState, newsOf } from '../../src/proxy/shared-state.ts';
 import { handshakeReportOf, newHandshakeCountersMemory } from '../../src/proxy/tls/handshake-counters.ts';
@@ -15,7 +17,28 @@ import { aTlsClient } from '../support/tls.ts';
 import { until } from '../support/until.ts';
 
 const MORTAL = new URL('../support/mortal-tls-thread.ts', import.meta.url);
+/** Descriptors, more than this process has. */
+const MANY = 100_000;
 const CIPHERS = 'TLS_AES_128_GCM_SHA256';
+
+const NUMBERS: EngineNumbers = {
+  timeouts: {
+    connectTimeoutMs: 5_000,
+    connectAttempts: 1,
+    idleTimeoutMs: 0,
+    halfClosedTimeoutMs: 0,
+    firstByteTimeoutMs: 0,
+  },
+  binding: { ttlMs: 0 },
+  header: { timeoutMs: 5_000 },
+  hello: { timeoutMs: 5_000 },
+  limits: { maxConnections: 2, maxPerClient: 1 },
+  queue: { maxWaiting: 0, timeoutMs: 1_000 },
+  pool: { maxPerBackend: 1, idleTimeoutMs: 1, maxLifetimeMs: 1, connectTimeoutMs: 1, isOn: false },
+  handshakes: { timeoutMs: 5_000, maxUnderWay: 10 },
+  log: { isDetailed: false },
+  descriptors: { clientCeiling: descriptorLimit() },
+};
 
 let pair: Pair;
 
@@ -30,24 +53,7 @@ async function anEngine() {
   const directory = new Directory(state, silentLogger);
   const parts = newEngineParts({
     state,
-    numbers: {
-      timeouts: {
-        connectTimeoutMs: 5_000,
-        connectAttempts: 1,
-        idleTimeoutMs: 0,
-        halfClosedTimeoutMs: 0,
-        firstByteTimeoutMs: 0,
-      },
-      binding: { ttlMs: 0 },
-      header: { timeoutMs: 5_000 },
-      hello: { timeoutMs: 5_000 },
-      limits: { maxConnections: 2, maxPerClient: 1 },
-      queue: { maxWaiting: 0, timeoutMs: 1_000 },
-      pool: { maxPerBackend: 1, idleTimeoutMs: 1, maxLifetimeMs: 1, connectTimeoutMs: 1, isOn: false },
-      handshakes: { timeoutMs: 5_000, maxUnderWay: 10 },
-      log: { isDetailed: false },
-      descriptors: { clientCeiling: 0 },
-    },
+    numbers: NUMBERS,
     rateLimit: { maxRequests: 1, windowMs: 1, burstSize: 1, isOn: false },
     ipv6Prefix: 64,
     now: systemNow,
@@ -96,7 +102,15 @@ async function anEngine() {
   onTestFinished(() => engine.close(0));
   engine.route(directory.publish(aSet([aBackend({ id: 'a', port: echo.port, hardLimit: 2 })], 1)));
   const { port } = await engine.listen({ host: '127.0.0.1', port: 0 });
-  return { engine, port, state, underWay: () => handshakeReportOf(handshakes).underWay };
+  const { numbersMemory } = parts;
+  return {
+    engine,
+    port,
+    state,
+    numbersMemory,
+    handshakes,
+    underWay: () => handshakeReportOf(handshakes).underWay,
+  };
 }
 
 describe('a TLS thread that dies', () => {
@@ -114,6 +128,26 @@ describe('a TLS thread that dies', () => {
     const clients = await until(() => twoClients(port), { what: 'the listener of the other thread' });
     for (const one of clients) await exchange(one, 'hello');
     expect(state.occupancy.of(0)).toBe(2);
+  });
+});
+
+describe('a TLS thread that is out of descriptors for clients', () => {
+  it('closes who comes then, says so, and serves those who come when there are some again', async () => {
+    const { port, state, numbersMemory, handshakes } = await anEngine();
+    const early = await aTlsClient(port);
+    writeEngineNumbers(numbersMemory, { ...NUMBERS, descriptors: { clientCeiling: 0 } });
+    await expect(aTlsClient(port, { localAddress: '127.0.0.2' })).rejects.toThrow();
+    const [counters] = state.counters;
+    expect([counters!.total('acceptPauses'), counters!.total('accepted')]).toEqual([1, 1]);
+    await exchange(early, 'still here');
+    // Each handshake under way will need another one.
+    writeEngineNumbers(numbersMemory, { ...NUMBERS, descriptors: { clientCeiling: MANY } });
+    Atomics.store(handshakes.underWay, 0, MANY);
+    await expect(aTlsClient(port, { localAddress: '127.0.0.2' })).rejects.toThrow();
+    Atomics.store(handshakes.underWay, 0, 0);
+    expect([counters!.total('acceptPauses'), counters!.total('accepted')]).toEqual([2, 1]);
+    writeEngineNumbers(numbersMemory, NUMBERS);
+    await exchange(await aTlsClient(port, { localAddress: '127.0.0.2' }), 'hello');
   });
 });
 
