@@ -149,7 +149,7 @@ function proxyOf(
   }
 
   async function reconfigure(next: EngineLists): Promise<void> {
-    await Promise.all([started!.reconfigure(next), tls?.reconfigure(next)]);
+    await Promise.all([started!.reconfigure(next), tls?.reconfigure(inForce, next)]);
   }
 }
 

@@ -2,6 +2,7 @@ import type { TLSSocket } from 'node:tls';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { systemNow } from '../../src/composition/system-clock.ts';
 import { descriptorLimit } from '../../src/proxy/epoll/descriptor-limit.ts';
+import type { TlsIdentity } from '../../src/domain/tls.ts';
 import { Directory } from '../../src/proxy/directory.ts';
 import { type EngineNumbers, writeEngineNumbers } from '../../src/proxy/engine-numbers.ts';
 import { newEngineParts } from '../../src/proxy/engine-parts.ts';
@@ -14,6 +15,7 @@ import { anEchoBackend, exchange } from '../support/edge.ts';
 import { KILLERS } from '../support/killers.ts';
 import { silentLogger } from '../support/proxy.ts';
 import { aTlsClient } from '../support/tls.ts';
+import { once } from '../support/sockets.ts';
 import { until } from '../support/until.ts';
 
 const MORTAL = new URL('../support/mortal-tls-thread.ts', import.meta.url);
@@ -59,6 +61,15 @@ async function anEngine() {
     now: systemNow,
   });
   const handshakes = newHandshakeCountersMemory(1);
+  const identity: TlsIdentity = {
+    pairs: [{ ...pair, names: [], expiresMs: 0 }],
+    minVersion: '1.3',
+    ciphers: CIPHERS,
+    alpn: [],
+    clientAuth: 'off',
+    clientCa: undefined,
+    ticketKeys: new Uint8Array(48),
+  };
   const engine = await TlsEngine.start({
     ...parts,
     state,
@@ -81,15 +92,7 @@ async function anEngine() {
       limits: parts.limits.memory,
       queue: parts.queue,
       rateLimit: parts.limiter.memory,
-      identity: {
-        pairs: [{ ...pair, names: [], expiresMs: 0 }],
-        minVersion: '1.3',
-        ciphers: CIPHERS,
-        alpn: [],
-        clientAuth: 'off',
-        clientCa: undefined,
-        ticketKeys: new Uint8Array(48),
-      },
+      identity,
     },
     news: newsOf(state.memory, 1),
     logger: silentLogger,
@@ -106,6 +109,7 @@ async function anEngine() {
   return {
     engine,
     port,
+    identity,
     state,
     numbersMemory,
     handshakes,
@@ -128,6 +132,25 @@ describe('a TLS thread that dies', () => {
     const clients = await until(() => twoClients(port), { what: 'the listener of the other thread' });
     for (const one of clients) await exchange(one, 'hello');
     expect(state.occupancy.of(0)).toBe(2);
+  });
+});
+
+describe('other keys of tickets', () => {
+  it('leave connections as they are; who comes with an older ticket shakes hands in full, and gets a new one', async () => {
+    const { engine, port, identity } = await anEngine();
+    const early = await aTlsClient(port);
+    const [session] = (await once(early, 'session')) as [Buffer];
+    await engine.present({ ...identity, ticketKeys: new Uint8Array(48).fill(1) });
+    await exchange(early, 'still here');
+    const from = { localAddress: '127.0.0.2' };
+    const late = await aTlsClient(port, { ...from, session });
+    expect(late.isSessionReused()).toBe(false);
+    const [newer] = (await once(late, 'session')) as [Buffer];
+    await exchange(late, 'hello');
+    late.destroy();
+    await until(() => engine.liveConnections === 1, { what: 'it to be gone' });
+    const again = await aTlsClient(port, { ...from, session: newer });
+    expect(again.isSessionReused()).toBe(true);
   });
 });
 

@@ -6,7 +6,7 @@
  */
 export interface ClientHello {
   readonly kind: 'hello';
-  /** In lower case; `undefined` when the client does not say. */
+  /** In lower case; `undefined` when the client does not say, or says an address. */
   readonly serverName: string | undefined;
   /** Protocols of the application that the client offers, its favourite first. */
   readonly alpn: readonly string[];

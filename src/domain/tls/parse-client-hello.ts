@@ -1,3 +1,4 @@
+import { parseAddress } from '../address.ts';
 import { ByteReader, TooShort } from './byte-reader.ts';
 import {
   type ClientHello,
@@ -73,7 +74,7 @@ function partOf(type: number, data: ByteReader): Partial<Omit<ClientHello, 'kind
   return {};
 }
 
-function readServerName(data: ByteReader): { readonly serverName: string } | MalformedHello {
+function readServerName(data: ByteReader): { readonly serverName: string | undefined } | MalformedHello {
   const names = data.vector(2);
   if (data.left > 0) return malformed('field', 'has bytes behind its server name');
   const hosts: string[] = [];
@@ -85,6 +86,8 @@ function readServerName(data: ByteReader): { readonly serverName: string } | Mal
   const [serverName, second] = hosts;
   if (serverName === undefined || second !== undefined)
     return malformed('server_name', `has ${hosts.length} host names: expected one`);
+  // No name, by RFC 6066; clients that are given an address send it all the same.
+  if (parseAddress(serverName) !== undefined) return { serverName: undefined };
   if (!isHostName(serverName)) return malformed('server_name', 'has a server name that is no host name');
   return { serverName };
 }

@@ -183,7 +183,8 @@ describe("a TLS client's greeting", () => {
     ['an empty server name', 'server_name', simple(serverNameOf(''))],
     ['a server name with a NUL', 'server_name', simple(serverNameOf('a.example\0.evil'))],
     ['a server name with a dot at its end', 'server_name', simple(serverNameOf('a.example.'))],
-    ['an address for a server name', 'server_name', simple(serverNameOf('127.0.0.1'))],
+    ['digits for a server name', 'server_name', simple(serverNameOf('127.0.1'))],
+    ['two addresses for a server name', 'server_name', simple(serverNameOf('127.0.0.1', '::1'))],
     ['a server name that is too long', 'server_name', simple(serverNameOf(`${'a.'.repeat(127)}example`))],
     ['a label that is too long', 'server_name', simple(serverNameOf(`${'a'.repeat(64)}.example`))],
     [
@@ -200,6 +201,14 @@ describe("a TLS client's greeting", () => {
     ],
   ])('is malformed with %s', (_, reason, bytes) => {
     expect(parseClientHello(bytes)).toMatchObject({ kind: 'malformed', reason });
+  });
+
+  it.each(['127.0.0.1', '::1', 'FE80::1'])('has no server name with the address %s for one', (address) => {
+    expect(parseClientHello(simple(serverNameOf(address), alpnOf('h2')))).toEqual({
+      kind: 'hello',
+      serverName: undefined,
+      alpn: ['h2'],
+    });
   });
 
   it('has its name in lower case', () => {
