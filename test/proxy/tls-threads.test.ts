@@ -159,14 +159,18 @@ describe('a TLS thread that is out of descriptors for clients', () => {
     const { port, state, numbersMemory, handshakes } = await anEngine();
     const early = await aTlsClient(port);
     writeEngineNumbers(numbersMemory, { ...NUMBERS, descriptors: { clientCeiling: 0 } });
-    await expect(aTlsClient(port, { localAddress: '127.0.0.2' })).rejects.toThrow();
+    await expect(aTlsClient(port, { localAddress: '127.0.0.2' })).rejects.toMatchObject({
+      code: 'ECONNRESET',
+    });
     const [counters] = state.counters;
     expect([counters!.total('acceptPauses'), counters!.total('accepted')]).toEqual([1, 1]);
     await exchange(early, 'still here');
     // Each handshake under way will need another one.
     writeEngineNumbers(numbersMemory, { ...NUMBERS, descriptors: { clientCeiling: MANY } });
     Atomics.store(handshakes.underWay, 0, MANY);
-    await expect(aTlsClient(port, { localAddress: '127.0.0.2' })).rejects.toThrow();
+    await expect(aTlsClient(port, { localAddress: '127.0.0.2' })).rejects.toMatchObject({
+      code: 'ECONNRESET',
+    });
     Atomics.store(handshakes.underWay, 0, 0);
     expect([counters!.total('acceptPauses'), counters!.total('accepted')]).toEqual([2, 1]);
     writeEngineNumbers(numbersMemory, NUMBERS);

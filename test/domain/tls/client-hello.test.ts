@@ -149,9 +149,9 @@ describe("a TLS client's greeting", () => {
   it('is malformed when its records make it too long', () => {
     const empty = helloMessage([{ type: 21, data: Buffer.alloc(0) }]);
     const message = helloMessage([{ type: 21, data: Buffer.alloc(LONGEST_HELLO_BYTES - empty.length - 40) }]);
-    const cuts = [1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 7_000];
-    expect(parseClientHello(recordsOf(message, cuts))).toMatchObject({ kind: 'hello' });
-    const bytes = recordsOf(message, [...cuts, 8_000]);
+    const ends = [1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 7_000];
+    expect(parseClientHello(recordsOf(message, ends))).toMatchObject({ kind: 'hello' });
+    const bytes = recordsOf(message, [...ends, 8_000]);
     expect(parseClientHello(bytes.subarray(0, 7_500))).toMatchObject({ kind: 'incomplete' });
     expect(parseClientHello(bytes)).toMatchObject({ kind: 'malformed', reason: 'too_long' });
   });
