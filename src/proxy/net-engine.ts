@@ -6,6 +6,7 @@ import type { RefusalReason } from '../domain/outcome.ts';
 import type { GeoResolver, ListenAddress, ProxyListener, ThreadReport } from '../domain/ports.ts';
 import type { App } from './apps.ts';
 import type { ConnectionOptions } from './connection-options.ts';
+import { RESERVED } from './epoll/descriptor-limit.ts';
 import { IpAddress } from './ip-address.ts';
 import { abortAll } from './net/abort-all.ts';
 import { Admission } from './net/admission.ts';
@@ -43,6 +44,7 @@ export class NetEngine implements ClientEngine {
   readonly #options: NetEngineOptions;
   readonly #dialClock: DialClock;
   readonly #warnLocal: LimitedLog;
+  readonly #warnExhausted: LimitedLog;
   readonly #live: LiveList;
   readonly #lines: WaitingLines;
   #serverNames!: ServerNames<App>;
@@ -61,6 +63,7 @@ export class NetEngine implements ClientEngine {
     const { logger, now, apps, queue, numbers, router, limits, thread, bells, sharesPort = false } = options;
     this.#warnRefused = refusalWarnings(logger, now);
     this.#warnLocal = limitedWarning(logger, 'cannot connect, the trouble is local', now);
+    this.#warnExhausted = limitedWarning(logger, 'clients cannot be accepted', now);
     this.#outcomes = new OutcomeBatch(options.onOutcomes);
     this.#dialClock = new DialClock(now);
     this.#serve(options.serverNames);
@@ -164,13 +167,7 @@ export class NetEngine implements ClientEngine {
 
   /** Takes clients from now on. */
   #acceptFrom(server: Server, appOf: () => number): void {
-    const { logger, now, counters } = this.#options;
-    const warnExhausted = limitedWarning(logger, 'clients cannot be accepted', now);
-    server.on('error', (error) => {
-      counters.acceptPaused();
-      warnExhausted.warn({ error: error.message });
-      this.#intake?.warm.yieldDescriptors();
-    });
+    server.on('error', (error) => this.#exhausted(error.message));
     const { transport, reception } = (this.#intake ??= this.#prepare(server));
     transport.accept(server, (client) => this.#receive(client, appOf(), reception));
   }
@@ -227,12 +224,29 @@ export class NetEngine implements ClientEngine {
 
   #receive(client: Wire, app: number, reception: Reception): void {
     const { counters } = this.#options;
-    const { remoteAddress } = client;
     this.#listeners.received();
+    if (this.#isReserved(client.descriptor)) {
+      this.#exhausted(RESERVED);
+      return client.close();
+    }
+    const { remoteAddress } = client;
     counters.clientAccepted();
     // It has gone already, and is counted all the same.
     if (remoteAddress === undefined) return this.#turnAway(client);
     reception.receive(client, { address: IpAddress.of(remoteAddress), app });
+  }
+
+  /** Whether all below are taken that are for clients. Who shakes hands will need one for a backend. */
+  #isReserved(descriptor: number): boolean {
+    const { numbers, handshakes } = this.#options;
+    return descriptor + (handshakes?.underWay ?? 0) >= numbers.descriptors.clientCeiling;
+  }
+
+  /** A client cannot be accepted, for want of descriptors or memory. */
+  #exhausted(error: string): void {
+    this.#options.counters.acceptPaused();
+    this.#warnExhausted.warn({ error });
+    this.#intake?.warm.yieldDescriptors();
   }
 
   /** Closes a client that gets no connection. */

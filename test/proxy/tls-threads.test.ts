@@ -4,7 +4,9 @@ import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Logger } from '../../src/domain/ports.ts';
 import type { TlsIdentity } from '../../src/domain/tls.ts';
 import { systemNow } from '../../src/composition/system-clock.ts';
+import { descriptorLimit } from '../../src/proxy/epoll/descriptor-limit.ts';
 import { Directory } from '../../src/proxy/directory.ts';
+import { type EngineNumbers, writeEngineNumbers } from '../../src/proxy/engine-numbers.ts';
 import { newEngineParts } from '../../src/proxy/engine-parts.ts';
 import { newSharedState, newsOf } from '../../src/proxy/shared-state.ts';
 import { handshakeReportOf, newHandshakeCountersMemory } from '../../src/proxy/tls/handshake-counters.ts';
@@ -15,12 +17,32 @@ import { aPair, type Pair } from '../support/certificates.ts';
 import { anEchoBackend, exchange } from '../support/edge.ts';
 import { KILLERS } from '../support/killers.ts';
 import { silentLogger } from '../support/proxy.ts';
-import { freePort, readAll, tcpConnect } from '../support/sockets.ts';
+import { freePort, once, readAll, tcpConnect } from '../support/sockets.ts';
 import { aTlsClient } from '../support/tls.ts';
 import { until } from '../support/until.ts';
 
 const MORTAL = new URL('../support/mortal-tls-thread.ts', import.meta.url);
+const MANY = 100_000;
 const CIPHERS = 'TLS_AES_128_GCM_SHA256';
+
+const NUMBERS: EngineNumbers = {
+  timeouts: {
+    connectTimeoutMs: 5_000,
+    connectAttempts: 1,
+    idleTimeoutMs: 0,
+    halfClosedTimeoutMs: 0,
+    firstByteTimeoutMs: 0,
+  },
+  binding: { ttlMs: 0 },
+  header: { timeoutMs: 5_000 },
+  hello: { timeoutMs: 5_000 },
+  limits: { maxConnections: 2, maxPerClient: 1 },
+  queue: { maxWaiting: 0, timeoutMs: 1_000 },
+  pool: { maxPerBackend: 1, idleTimeoutMs: 1, maxLifetimeMs: 1, connectTimeoutMs: 1, isOn: false },
+  handshakes: { timeoutMs: 5_000, maxUnderWay: 10 },
+  log: { isDetailed: false },
+  descriptors: { clientCeiling: descriptorLimit() },
+};
 
 let pair: Pair;
 
@@ -49,22 +71,9 @@ async function anEngine({
   const parts = newEngineParts({
     state,
     numbers: {
-      timeouts: {
-        connectTimeoutMs: 5_000,
-        connectAttempts: 1,
-        idleTimeoutMs: 0,
-        halfClosedTimeoutMs: 0,
-        firstByteTimeoutMs: 0,
-      },
-      binding: { ttlMs: 0 },
-      header: { timeoutMs: 5_000 },
-      hello: { timeoutMs: 5_000 },
+      ...NUMBERS,
       limits: { maxConnections: 2 + maxWaiting, maxPerClient },
       queue: { maxWaiting, timeoutMs: 60_000 },
-      pool: { maxPerBackend: 1, idleTimeoutMs: 1, maxLifetimeMs: 1, connectTimeoutMs: 1, isOn: false },
-      handshakes: { timeoutMs: 5_000, maxUnderWay: 10 },
-      log: { isDetailed: false },
-      descriptors: { clientCeiling: 0 },
     },
     rateLimit: { maxRequests: 1, windowMs: 1, burstSize: 1, isOn: false },
     ipv6Prefix: 64,
@@ -125,6 +134,8 @@ async function anEngine({
     identity,
     underWay: () => handshakeReportOf(handshakes).underWay,
     waiting: () => waitingIn(parts.queue),
+    numbersMemory: parts.numbersMemory,
+    handshakes,
   };
 }
 
@@ -228,6 +239,49 @@ describe('the TLS listener', () => {
     client.on('error', () => {});
     await Promise.all([closing, closed(client)]);
     expect(engine.liveConnections).toBe(0);
+  });
+});
+
+describe('other keys of tickets', () => {
+  it('leave connections as they are; who comes with an older ticket shakes hands in full, and gets a new one', async () => {
+    const { engine, port, identity } = await anEngine();
+    const early = await aTlsClient(port);
+    const [session] = (await once(early, 'session')) as [Buffer];
+    await engine.present({ ...identity, ticketKeys: new Uint8Array(48).fill(1) });
+    await exchange(early, 'still here');
+    const from = { localAddress: '127.0.0.2' };
+    const late = await aTlsClient(port, { ...from, session });
+    expect(late.isSessionReused()).toBe(false);
+    const [newer] = (await once(late, 'session')) as [Buffer];
+    await exchange(late, 'hello');
+    late.destroy();
+    await until(() => engine.liveConnections === 1, { what: 'it to be gone' });
+    const again = await aTlsClient(port, { ...from, session: newer });
+    expect(again.isSessionReused()).toBe(true);
+  });
+});
+
+describe('a TLS thread that is out of descriptors for clients', () => {
+  it('closes who comes then, says so, and serves those who come when there are some again', async () => {
+    const { port, state, numbersMemory, handshakes } = await anEngine();
+    const early = await aTlsClient(port);
+    writeEngineNumbers(numbersMemory, { ...NUMBERS, descriptors: { clientCeiling: 0 } });
+    await expect(aTlsClient(port, { localAddress: '127.0.0.2' })).rejects.toMatchObject({
+      code: 'ECONNRESET',
+    });
+    const [counters] = state.counters;
+    expect([counters!.total('acceptPauses'), counters!.total('accepted')]).toEqual([1, 1]);
+    await exchange(early, 'still here');
+    // Each handshake under way will need another one.
+    writeEngineNumbers(numbersMemory, { ...NUMBERS, descriptors: { clientCeiling: MANY } });
+    Atomics.store(handshakes.underWay, 0, MANY);
+    await expect(aTlsClient(port, { localAddress: '127.0.0.2' })).rejects.toMatchObject({
+      code: 'ECONNRESET',
+    });
+    Atomics.store(handshakes.underWay, 0, 0);
+    expect([counters!.total('acceptPauses'), counters!.total('accepted')]).toEqual([2, 1]);
+    writeEngineNumbers(numbersMemory, NUMBERS);
+    await exchange(await aTlsClient(port, { localAddress: '127.0.0.2' }), 'hello');
   });
 });
 

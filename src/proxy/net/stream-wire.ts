@@ -36,6 +36,13 @@ export class StreamWire implements Wire {
     });
   }
 
+  get descriptor(): number {
+    const { _handle: handle } = this.#lowest as unknown as {
+      readonly _handle?: { readonly fd?: number } | null;
+    };
+    return handle?.fd ?? -1;
+  }
+
   get remoteAddress(): string | undefined {
     return this.socket.remoteAddress;
   }
