@@ -13,20 +13,22 @@ import { readEffective } from './settings.ts';
 export interface CheckOptions {
   readonly config: string | undefined;
   readonly schema: boolean;
+  /** Characters of a value that are shown; default: all. */
+  readonly longest?: number | undefined;
 }
 
 /**
  * Validates the settings and the files that they name, and returns the settings as a table with the origin of each
  * value, or the JSON Schema. Fails as a start would that comes to these files.
  */
-export async function check({ config, schema }: CheckOptions, env: Environment): Promise<string> {
+export async function check({ config, schema, longest }: CheckOptions, env: Environment): Promise<string> {
   if (schema) return JSON.stringify(settingsJsonSchema(), undefined, 2);
   const { configuration, notes } = await readEffective(env, config);
   const loaded = configuration.wanted;
   await openFiles(loaded.settings);
   const { url } = loaded.settings.postgres;
   if (url !== undefined) databaseLabel(url);
-  return [renderSettings(loaded), ...notes].join('\n');
+  return [renderSettings(loaded, longest), ...notes].join('\n');
 }
 
 /** Reads the files that a start reads, and fails as it does. */

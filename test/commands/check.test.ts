@@ -60,6 +60,14 @@ describe('edgeproxy check', () => {
     expect(await run({ ...TLS_ON, ...absent, EDGEPROXY_TLS_MODE: 'passthrough' })).toContain('/absent.key');
   });
 
+  it('cuts the middle out of long values where it is told to, and never their origin', async () => {
+    const env = { EDGEPROXY_STATE_DIR: `/${'long/'.repeat(80)}end` };
+    expect(await run(env)).toContain(env.EDGEPROXY_STATE_DIR);
+    const text = await check({ config: undefined, schema: false, longest: 48 }, env);
+    expect(text).toMatch(/^state_dir +\/long\/\S+…\S+\/end +EDGEPROXY_STATE_DIR$/m);
+    expect(Math.max(...text.split('\n').map(({ length }) => length))).toBeLessThan(140);
+  });
+
   it('refuses a token file that is absent', async () => {
     const env = { EDGEPROXY_ADMIN_ENABLED: 'true', EDGEPROXY_ADMIN_TOKEN_FILE: '/absent' };
     await expect(run(env)).rejects.toThrow('EDGEPROXY_ADMIN_TOKEN_FILE = "/absent"');
