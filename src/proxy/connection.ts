@@ -174,11 +174,11 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   #relayTo(backend: Wire, tookMs: number): void {
     const { router, logger, now } = this.#options;
     const { tenancy, backend: row } = this.#place!.occupant;
-    const rttSeconds = tookMs / 1000;
+    const rttSeconds = Math.round(tookMs * 1000) / 1e6;
     const isFromPool = this.#warm !== undefined;
     this.#phase = 'relaying';
     router.connected(this.address, tenancy, this.#appNumber);
-    this.#place!.connected(rttSeconds);
+    this.#place!.connected(tookMs / 1000);
     logger.debug({ client: this.address.text, backend: row.id, rttSeconds }, 'client connected to backend');
     this.#relay = new Relay(this.#client, backend, this, now, isFromPool);
     const opening = openingOf(this.#headerMode, this.#client, this.address, this.#introduction);
