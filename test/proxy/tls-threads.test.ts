@@ -299,5 +299,8 @@ async function closed(socket: TLSSocket): Promise<void> {
 async function twoClients(port: number) {
   const attempts = ['127.0.0.1', '127.0.0.2'].map((localAddress) => aTlsClient(port, { localAddress }));
   const [one, other] = await Promise.allSettled(attempts);
-  return one?.status === 'fulfilled' && other?.status === 'fulfilled' ? [one.value, other.value] : undefined;
+  if (one?.status === 'fulfilled' && other?.status === 'fulfilled') return [one.value, other.value];
+  // It would be in the way of the next one from its address.
+  for (const attempt of [one, other]) if (attempt?.status === 'fulfilled') attempt.value.destroy();
+  return undefined;
 }
