@@ -4,6 +4,7 @@ import {
   type PemText,
   certificatePairOf,
   certificatesOf,
+  opensslReasonOf,
   tlsError,
 } from '../adapters/tls/certificate-pair.ts';
 import type { Settings } from '../config/schema.ts';
@@ -51,7 +52,7 @@ export async function readIdentity(
     identityServer(identity);
   } catch (error) {
     throw tlsError(
-      `OpenSSL cannot use the certificates and EDGEPROXY_TLS_CIPHERS: ${messageOf(error)}`,
+      `EDGEPROXY_TLS_CIPHERS = ${JSON.stringify(tls.ciphers)}: OpenSSL refuses them with these certificates: ${opensslReasonOf(error)}`,
       error,
     );
   }

@@ -1,5 +1,6 @@
 /**
- * HAProxy and nginx beside edgeproxy: CPU and rate of bulk, short and kept connections, memory of idle ones, start.
+ * HAProxy and nginx beside edgeproxy: CPU and rate of bulk, short and kept connections, and of TLS, memory of idle
+ * connections, start.
  *
  * Every round starts each proxy anew and takes it through all scenarios; the order of the proxies rotates, so that a
  * change of the machine's mood meets all of them. Needs Linux, two CPUs, and a few packages of Debian, which it names.
@@ -10,6 +11,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { messageOf } from '../../src/errors.ts';
+import { type Certificates, makeCertificates } from './proxies/certificates.ts';
+import { chaptersOf } from './proxies/chapters.ts';
 import { endAllChildren } from './proxies/children.ts';
 import type { Contestant, Threads } from './proxies/contestants.ts';
 import { allowedCpus, moveToCpu, planCpus } from './proxies/cpus.ts';
@@ -19,9 +22,9 @@ import { checkPrograms, describeMachine } from './proxies/machine.ts';
 import { benchmarksPage } from './proxies/markdown.ts';
 import { type Sample, takeTurn } from './proxies/measure.ts';
 import { METHOD } from './proxies/method.ts';
-import { overviewsOf } from './proxies/overview.ts';
 import { type Options, readOptions, USAGE } from './proxies/options.ts';
 import { type Section, summarize } from './proxies/results.ts';
+import { type Group, groupsOf } from './proxies/scenarios.ts';
 import { table } from './report.ts';
 
 /** Before this process is moved to the last one. */
@@ -31,53 +34,71 @@ const PAGE = fileURLToPath(new URL('../../docs/benchmarks.md', import.meta.url))
 interface Entry {
   readonly contestant: Contestant;
   readonly threads: Threads;
+  /** A proxy is started for each of them. */
+  readonly groups: readonly Group[];
+}
+
+/** What a round is taken with. */
+interface Equipment {
+  readonly load: Load;
+  readonly certificates: Certificates;
+  readonly folder: string;
 }
 
 function print(text = ''): void {
   process.stdout.write(`${text}\n`);
 }
 
-function entriesOf({ contestants, threads }: Options): readonly Entry[] {
-  return threads.flatMap((count) =>
-    contestants
-      .filter((contestant) => contestant.threads.includes(count))
-      .map((contestant) => ({ contestant, threads: count })),
-  );
+function entriesOf({ contestants, threads, scenarios }: Options): readonly Entry[] {
+  return threads
+    .flatMap((count) =>
+      contestants
+        .filter((contestant) => contestant.threads.includes(count))
+        .map((contestant) => {
+          const own = scenarios.filter(({ key }) => contestant.scenarios?.test(key) ?? true);
+          return { contestant, threads: count, groups: groupsOf(own, count) };
+        }),
+    )
+    .filter(({ groups }) => groups.length > 0);
 }
 
 async function takeRound(
   round: number,
   entries: readonly Entry[],
   { scenarios, effort }: Options,
-  load: Load,
-  folder: string,
+  { load, certificates, folder }: Equipment,
 ): Promise<readonly Sample[]> {
   const samples: Sample[] = [];
   for (const turn of entries.keys()) {
-    const { contestant, threads } = entries[(turn + round) % entries.length]!;
-    const taken = await takeTurn({
-      contestant,
-      threads,
-      scenarios: scenarios.filter(({ key }) => contestant.scenarios?.test(key) ?? true),
-      effort,
-      cpus: planCpus(threads, CPUS),
-      load,
-      folder: join(folder, `${round}-${turn}`),
-    });
+    const { contestant, threads, groups } = entries[(turn + round) % entries.length]!;
+    const taken: Sample[] = [];
+    for (const { serverKey, scenarios: own } of groups) {
+      const ofGroup = await takeTurn({
+        contestant,
+        threads,
+        scenarios: own,
+        tls: serverKey && { serverKey, files: certificates[serverKey] },
+        effort,
+        cpus: planCpus(threads, CPUS),
+        load,
+        folder: join(folder, `${round}-${turn}-${serverKey ?? 'plain'}`),
+      });
+      taken.push(...ofGroup);
+    }
     print(progressLine(contestant.name, threads, scenarios, taken));
     samples.push(...taken);
   }
   return samples;
 }
 
-function printSections(all: readonly Section[], threads: Threads): void {
-  const sections = all.filter((section) => section.threads === threads);
-  const tables = [
-    ...sections.map((section) => table(rowsOf(section))),
-    ...overviewsOf(sections, threads).map(({ title, rows }) => `${title}\n${table(rows)}`),
-  ];
-  if (tables.length > 0)
-    print([`\n${threads === 1 ? 'One thread' : 'Two threads'}`, ...tables, ''].join('\n\n'));
+function printSections(all: readonly Section[]): void {
+  for (const { title, overviews, sections } of chaptersOf(all)) {
+    const tables = [
+      ...sections.map((section) => table(rowsOf(section))),
+      ...overviews.map((overview) => `${overview.title}\n${table(overview.rows)}`),
+    ];
+    print([`\n${title}`, ...tables, ''].join('\n\n'));
+  }
 }
 
 async function bench(options: Options, folder: string): Promise<void> {
@@ -86,16 +107,16 @@ async function bench(options: Options, folder: string): Promise<void> {
   if (entries.length === 0) throw new Error('nobody is left to take part');
   const facts = await describeMachine();
   for (const [name, value] of facts) print(`${name}: ${value}`);
-  const load = await compileLoad(folder);
+  const [load, certificates] = [await compileLoad(folder), await makeCertificates(folder)];
   moveToCpu(CPUS.at(-1)!);
   const { rounds } = options.effort;
   const samples: Sample[] = [];
   for (let round = 0; round < rounds; round++) {
     print(`\n${progressHead(`round ${round + 1} of ${rounds}, CPU a unit`, options.scenarios)}`);
-    samples.push(...(await takeRound(round, entries, options, load, folder)));
+    samples.push(...(await takeRound(round, entries, options, { load, certificates, folder })));
   }
   const sections = summarize(samples);
-  for (const threads of options.threads) printSections(sections, threads);
+  printSections(sections);
   for (const line of METHOD) print(`- ${line}`);
   if (!options.write) return;
   const date = new Date().toISOString().slice(0, 10);

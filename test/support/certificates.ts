@@ -11,22 +11,36 @@ export interface Pair {
   readonly key: string;
 }
 
+/** RSA of 2048 bits, or P-256. */
+export type KeyType = 'rsa' | 'ec';
+
 /** Who signs certificates. */
-export function anAuthority(commonName = 'authority of the tests'): Promise<Pair> {
-  return made(commonName, 1, { extensions: [{ name: 'basicConstraints', cA: true, critical: true }] });
+export function anAuthority(commonName = 'authority of the tests', keyType: KeyType = 'ec'): Promise<Pair> {
+  return made(commonName, 1, {
+    keyType,
+    extensions: [{ name: 'basicConstraints', cA: true, critical: true }],
+  });
 }
 
 export interface PairOptions {
   readonly authority?: Pair;
   readonly names?: readonly string[];
+  /** That of the authority, too. */
+  readonly keyType?: KeyType;
   /** Days from now until when it is good; below zero is over. */
   readonly days?: number;
 }
 
-/** A pair of a fresh P-256 key, signed by an authority of its own unless said otherwise. */
-export async function aPair({ authority, names = ['edge.test'], days = 1 }: PairOptions = {}): Promise<Pair> {
+/** A pair of a fresh key, P-256 by default, signed by an authority of its own unless said otherwise. */
+export async function aPair({
+  authority,
+  names = ['edge.test'],
+  keyType = 'ec',
+  days = 1,
+}: PairOptions = {}): Promise<Pair> {
   return made(names[0]!, days, {
-    ca: authority ?? (await anAuthority()),
+    keyType,
+    ca: authority ?? (await anAuthority(undefined, keyType)),
     extensions: [
       { name: 'basicConstraints', cA: false },
       { name: 'subjectAltName', altNames: names.map((value) => ({ type: DNS, value })) },
@@ -45,10 +59,10 @@ async function made(commonName: string, days: number, options: SelfsignedOptions
   const nowMs = Date.now();
   const { cert, private: key } = await generate([{ name: 'commonName', value: commonName }], {
     ...options,
-    keyType: 'ec',
     algorithm: 'sha256',
     notBeforeDate: new Date(nowMs - 10 * DAY_MS),
     notAfterDate: new Date(nowMs + days * DAY_MS),
   });
-  return { cert, key };
+  // Certificates of a chain stand behind each other.
+  return { cert: `${cert.trimEnd()}\n`, key };
 }

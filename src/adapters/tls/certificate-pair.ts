@@ -1,4 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
 import { type CertificatePair } from '../../domain/tls.ts';
 import { EdgeProxyError, messageOf } from '../../errors.ts';
 
@@ -9,6 +10,7 @@ export interface PemText {
   readonly name: string;
 }
 
+const ENCRYPTED_KEY = /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m;
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
 /**
@@ -18,10 +20,13 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE----
  */
 export function certificatePairOf(cert: PemText, key: PemText, nowMs: number): CertificatePair {
   const [leaf] = certificatesOf(cert);
+  if (ENCRYPTED_KEY.test(key.text))
+    throw tlsError(`${key.name}: is protected by a passphrase: expected a private key without one`);
   const privateKey = parse(key, 'a private key', () => createPrivateKey(key.text));
   expectValidAt(leaf!, nowMs, cert.name);
   if (!leaf!.checkPrivateKey(privateKey))
     throw tlsError(`${key.name}: is not the key of the certificate in ${cert.name}`);
+  expectUsable(cert, key);
   return {
     cert: cert.text,
     key: key.text,
@@ -42,6 +47,20 @@ function expectValidAt({ validFrom, validTo }: X509Certificate, nowMs: number, n
   if (nowMs > Date.parse(validTo)) throw tlsError(`${name}: the certificate has expired on ${validTo}`);
   if (nowMs < Date.parse(validFrom))
     throw tlsError(`${name}: the certificate is not valid before ${validFrom}`);
+}
+
+/** OpenSSL has rules of its own, such as for the size of keys. */
+function expectUsable(cert: PemText, key: PemText): void {
+  try {
+    createSecureContext({ cert: cert.text, key: key.text });
+  } catch (error) {
+    throw tlsError(`${cert.name}: OpenSSL refuses the certificate: ${opensslReasonOf(error)}`, error);
+  }
+}
+
+/** Without what OpenSSL says around it: `error:0A00018F:SSL routines::ee key too small`. */
+export function opensslReasonOf(error: unknown): string {
+  return messageOf(error).replace(/^error:[0-9A-F]+:[^:]*:[^:]*:/, '');
 }
 
 /** The names that a certificate is for; its common name, where it has none. */

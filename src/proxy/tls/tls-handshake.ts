@@ -29,6 +29,8 @@ export class TlsHandshake implements Guest, WireHolder, TimedDial {
   readonly place = undefined;
   readonly #options: TlsHandshakeOptions;
   readonly #socket: Socket;
+  /** More about why it has failed, where that is known. */
+  failureDetail: string | undefined;
   #state: 'under way' | 'secured' | 'failed' = 'under way';
 
   constructor(client: StreamWire, options: TlsHandshakeOptions) {
@@ -55,8 +57,9 @@ export class TlsHandshake implements Guest, WireHolder, TimedDial {
   }
 
   /** Closes the socket, unless it is closed already. */
-  fail(reason: HandshakeFailure): void {
+  fail(reason: HandshakeFailure, detail?: string): void {
     if (this.#state !== 'under way') return;
+    this.failureDetail = detail;
     this.#state = 'failed';
     this.#options.onSettled(this, reason);
     this.#socket.destroy();

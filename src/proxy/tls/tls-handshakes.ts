@@ -72,14 +72,15 @@ export class TlsHandshakes implements Handshakes {
     server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
       // Node has looked at a certificate, and has closed the socket.
       const isUnauthorized = Boolean(socket.authorizationError);
-      this.#handshakeOf(socket)?.fail(isUnauthorized ? 'client_certificate' : handshakeFailureOf(error));
+      const reason = isUnauthorized ? 'client_certificate' : handshakeFailureOf(error);
+      this.#handshakeOf(socket)?.fail(reason, isUnauthorized ? verdictOn(socket) : error.code);
     });
     return server;
   }
 
   #secured(socket: TLSSocket): void {
     const handshake = this.#handshakeOf(socket);
-    if (showsBadCertificate(socket)) handshake?.fail('client_certificate');
+    if (showsBadCertificate(socket)) handshake?.fail('client_certificate', verdictOn(socket));
     else handshake?.secured(socket);
   }
 
@@ -88,7 +89,8 @@ export class TlsHandshakes implements Handshakes {
     this.#clock.delete(handshake);
     if (typeof result !== 'string') return counters.done(versionOf(result), result.isSessionReused());
     counters.failed(result);
-    logger.debug({ client: handshake.address.text, reason: result }, 'handshake failed');
+    const { address, failureDetail: detail } = handshake;
+    logger.debug({ client: address.text, reason: result, detail }, 'handshake failed');
   }
 
   #handshakeOf(socket: TLSSocket): TlsHandshake | undefined {
@@ -99,6 +101,11 @@ export class TlsHandshakes implements Handshakes {
 
 function versionOf(socket: TLSSocket): TlsVersion {
   return socket.getProtocol() === 'TLSv1.2' ? '1.2' : '1.3';
+}
+
+/** What OpenSSL says of the certificate of a client, such as `CERT_HAS_EXPIRED`. */
+function verdictOn({ authorizationError }: TLSSocket): string {
+  return String(authorizationError);
 }
 
 /** Of one that need not show any. */

@@ -1,4 +1,5 @@
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { generate } from 'selfsigned';
 import { describe, expect, it } from 'vitest';
 import { certificatePairOf } from '../../../src/adapters/tls/certificate-pair.ts';
 import { selfSignedPair } from '../../../src/adapters/tls/self-signed.ts';
@@ -9,6 +10,17 @@ const DAY_MS = 86_400_000;
 
 const pair = await aPair({ names: ['Edge.test', '*.edge.test'] });
 const other = await aPair();
+const weak = await generate([{ name: 'commonName', value: 'weak.test' }], {
+  keyType: 'rsa',
+  keySize: 1_024,
+  algorithm: 'sha256',
+});
+const lockedKey = createPrivateKey(pair.key).export({
+  type: 'pkcs8',
+  format: 'pem',
+  cipher: 'aes-256-cbc',
+  passphrase: 'word',
+});
 
 function made(cert: string, key: string, nowMs = NOW_MS) {
   return certificatePairOf({ text: cert, name: 'CERT' }, { text: key, name: 'KEY' }, nowMs);
@@ -31,6 +43,18 @@ describe('a certificate and its key', () => {
 
   it.each([
     ['a key of another one', pair.cert, other.key, 'KEY: is not the key of the certificate in CERT'],
+    [
+      'a key that is locked',
+      pair.cert,
+      lockedKey,
+      'KEY: is protected by a passphrase: expected a private key without one',
+    ],
+    [
+      'a key that is too short',
+      weak.cert,
+      weak.private,
+      'CERT: OpenSSL refuses the certificate: ee key too small',
+    ],
     ['no PEM', 'nonsense', pair.key, 'CERT: expected certificates in PEM form (-----BEGIN CERTIFICATE-----)'],
     [
       'the key first',

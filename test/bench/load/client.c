@@ -1,25 +1,30 @@
 /*
  * The clients of the proxies: one thread, one epoll, every byte accounted for.
  *
- *     client MODE PORT STREAMS WARM-UP MEASURED
+ *     client MODE PORT STREAMS WARM-UP MEASURED [KEY]
  *
  *                                                                  WARM-UP            MEASURED
  *   short   connections of one exchange, ended by the server       exchanges          milliseconds
+ *   resumed short ones that each resume a session of TLS           exchanges          milliseconds
  *   kept    exchanges, one after the other on every connection     exchanges          milliseconds
  *   down    one transfer a stream                                  bytes a stream     bytes a stream
  *   up      one transfer a stream                                  bytes a stream     bytes a stream
  *   idle    one exchange a connection, which is then kept          exchanges, short   connections
  *   await   asks until somebody answers                            0                  0
  *
+ * With KEY, "rsa" or "p256", it speaks TLS as secure.h says; for short, resumed, down and await.
+ *
  * It prints `ready` after the warm-up, waits for a line on standard input while nothing is under way, measures, prints
  * one line of JSON, and keeps its connections until standard input ends. Anything unexpected ends it with status 1.
  */
 #define _GNU_SOURCE
+#include "secure.h"
 #include "wire.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +40,8 @@ enum { EVENTS = 256, SOURCES = 64, OPENING_AT_ONCE = 32, STALLED_MS = 10000, AWA
 
 struct stream {
   int fd;
+  /* NULL: the socket itself is spoken to. */
+  SSL *tls;
   bool is_under_way;
   bool is_asked;
   bool is_sent;
@@ -48,6 +55,7 @@ static const uint32_t READABLE = EPOLLIN | EPOLLRDHUP;
 
 static int poller;
 static uint16_t port;
+static bool is_secure;
 static enum operation operation;
 /* Of one transfer. */
 static uint64_t amount;
@@ -75,6 +83,8 @@ static int dial(int flags) {
   if (fd < 0) fail(errno, "socket");
   /* The port is chosen by connect(), which knows the destination and so has more to choose from. */
   setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){1}, sizeof(int));
+  /* What ends a handshake and what follows it are two small segments: neither is to wait for the other's ACK. */
+  if (is_secure) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
   if (bind(fd, (struct sockaddr *)&from, sizeof from) != 0) fail(errno, "bind");
   if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0 || errno == EINPROGRESS) return fd;
   int error = errno;
@@ -83,11 +93,12 @@ static int dial(int flags) {
   return -1;
 }
 
-/* False: not yet connected. */
+/* False: not yet connected, or shaken hands. */
 static bool ask(struct stream *stream) {
   struct request request;
   write_request(&request, operation, stream->id, amount);
-  stream->is_asked = send_whole(stream->fd, &request, sizeof request);
+  stream->is_asked = stream->tls == NULL ? send_whole(stream->fd, &request, sizeof request)
+                                         : secure_send_whole(stream->tls, &request, sizeof request);
   return stream->is_asked;
 }
 
@@ -96,9 +107,11 @@ static void begin(struct stream *stream) {
   bool is_new = stream->fd < 0;
   if (is_new && (stream->fd = dial(SOCK_NONBLOCK)) < 0) fail(errno, "cannot connect");
   *stream = (struct stream){.fd = stream->fd, .is_under_way = true, .id = ++last_id, .flow.total = amount};
+  if (is_secure) stream->tls = secure_open(stream->fd);
   under_way++;
   bool writes_on = !ask(stream) || operation == UP;
-  if (is_new) watch(poller, EPOLL_CTL_ADD, stream->fd, READABLE | (writes_on ? EPOLLOUT : 0), stream);
+  /* A handshake waits for either: level-triggered, a socket that can be written to would be told of all the time. */
+  if (is_new) watch(poller, EPOLL_CTL_ADD, stream->fd, READABLE | (writes_on ? EPOLLOUT : 0) | (is_secure ? EPOLLET : 0), stream);
   else if (!stream->is_asked) fail(0, "a kept connection does not take a request");
 }
 
@@ -109,14 +122,17 @@ static bool may_begin(void) {
   return true;
 }
 
+static void hang_up(struct stream *stream) {
+  if (stream->tls != NULL) secure_close(stream->tls);
+  close(stream->fd);
+  stream->fd = -1;
+}
+
 static void complete(struct stream *stream) {
   stream->is_under_way = false;
   under_way--;
   completed++;
-  if (operation != ASK) {
-    close(stream->fd);
-    stream->fd = -1;
-  }
+  if (operation != ASK) hang_up(stream);
   if (!may_begin()) return;
   begin(takes_next_stream ? &streams[next_stream++] : stream);
 }
@@ -132,17 +148,22 @@ _Noreturn static void fail_cut(const struct stream *stream) {
        (unsigned long long)stream->flow.done, (unsigned long long)stream->flow.total);
 }
 
+static enum progress receive_rest(struct stream *stream) {
+  return stream->tls == NULL ? receive_whole(stream->fd, stream->reply, REPLY_SIZE, &stream->have)
+                             : secure_receive_whole(stream->tls, stream->reply, REPLY_SIZE, &stream->have);
+}
+
 /* The reply, and for all but ASK the FIN that must follow it. */
 static enum progress receive_reply(struct stream *stream, bool is_ended) {
   if (stream->have < REPLY_SIZE) {
-    enum progress progress = receive_whole(stream->fd, stream->reply, REPLY_SIZE, &stream->have);
+    enum progress progress = receive_rest(stream);
     if (progress != DONE) return progress;
     check_reply(stream);
     if (operation == ASK) return DONE;
     if (!is_ended) return AGAIN;
   }
   uint8_t more;
-  ssize_t got = recv(stream->fd, &more, 1, 0);
+  ssize_t got = stream->tls == NULL ? recv(stream->fd, &more, 1, 0) : secure_receive(stream->tls, &more, 1);
   if (got > 0) fail(0, "more bytes than a reply has");
   return got == 0 ? DONE : errno == EAGAIN ? AGAIN : CUT;
 }
@@ -150,7 +171,7 @@ static enum progress receive_reply(struct stream *stream, bool is_ended) {
 static enum progress advance(struct stream *stream, uint32_t events) {
   if (!stream->is_under_way) fail(0, "a connection ended, or sent something, unasked");
   if (!stream->is_asked) {
-    if (!ask(stream)) return (events & (EPOLLERR | EPOLLHUP)) == 0 ? AGAIN : CUT;
+    if (!ask(stream)) return (events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP)) == 0 ? AGAIN : CUT;
     if (operation != UP) watch(poller, EPOLL_CTL_MOD, stream->fd, READABLE, stream);
   }
   if (operation == UP && !stream->is_sent) {
@@ -162,8 +183,12 @@ static enum progress advance(struct stream *stream, uint32_t events) {
     return AGAIN;
   }
   if ((events & ~(uint32_t)EPOLLOUT) == 0) return AGAIN;
-  if (operation == DOWN) return receive_flow(stream->fd, &stream->flow);
-  return receive_reply(stream, (events & EPOLLRDHUP) != 0);
+  if (operation == DOWN) {
+    return stream->tls == NULL ? receive_flow(stream->fd, &stream->flow)
+                               : secure_receive_flow(stream->tls, &stream->flow);
+  }
+  /* The end that TLS says comes before that of the connection. */
+  return receive_reply(stream, stream->tls != NULL || (events & EPOLLRDHUP) != 0);
 }
 
 /* Runs until nothing is under way; returns the seconds that it took. */
@@ -228,13 +253,14 @@ static bool is_answered(void) {
   if (stream.fd < 0) return false;
   struct timeval limit = {.tv_sec = 1};
   setsockopt(stream.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  if (is_secure) stream.tls = secure_open(stream.fd);
   enum progress progress = ask(&stream) ? AGAIN : CUT;
   while (progress == AGAIN && (errno = 0) == 0) {
-    progress = receive_whole(stream.fd, stream.reply, REPLY_SIZE, &stream.have);
+    progress = receive_rest(&stream);
     if (errno == EAGAIN) progress = CUT;
   }
   if (progress == DONE) check_reply(&stream);
-  close(stream.fd);
+  hang_up(&stream);
   return progress == DONE;
 }
 
@@ -252,8 +278,12 @@ static void await_answer(void) {
 }
 
 int main(int count, char **arguments) {
-  if (count != 6) fail(0, "usage: client short|kept|down|up|idle|await PORT STREAMS WARM-UP MEASURED");
+  if (count != 6 && count != 7)
+    fail(0, "usage: client short|resumed|kept|down|up|idle|await PORT STREAMS WARM-UP MEASURED [rsa|p256]");
   const char *mode = arguments[1];
+  bool resumes = strcmp(mode, "resumed") == 0;
+  is_secure = count == 7;
+  if (is_secure) secure_start(arguments[6], resumes);
   port = (uint16_t)atoi(arguments[2]);
   int at_once = atoi(arguments[3]);
   uint64_t warm_up = strtoull(arguments[4], NULL, 10), measured = strtoull(arguments[5], NULL, 10);
@@ -274,9 +304,11 @@ int main(int count, char **arguments) {
     run_count(warm_up, OPENING_AT_ONCE);
     wait_for_start();
     print_result(open_kept((int)measured));
-  } else if (strcmp(mode, "short") == 0 || strcmp(mode, "kept") == 0) {
+  } else if (strcmp(mode, "short") == 0 || strcmp(mode, "kept") == 0 || resumes) {
     if (mode[0] == 'k') open_kept(at_once);
     else operation = LAST;
+    /* So that there is a session to resume. */
+    if (resumes) run_count(1, 1);
     run_count(warm_up, at_once);
     wait_for_start();
     print_result(run_for((double)measured / 1000, at_once));

@@ -70,12 +70,10 @@ enum progress send_flow(int fd, struct flow *flow) {
 }
 
 /* The end of the stream belongs to it: DONE only when the FIN is read, right after the last byte. */
-enum progress receive_flow(int fd, struct flow *flow) {
-  bool is_compared = flow->reads++ % COMPARED == 0;
-  ssize_t got = is_compared ? recv(fd, received, sizeof received, 0) : recv(fd, NULL, TURN, MSG_TRUNC);
+enum progress take_flow(struct flow *flow, const uint8_t *bytes, ssize_t got) {
   if (got < 0) return errno == EAGAIN ? AGAIN : CUT;
   if (got == 0) return flow->done == flow->total ? DONE : CUT;
-  if (is_compared && memcmp(received, pattern + flow->done % PERIOD, (size_t)got) != 0)
+  if (bytes != NULL && memcmp(bytes, pattern + flow->done % PERIOD, (size_t)got) != 0)
     fail(0, "a wrong byte among %zd after the first %llu", got, (unsigned long long)flow->done);
   flow->done += (uint64_t)got;
   if (flow->done > flow->total)
@@ -83,12 +81,21 @@ enum progress receive_flow(int fd, struct flow *flow) {
   return AGAIN;
 }
 
-enum progress receive_whole(int fd, void *buffer, size_t size, size_t *have) {
-  ssize_t got = recv(fd, (uint8_t *)buffer + *have, size - *have, 0);
+enum progress receive_flow(int fd, struct flow *flow) {
+  bool is_compared = flow->reads++ % COMPARED == 0;
+  ssize_t got = is_compared ? recv(fd, received, sizeof received, 0) : recv(fd, NULL, TURN, MSG_TRUNC);
+  return take_flow(flow, is_compared ? received : NULL, got);
+}
+
+enum progress take_whole(ssize_t got, size_t size, size_t *have) {
   if (got < 0 && errno == EAGAIN) return AGAIN;
   if (got <= 0) return CUT;
   *have += (size_t)got;
   return *have == size ? DONE : AGAIN;
+}
+
+enum progress receive_whole(int fd, void *buffer, size_t size, size_t *have) {
+  return take_whole(recv(fd, (uint8_t *)buffer + *have, size - *have, 0), size, have);
 }
 
 bool send_whole(int fd, const void *buffer, size_t size) {

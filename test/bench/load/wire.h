@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum { REQUEST_SIZE = 64, REPLY_SIZE = 128 };
 
@@ -47,9 +48,13 @@ void write_reply(uint8_t reply[REPLY_SIZE], uint64_t id);
 /* Moves what the socket takes or has, at most about a megabyte, so that other sockets get their turn. */
 enum progress send_flow(int fd, struct flow *flow);
 enum progress receive_flow(int fd, struct flow *flow);
+/* What a read of it has returned, with its errno; `bytes` that are NULL are counted only. */
+enum progress take_flow(struct flow *flow, const uint8_t *bytes, ssize_t got);
 
 /* Reads into a buffer of `size` that holds `*have` bytes. CUT: the peer has ended or reset. */
 enum progress receive_whole(int fd, void *buffer, size_t size, size_t *have);
+/* What a read into it has returned, with its errno. */
+enum progress take_whole(ssize_t got, size_t size, size_t *have);
 /* Sends something small at once; false when the socket is not ready. */
 bool send_whole(int fd, const void *buffer, size_t size);
 

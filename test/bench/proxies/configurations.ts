@@ -1,12 +1,19 @@
+import type { CertificateFiles } from './certificates.ts';
 import type { ProxySetup, Threads } from './contestants.ts';
 
 /** What every proxy is told: where to listen, whom to pass connections to, on how many threads. */
 export interface Wiring {
   readonly port: number;
+  /** Where clients speak TLS, and what with; absent: nowhere. */
+  readonly tls?: TlsWiring | undefined;
   readonly metricsPort: number;
   readonly origins: readonly number[];
   readonly threads: Threads;
   readonly folder: string;
+}
+
+export interface TlsWiring extends CertificateFiles {
+  readonly port: number;
 }
 
 /** Where Debian's package libnginx-mod-stream puts it. */
@@ -31,7 +38,7 @@ const SPLICE: Readonly<Record<Haproxy['splice'], string>> = {
 
 /** One process, no log. */
 export function haproxyConfiguration(
-  { port, origins, threads }: Wiring,
+  { port, tls, origins, threads }: Wiring,
   { bufferKib, splice }: Haproxy,
 ): string {
   const servers = origins.map((origin, index) => `  server origin-${index} 127.0.0.1:${origin}`);
@@ -48,6 +55,7 @@ defaults
 ${SPLICE[splice]}
 listen proxy
   bind 127.0.0.1:${port} backlog ${BACKLOG}
+${tls === undefined ? '' : `  bind 127.0.0.1:${tls.port} backlog ${BACKLOG} ssl crt ${tls.both}`}
   maxconn ${CONNECTIONS}
 ${servers.join('\n')}
 `;
@@ -57,7 +65,10 @@ ${servers.join('\n')}
  * A worker a thread, each with a listener of its own (or one of them would get most connections), no log; the end of one
  * direction leaves the other one open, as the others do by default.
  */
-export function nginxConfiguration({ port, origins, threads, folder }: Wiring, { bufferKib }: Nginx): string {
+export function nginxConfiguration(
+  { port, tls, origins, threads, folder }: Wiring,
+  { bufferKib }: Nginx,
+): string {
   const servers = origins.map((origin) => `    server 127.0.0.1:${origin};`);
   return `load_module ${NGINX_STREAM_MODULE};
 daemon off;
@@ -76,6 +87,7 @@ ${servers.join('\n')}
   }
   server {
     listen 127.0.0.1:${port} backlog=${BACKLOG} reuseport;
+${tls === undefined ? '' : nginxTls(tls)}
     proxy_pass origins;
     proxy_connect_timeout 5s;
     proxy_timeout ${TIMEOUT_SECS}s;
@@ -84,6 +96,13 @@ ${servers.join('\n')}
   }
 }
 `;
+}
+
+function nginxTls({ port, cert, key }: TlsWiring): string {
+  return `    listen 127.0.0.1:${port} backlog=${BACKLOG} reuseport ssl;
+    ssl_certificate ${cert};
+    ssl_certificate_key ${key};
+    ssl_protocols TLSv1.2 TLSv1.3;`;
 }
 
 /** Loopback addresses in several countries, so that the geographic choice has something to do. */
@@ -125,6 +144,7 @@ max = ${isOn ? MOST_WAITING : 0}
 enabled = ${isOn}
 [binding]
 ttl_secs = ${isOn ? 600 : 0}
+${wiring.tls === undefined ? '' : edgeproxyTls(wiring.tls, wiring.threads)}
 [metrics]
 enabled = ${isOn}
 listen_addr = "127.0.0.1:${wiring.metricsPort}"
@@ -139,4 +159,13 @@ enabled = ${isOn}
 type = "tcp"
 interval_secs = 2
 ${isOn ? `[geoip.cidrs]\n${networks.join('\n')}\n` : ''}${backends.join('')}`;
+}
+
+function edgeproxyTls({ port, cert, key }: TlsWiring, threads: Threads): string {
+  return `[tls]
+enabled = true
+listen_addr = "127.0.0.1:${port}"
+cert = "${cert}"
+key = "${key}"
+threads = ${threads}`;
 }

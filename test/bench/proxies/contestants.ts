@@ -28,6 +28,8 @@ const net = { EDGEPROXY_ENGINE: 'net' };
 const STOCK_KIB = 16;
 const TUNED_KIB = 64;
 
+const WITHOUT_TLS = /^(?!tls-)/;
+
 /** The first one is what ratios refer to. */
 export const CONTESTANTS: readonly Contestant[] = [
   {
@@ -41,6 +43,7 @@ export const CONTESTANTS: readonly Contestant[] = [
     name: 'HAProxy, 64 KiB buffers',
     threads: [1],
     proxy: { kind: 'haproxy', bufferKib: TUNED_KIB, splice: 'auto' },
+    scenarios: WITHOUT_TLS,
   },
   {
     key: 'haproxy-splice',
@@ -96,6 +99,7 @@ export const CONTESTANTS: readonly Contestant[] = [
     name: 'edgeproxy net, all off',
     threads: [1],
     proxy: { kind: 'edgeproxy', features: 'off', env: net },
+    scenarios: WITHOUT_TLS,
   },
   {
     key: 'net-on',

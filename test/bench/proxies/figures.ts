@@ -73,17 +73,17 @@ function rangeText({ min, max }: Spread, scale: Scale): string {
 const NAME_WIDTH = 34;
 const CELL_WIDTH = 10;
 
+function cellOf({ key }: Scenario, text: string): string {
+  return text.padStart(Math.max(CELL_WIDTH, key.length + 2));
+}
+
 /** Headings over what `progressLine` writes. */
 export function progressHead(title: string, scenarios: readonly Scenario[]): string {
-  const line = (first: string, cells: readonly string[]): string =>
-    first.padEnd(NAME_WIDTH) + cells.map((cell) => cell.padStart(CELL_WIDTH)).join('');
-  const units = scenarios.map((scenario) =>
-    costScale(scenario).label.replace('CPU ', '').replace(/\/.*/, ''),
-  );
-  return `${line(
-    title,
-    scenarios.map(({ key }) => key),
-  )}\n${line('', units)}`;
+  const line = (first: string, textOf: (scenario: Scenario) => string): string =>
+    first.padEnd(NAME_WIDTH) + scenarios.map((scenario) => cellOf(scenario, textOf(scenario))).join('');
+  const unitOf = (scenario: Scenario): string =>
+    costScale(scenario).label.replace('CPU ', '').replace(/\/.*/, '');
+  return `${line(title, ({ key }) => key)}\n${line('', unitOf)}`;
 }
 
 /** The costs of one turn, for somebody who watches. */
@@ -95,7 +95,7 @@ export function progressLine(
 ): string {
   const cells = scenarios.map((scenario) => {
     const sample = samples.find(({ scenario: key }) => key === scenario.key);
-    return (sample === undefined ? '' : scaled(sample.cost, costScale(scenario))).padStart(CELL_WIDTH);
+    return cellOf(scenario, sample === undefined ? '' : scaled(sample.cost, costScale(scenario)));
   });
   return `${name}, ${threads}`.padEnd(NAME_WIDTH) + cells.join('');
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type Child, startChild } from './children.ts';
+import type { ServerKey, TrafficScenario } from './scenarios.ts';
 
 const SOURCES = fileURLToPath(new URL('../load', import.meta.url));
 const ORIGIN_PORTS = 3;
@@ -21,7 +22,9 @@ export interface Origin {
 }
 
 export interface ClientOrder {
-  readonly mode: 'short' | 'kept' | 'down' | 'up' | 'idle' | 'await';
+  readonly mode: TrafficScenario['mode'] | 'idle' | 'await';
+  /** That of the certificate to expect; absent: no TLS. */
+  readonly serverKey?: ServerKey | undefined;
   readonly port: number;
   readonly streams: number;
   readonly warmUp: number;
@@ -43,22 +46,31 @@ export interface Measured {
 
 /** Compiles the load generator into the folder. */
 export async function compileLoad(folder: string): Promise<Load> {
-  const compile = async (name: string): Promise<string> => {
+  const compile = async (
+    name: string,
+    parts: readonly string[],
+    libraries: readonly string[] = [],
+  ): Promise<string> => {
     const program = join(folder, name);
-    const files = [`${name}.c`, 'wire.c'].map((file) => join(SOURCES, file));
-    await promisify(execFile)('cc', ['-O2', '-Wall', '-Wextra', '-o', program, ...files]);
+    const files = [name, ...parts].map((file) => join(SOURCES, `${file}.c`));
+    const linked = libraries.map((library) => `-l${library}`);
+    await promisify(execFile)('cc', ['-O2', '-Wall', '-Wextra', '-o', program, ...files, ...linked]);
     return program;
   };
-  const [origin, client] = await Promise.all([compile('origin'), compile('client')]);
+  const [origin, client] = await Promise.all([
+    compile('origin', ['wire']),
+    compile('client', ['secure', 'wire'], ['ssl', 'crypto']),
+  ]);
   return {
     async startOrigin(cpus) {
       const child = startChild([origin, String(ORIGIN_PORTS)], { cpus, showsErrors: true });
       const ports = (await child.line()).split(' ').map(Number);
       return { pid: child.pid, ports, end: () => child.end() };
     },
-    async startClient({ mode, port, streams, warmUp, measured }, cpus) {
+    async startClient({ mode, serverKey, port, streams, warmUp, measured }, cpus) {
       const numbers = [port, streams, warmUp, measured].map(String);
-      const child = startChild([client, mode, ...numbers], { cpus });
+      const tls = serverKey === undefined ? [] : [serverKey];
+      const child = startChild([client, mode, ...numbers, ...tls], { cpus });
       await child.line();
       return {
         pid: child.pid,

@@ -21,6 +21,9 @@ export async function checkPrograms(): Promise<void> {
   for (const { program, args, package: name } of NEEDED) {
     await run(program, args).catch(() => missing.push(name));
   }
+  await run('cc', ['-E', '-include', 'openssl/ssl.h', '-xc', '/dev/null']).catch(() =>
+    missing.push('libssl-dev'),
+  );
   await access(NGINX_STREAM_MODULE).catch(() => missing.push('libnginx-mod-stream'));
   if (missing.length > 0) {
     throw new Error(
@@ -38,14 +41,21 @@ export async function describeMachine(): Promise<readonly Fact[]> {
   return [
     ['CPU', `${models[0] ?? 'unknown'}, ${models.length} cores`],
     ['kernel', `Linux ${release()}, congestion control ${congestion.trim()}`],
-    ['HAProxy', await versionOf('haproxy', /version (\S+)/)],
-    ['nginx', await versionOf('nginx', /nginx\/(\S+)/)],
+    ['HAProxy', await versionOf('haproxy', '-v', /version (\S+)/)],
+    ['nginx', await versionOf('nginx', '-v', /nginx\/(\S+)/)],
     ['edgeproxy', packageVersion()],
     ['Node', process.versions.node],
+    ['OpenSSL', await openSslVersions()],
   ];
 }
 
-async function versionOf(program: string, pattern: RegExp): Promise<string> {
-  const { stdout, stderr } = await run(program, ['-v']);
+/** Debian's proxies share a library, Node brings its own. */
+async function openSslVersions(): Promise<string> {
+  const shared = await versionOf('haproxy', '-vv', /Running on OpenSSL version : OpenSSL (\S+)/);
+  return `${shared} in HAProxy and nginx, ${process.versions.openssl} in Node`;
+}
+
+async function versionOf(program: string, option: string, pattern: RegExp): Promise<string> {
+  const { stdout, stderr } = await run(program, [option]);
   return pattern.exec(stdout + stderr)?.[1] ?? 'unknown';
 }

@@ -1,6 +1,6 @@
+import { chaptersOf } from './chapters.ts';
 import { rowsOf } from './figures.ts';
 import type { Fact } from './machine.ts';
-import { overviewsOf } from './overview.ts';
 import type { Section } from './results.ts';
 import { METHOD } from './method.ts';
 
@@ -15,21 +15,14 @@ export interface Report {
 
 /** The page docs/benchmarks.md, as a whole. */
 export function benchmarksPage({ facts, command, rounds, date, sections }: Report): string {
-  const threads = [...new Set(sections.map((section) => section.threads))];
-  const parts = threads.map((count) => {
-    const own = sections.filter((section) => section.threads === count);
-    const heading = count === 1 ? '## One thread' : '## Two threads';
-    const overviews = overviewsOf(own, count).flatMap(({ title, rows }) => [
-      `${title}:`,
-      markdownTable(rows),
-    ]);
-    return [
-      heading,
-      ...overviews,
+  const parts = chaptersOf(sections).map((chapter) =>
+    [
+      `## ${chapter.title}`,
+      ...chapter.overviews.flatMap(({ title, rows }) => [`${title}:`, markdownTable(rows)]),
       'In figures:',
-      ...own.map((section) => markdownTable(rowsOf(section))),
-    ].join('\n\n');
-  });
+      ...chapter.sections.map((section) => markdownTable(rowsOf(section))),
+    ].join('\n\n'),
+  );
   const about: readonly Fact[] = [
     ...facts,
     ['date', date],

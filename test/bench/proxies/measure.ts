@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { freePort } from '../../support/sockets.ts';
+import type { CertificateFiles } from './certificates.ts';
 import type { Contestant, Threads } from './contestants.ts';
 import type { CpuPlan } from './cpus.ts';
 import type { Client, Load, Origin } from './load.ts';
@@ -10,6 +11,7 @@ import {
   type Effort,
   type IdleScenario,
   type Scenario,
+  type ServerKey,
   type TrafficScenario,
   unitsOf,
 } from './scenarios.ts';
@@ -28,7 +30,9 @@ export interface Sample {
 export interface Turn {
   readonly contestant: Contestant;
   readonly threads: Threads;
+  /** All of the server key of `tls`, or all without TLS. */
   readonly scenarios: readonly Scenario[];
+  readonly tls?: { readonly serverKey: ServerKey; readonly files: CertificateFiles } | undefined;
   readonly effort: Effort;
   readonly cpus: CpuPlan;
   readonly load: Load;
@@ -41,13 +45,21 @@ const IDLE_WARM_UP = 200;
 
 /** Starts a contestant and an origin anew, and takes every scenario in turn. */
 export async function takeTurn(turn: Turn): Promise<readonly Sample[]> {
-  const { contestant, threads, cpus, load, folder } = turn;
+  const { contestant, threads, tls, cpus, load, folder } = turn;
   await mkdir(folder, { recursive: true });
   const origin = await load.startOrigin(cpus.load);
   try {
-    const [port, metricsPort] = [await freePort(), await freePort()];
-    const wiring = { port, metricsPort, origins: origin.ports, threads, folder };
-    return await takeScenarios(turn, origin, port, await prepareProxy(contestant, wiring));
+    const [port, metricsPort, tlsPort] = [await freePort(), await freePort(), await freePort()];
+    const wiring = {
+      port,
+      metricsPort,
+      tls: tls && { ...tls.files, port: tlsPort },
+      origins: origin.ports,
+      threads,
+      folder,
+    };
+    const prepared = await prepareProxy(contestant, wiring);
+    return await takeScenarios(turn, origin, tls === undefined ? port : tlsPort, prepared);
   } finally {
     await origin.end();
   }
@@ -60,7 +72,7 @@ async function takeScenarios(
   prepared: PreparedProxy,
 ): Promise<readonly Sample[]> {
   const asking = await turn.load.startClient(
-    { mode: 'await', port, streams: 1, warmUp: 0, measured: 0 },
+    { mode: 'await', serverKey: turn.tls?.serverKey, port, streams: 1, warmUp: 0, measured: 0 },
     turn.cpus.load,
   );
   const answered = asking.measure();
@@ -124,9 +136,9 @@ async function idleCost(
 }
 
 async function trafficCost(turn: Turn, scenario: TrafficScenario, { pids, origin, port }: RunningProxy) {
-  const { mode, streams } = scenario;
+  const { mode, streams, serverKey } = scenario;
   const [warmUp, measured] = amountsOf(scenario, turn.effort);
-  const order = { mode, port, streams, warmUp, measured };
+  const order = { mode, serverKey, port, streams, warmUp, measured };
   return withClient(await turn.load.startClient(order, turn.cpus.load), async (client) => {
     const ends = [client.pid, origin.pid];
     const [proxyBefore, loadBefore] = [cpuSeconds(pids), cpuSeconds(ends)];

@@ -1,4 +1,4 @@
-import { CONTESTANTS, type Threads } from './contestants.ts';
+import { CONTESTANTS } from './contestants.ts';
 import type { Result, Section } from './results.ts';
 
 export interface Overview {
@@ -7,13 +7,12 @@ export interface Overview {
   readonly rows: readonly (readonly string[])[];
 }
 
-/** All ratios of cost, and all of rate, on so many threads. */
-export function overviewsOf(sections: readonly Section[], threads: Threads): readonly Overview[] {
-  const own = sections.filter((section) => section.threads === threads);
+/** All ratios of cost, and all of rate. */
+export function overviewsOf(sections: readonly Section[]): readonly Overview[] {
   const reference = CONTESTANTS[0]!.name;
   return [
-    { title: `Cost, ${reference} = 1`, rows: ratiosOf(own, ({ costRatio }) => costRatio) },
-    { title: `Rate, ${reference} = 1`, rows: ratiosOf(own, ({ traffic }) => traffic?.rateRatio) },
+    { title: `Cost, ${reference} = 1`, rows: ratiosOf(sections, ({ costRatio }) => costRatio) },
+    { title: `Rate, ${reference} = 1`, rows: ratiosOf(sections, ({ traffic }) => traffic?.rateRatio) },
   ].filter(({ rows }) => rows.length > 1);
 }
 
