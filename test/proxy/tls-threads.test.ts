@@ -14,6 +14,7 @@ import { aPair, type Pair } from '../support/certificates.ts';
 import { anEchoBackend, exchange } from '../support/edge.ts';
 import { KILLERS } from '../support/killers.ts';
 import { silentLogger } from '../support/proxy.ts';
+import { freePort } from '../support/sockets.ts';
 import { aTlsClient } from '../support/tls.ts';
 import { once } from '../support/sockets.ts';
 import { until } from '../support/until.ts';
@@ -104,7 +105,8 @@ async function anEngine() {
   });
   onTestFinished(() => engine.close(0));
   engine.route(directory.publish(aSet([aBackend({ id: 'a', port: echo.port, hardLimit: 2 })], 1)));
-  const { port } = await engine.listen({ host: '127.0.0.1', port: 0 });
+  // Nobody's while the next thread starts: none that a client may be given.
+  const { port } = await engine.listen({ host: '127.0.0.1', port: await freePort() });
   const { numbersMemory } = parts;
   return {
     engine,

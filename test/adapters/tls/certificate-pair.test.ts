@@ -20,7 +20,7 @@ const lockedKey = createPrivateKey(pair.key).export({
   format: 'pem',
   cipher: 'aes-256-cbc',
   passphrase: 'word',
-}) as string;
+});
 
 function made(cert: string, key: string, nowMs = NOW_MS) {
   return certificatePairOf({ text: cert, name: 'CERT' }, { text: key, name: 'KEY' }, nowMs);
