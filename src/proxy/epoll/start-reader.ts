@@ -31,6 +31,8 @@ export interface StartReaderOptions<Start extends { readonly kind: string }> {
  *               ▲ │ incomplete        the bytes behind it stay there for the relay
  *               └─┘ until as many bytes are there as are needed: the kernel counts them (SO_RCVLOWAT)
  *
+ * Where many tiny segments fill the socket's memory, the kernel tells of each before that: then a look is in vain.
+ *
  * Until then a peer is neither swept nor cut, and is nowhere but in its row.
  */
 export class StartReader<Start extends { readonly kind: string }> {
