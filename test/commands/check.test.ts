@@ -31,7 +31,7 @@ describe('edgeproxy check', () => {
       { EDGEPROXY_TLS_CLIENT_AUTH: 'required', EDGEPROXY_TLS_CLIENT_CA: '/absent.ca' },
       'EDGEPROXY_TLS_CLIENT_CA = "/absent.ca": cannot be read',
     ],
-    [{ EDGEPROXY_TLS_CIPHERS: 'NONE' }, 'OpenSSL cannot use'],
+    [{ EDGEPROXY_TLS_CIPHERS: 'NONE' }, 'EDGEPROXY_TLS_CIPHERS'],
   ])('refuses what a start could not read: case %#', async (env, message) => {
     await expect(run({ ...(await good()), ...env })).rejects.toMatchObject({
       code: 'ERR_TLS',

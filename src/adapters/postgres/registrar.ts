@@ -35,11 +35,12 @@ function isRefusedByTable(thrown: unknown): thrown is EdgeProxyError {
   return thrown instanceof EdgeProxyError && /^2[23]/.test(sqlStateOf(thrown) ?? '');
 }
 
+const advise = (thrown: unknown): never => {
+  throw orAdvice(thrown, GRANT);
+};
+
 /** The statements of a pool, which say what is to be granted where the role lacks it. */
 function advised({ query, transaction }: PostgresPool): Pick<PostgresPool, 'query' | 'transaction'> {
-  const advise = (thrown: unknown): never => {
-    throw orAdvice(thrown, GRANT);
-  };
   return {
     query: (text, values) => query(text, values).catch(advise),
     transaction: (work) => transaction(work).catch(advise),
