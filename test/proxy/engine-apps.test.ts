@@ -176,6 +176,16 @@ describe.runIf(process.platform === 'linux').each(ENGINES)('$name engine with se
     expect(['web-1', 'web-2']).toContain(name);
   });
 
+  it('lets a listener go by the server name, and by its app again', async () => {
+    const { ports, engine, port } = await anEngine(kind, PAIR, [undefined]);
+    await engine.listen([{ ...listener(), goesByServerName: true }]);
+    const unnamed = await connect(port);
+    unnamed.end('no greeting');
+    expect(await answer(unnamed)).toBe('');
+    await engine.listen([listener()]);
+    expect(await names(ports[0]!)).toEqual(['db-1', 'web-1', 'web-2']);
+  });
+
   it('keeps all listeners when one of those that are new cannot be bound', async () => {
     const { ports, engine } = await anEngine(kind, PAIR, ['web', 'db']);
     const taken = await startTcpBackend(() => {});
