@@ -70,6 +70,8 @@ export const KEYS_OF = {
     'tls.hello_timeout_secs',
     'tls.handshake_timeout_secs',
     'tls.max_handshakes',
+    // How often certificates are looked at.
+    'config_watch.interval_secs',
   ],
   // After the engine, as the header that connections begin with is in the set.
   eligibility: [

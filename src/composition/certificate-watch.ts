@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { concatMap, of, Subject } from 'rxjs';
+import { concatMap, distinctUntilChanged, map, type Observable, Subject } from 'rxjs';
 import { looks$ } from '../adapters/file/looks.ts';
 import type { Logger, MonotonicClock } from '../domain/ports.ts';
 import type { TlsIdentity } from '../domain/tls.ts';
@@ -9,8 +9,8 @@ export interface CertificateWatchOptions {
   /** What is in use. */
   readonly initial: TlsIdentity;
   readonly paths: readonly string[];
-  /** Pause between two looks that the system has not hinted at. */
-  readonly intervalMs: number;
+  /** Pause between two looks that the system has not hinted at, from each one on. */
+  readonly intervalMs$: Observable<number>;
   /** Reads the files; rejects when they cannot be used. */
   readonly read: () => Promise<TlsIdentity>;
   /** Has clients shown another identity; resolves when all that come are. */
@@ -29,7 +29,7 @@ export class CertificateWatch {
   readonly #subscription;
 
   constructor(options: CertificateWatchOptions) {
-    const { initial, paths, intervalMs, read, logger, now } = options;
+    const { initial, paths, intervalMs$, read, logger, now } = options;
     this.#subscription = looks$<Found>({
       paths,
       initial: stateOf(initial),
@@ -42,11 +42,14 @@ export class CertificateWatch {
           return { seen: { error }, state: `bad: ${messageOf(error)}`, isWhole: false };
         }
       },
-      watch$: of({
-        intervalMs,
-        onDeaf: (folder, error) =>
-          logger.warn({ folder, error: error.message }, 'cannot watch the folder, certificates are polled'),
-      }),
+      watch$: intervalMs$.pipe(
+        distinctUntilChanged(),
+        map((intervalMs) => ({
+          intervalMs,
+          onDeaf: (folder, error) =>
+            logger.warn({ folder, error: error.message }, 'cannot watch the folder, certificates are polled'),
+        })),
+      ),
       now,
     })
       .pipe(concatMap((found) => take(found, options)))

@@ -149,7 +149,7 @@ function proxyOf(
   }
 
   async function reconfigure(next: EngineLists): Promise<void> {
-    await Promise.all([started!.reconfigure(next), tls?.reconfigure(next)]);
+    await Promise.all([started!.reconfigure(next), tls?.reconfigure(inForce, next)]);
   }
 }
 
@@ -164,8 +164,7 @@ function memoized<Key, Value>(make: (key: Key) => Value): (key: Key) => Value {
 
 function portableProxy(options: ProxyOptions): Proxy {
   const { settings, logger, now, isAtEase } = options;
-  // Node keeps count of its descriptors itself.
-  const base = baseOf(options, 1, 0);
+  const base = baseOf(options, 1, descriptorLimit());
   const { state, directory, parts } = base;
   const { occupancy, gates, memory } = state;
   const counters = state.counters[0]!;

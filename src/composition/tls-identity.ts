@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { access, readFile } from 'node:fs/promises';
 import {
   type PemText,
@@ -11,13 +10,6 @@ import type { Settings } from '../config/schema.ts';
 import type { CertificatePair, TlsIdentity } from '../domain/tls.ts';
 import { messageOf } from '../errors.ts';
 import { identityServer } from '../proxy/tls/identity-server.ts';
-
-const TICKET_KEY_BYTES = 48;
-
-/** Keys of tickets: whoever has them may resume sessions, and read those of TLS 1.2. */
-export function newTicketKeys(): Uint8Array {
-  return randomBytes(TICKET_KEY_BYTES);
-}
 
 /**
  * Reads what the settings name, and has OpenSSL judge it. Fails with `ERR_TLS`.

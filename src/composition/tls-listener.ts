@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { BehaviorSubject } from 'rxjs';
 import { selfSignedPair } from '../adapters/tls/self-signed.ts';
 import type { Settings } from '../config/schema.ts';
 import { parseListenAddress } from '../config/setting-types.ts';
@@ -13,9 +14,12 @@ import { handshakeReportOf, newHandshakeCountersMemory } from '../proxy/tls/hand
 import { TlsEngine } from '../proxy/tls/tls-engine.ts';
 import { CertificateWatch } from './certificate-watch.ts';
 import { terminatesTls } from './proxy-listeners.ts';
-import { newTicketKeys, pathsOf, readIdentity } from './tls-identity.ts';
+import { TicketKeys } from './ticket-keys.ts';
+import { pathsOf, readIdentity } from './tls-identity.ts';
 
 const MODULE = import.meta.url.endsWith('.ts') ? './tls-thread.ts' : './tls-thread.js';
+/** How long keys of tickets are in use. */
+const DAY_MS = 86_400_000;
 const SETTING = 'EDGEPROXY_TLS_LISTEN_ADDR';
 
 export interface TlsListenerOptions {
@@ -36,7 +40,8 @@ export class TlsListener implements TlsSource {
   readonly #options: TlsListenerOptions;
   readonly #handshakes;
   readonly #certificates = { applied: 0, refused: 0 };
-  #ticketKeys = newTicketKeys();
+  readonly #ticketKeys = new TicketKeys(DAY_MS, () => void this.#showTicketKeys());
+  readonly #lookEveryMs$;
   #identity: TlsIdentity | undefined;
   #watch: CertificateWatch | undefined;
   #selfSigned: Promise<CertificatePair> | undefined;
@@ -45,6 +50,7 @@ export class TlsListener implements TlsSource {
   constructor(options: TlsListenerOptions) {
     this.#options = options;
     this.#handshakes = newHandshakeCountersMemory(tlsThreadsOf(options.settings));
+    this.#lookEveryMs$ = new BehaviorSubject(intervalMsOf(options.settings));
   }
 
   /** Once it has started. */
@@ -81,7 +87,10 @@ export class TlsListener implements TlsSource {
         },
         news: newsOf(state.memory, state.counters.length),
         onInForce,
-        onDraining: () => this.#watch?.stop(),
+        onDraining: () => {
+          this.#watch?.stop();
+          this.#ticketKeys.stop();
+        },
       });
     } catch (error) {
       throw new EdgeProxyError('ERR_ENGINE', `a TLS thread does not start: ${messageOf(error)}`, {
@@ -97,7 +106,7 @@ export class TlsListener implements TlsSource {
     this.#watch = new CertificateWatch({
       initial: this.#identity!,
       paths: pathsOf(settings),
-      intervalMs: settings.config_watch.interval_secs * 1000,
+      intervalMs$: this.#lookEveryMs$,
       read: () => this.#readIdentity(settings),
       present: (identity) => this.#present(identity),
       onRefused: () => void this.#certificates.refused++,
@@ -112,7 +121,8 @@ export class TlsListener implements TlsSource {
     this.#watch?.reread();
   }
 
-  reconfigure(lists: EngineLists): Promise<void> {
+  reconfigure(settings: Settings, lists: EngineLists): Promise<void> {
+    this.#lookEveryMs$.next(intervalMsOf(settings));
     return this.engine.reconfigure(lists);
   }
 
@@ -126,14 +136,20 @@ export class TlsListener implements TlsSource {
 
   async #present(identity: TlsIdentity): Promise<void> {
     // A session may not outlive those who vouched for its client.
-    if (identity.clientCa !== this.#identity?.clientCa) this.#ticketKeys = newTicketKeys();
-    this.#identity = { ...identity, ticketKeys: this.#ticketKeys };
+    if (identity.clientCa !== this.#identity?.clientCa) this.#ticketKeys.change();
+    this.#identity = { ...identity, ticketKeys: this.#ticketKeys.present };
     await this.engine.present(this.#identity);
     this.#certificates.applied++;
   }
 
+  async #showTicketKeys(): Promise<void> {
+    if (this.#identity === undefined || this.#engine === undefined) return;
+    this.#identity = { ...this.#identity, ticketKeys: this.#ticketKeys.present };
+    await this.#engine.present(this.#identity);
+  }
+
   #readIdentity(settings: Settings) {
-    return readIdentity(settings, this.#ticketKeys, () => this.#signItself(), Date.now());
+    return readIdentity(settings, this.#ticketKeys.present, () => this.#signItself(), Date.now());
   }
 
   #signItself(): Promise<CertificatePair> {
@@ -143,6 +159,10 @@ export class TlsListener implements TlsSource {
     }
     return this.#selfSigned;
   }
+}
+
+function intervalMsOf({ config_watch: { interval_secs: seconds } }: Settings): number {
+  return seconds * 1000;
 }
 
 /** 0 where there is no TLS listener that speaks TLS itself. */

@@ -30,7 +30,10 @@ export class AwaitedStart<Start extends { readonly kind: string }> implements Wi
   readonly #options: AwaitedStartOptions<Start>;
   readonly #sinceMs: number;
   #timer: NodeJS.Timeout;
-  #bytes: Uint8Array = NOTHING_YET.bytes;
+  /** What has come, and room for more. */
+  #memory: Uint8Array = NOTHING_YET.bytes;
+  #byteCount = 0;
+  #neededBytes = 1;
   #isSettled = false;
   #hasEnded = false;
 
@@ -65,22 +68,30 @@ export class AwaitedStart<Start extends { readonly kind: string }> implements Wi
     );
   }
 
-  abort(): void {
+  /** Closes the wire, unless one of both callbacks has been called. @returns whether it was still waited for */
+  abort(): boolean {
+    if (this.#isSettled) return false;
     this.#settle();
     this.#wire.close();
+    return true;
   }
 
   took(_: Wire, bytes: Uint8Array): void {
     if (this.#isSettled) return;
-    this.#bytes = Buffer.concat([this.#bytes, bytes]);
-    const parsed = this.#options.parse(this.#bytes);
+    this.#keep(bytes);
+    if (this.#byteCount < this.#neededBytes) return;
+    const kept = this.#memory.subarray(0, this.#byteCount);
+    const parsed = this.#options.parse(kept);
     if (isMalformed(parsed)) return this.#refuse(parsed.problem);
-    if (isIncomplete(parsed)) return;
+    if (isIncomplete(parsed)) {
+      this.#neededBytes = parsed.neededBytes;
+      return;
+    }
     this.#settle();
     this.#wire.pause();
     const hasEnded = (): boolean => this.#hasEnded;
     this.#options.onStart(parsed, {
-      bytes: this.#bytes,
+      bytes: kept,
       // Some wires tell of a FIN while they are paused.
       get hasEnded() {
         return hasEnded();
@@ -90,7 +101,7 @@ export class AwaitedStart<Start extends { readonly kind: string }> implements Wi
 
   ended(): void {
     this.#hasEnded = true;
-    this.#refuse(this.#bytes.length === 0 ? 'does not come before the end' : 'ends before it is whole');
+    this.#refuse(this.#byteCount === 0 ? 'does not come before the end' : 'ends before it is whole');
   }
 
   broke(_: Wire, errorCode: string): void {
@@ -106,6 +117,18 @@ export class AwaitedStart<Start extends { readonly kind: string }> implements Wi
   dialFailed(): void {}
   wrote(): void {}
   writeFailed(): void {}
+
+  /** Copies each byte a few times at most, in however small pieces they come. */
+  #keep(bytes: Uint8Array): void {
+    const byteCount = this.#byteCount + bytes.length;
+    if (byteCount > this.#memory.length) {
+      const larger = new Uint8Array(Math.max(byteCount, 2 * this.#memory.length));
+      larger.set(this.#memory.subarray(0, this.#byteCount));
+      this.#memory = larger;
+    }
+    this.#memory.set(bytes, this.#byteCount);
+    this.#byteCount = byteCount;
+  }
 
   #refuse(problem: string): void {
     if (this.#isSettled) return;

@@ -6,6 +6,7 @@ import type { RefusalReason } from '../domain/outcome.ts';
 import type { GeoResolver, ListenAddress, ProxyListener, ThreadReport } from '../domain/ports.ts';
 import type { App } from './apps.ts';
 import type { ConnectionOptions } from './connection-options.ts';
+import { RESERVED } from './epoll/descriptor-limit.ts';
 import { IpAddress } from './ip-address.ts';
 import { abortAll } from './net/abort-all.ts';
 import { Admission } from './net/admission.ts';
@@ -23,7 +24,7 @@ import type { NetEngineOptions } from './net-engine-options.ts';
 import { Reception } from './reception.ts';
 import { refusalWarnings } from './refusal-warnings.ts';
 import { WaitingLines } from './net/waiting-lines.ts';
-import { WaitQueue } from './wait-queue.ts';
+import { WaitQueues } from './wait-queue.ts';
 import type { RouteTable } from './routes.ts';
 import { sweepIntervalMs } from './timeouts.ts';
 
@@ -43,6 +44,7 @@ export class NetEngine implements ClientEngine {
   readonly #options: NetEngineOptions;
   readonly #dialClock: DialClock;
   readonly #warnLocal: LimitedLog;
+  readonly #warnExhausted: LimitedLog;
   readonly #live: LiveList;
   readonly #lines: WaitingLines;
   #serverNames!: ServerNames<App>;
@@ -61,12 +63,13 @@ export class NetEngine implements ClientEngine {
     const { logger, now, apps, queue, numbers, router, limits, thread, bells, sharesPort = false } = options;
     this.#warnRefused = refusalWarnings(logger, now);
     this.#warnLocal = limitedWarning(logger, 'cannot connect, the trouble is local', now);
+    this.#warnExhausted = limitedWarning(logger, 'clients cannot be accepted', now);
     this.#outcomes = new OutcomeBatch(options.onOutcomes);
     this.#dialClock = new DialClock(now);
     this.#serve(options.serverNames);
     this.#live = new LiveList(limits, options.ledger);
     this.#lines = new WaitingLines({
-      queueOf: (app) => new WaitQueue(queue, numbers.queue, { thread, app }, (other) => bells.ring(other)),
+      queues: new WaitQueues(queue, numbers.queue, thread, (other) => bells.ring(other)),
       serves: (app, tenancy) => router.serves(app, tenancy),
       now,
     });
@@ -77,7 +80,7 @@ export class NetEngine implements ClientEngine {
       onBound: (server, appOf) => this.#acceptFrom(server, appOf),
       onClosed: () => this.#resolveWhenDrained(),
     });
-    router.onFreed = () => this.#lines.stir();
+    router.onFreed = () => this.#lines.freed();
     this.#stopListening = bells.listen(thread, () => {
       this.#lines.stir();
       this.#intake?.warm.makeRoomEverywhere();
@@ -148,6 +151,8 @@ export class NetEngine implements ClientEngine {
     this.#options.counters.clientEnded(this.#intake?.reception.abandon() ?? 0);
     this.#resolveWhenDrained();
     await abortAll(this.#live.all, spreadMs);
+    // Who had no backend at first, and has got one meanwhile, is another guest since.
+    this.abandon();
     await drained;
     clearInterval(this.#checks);
     this.#dialClock.close();
@@ -162,13 +167,7 @@ export class NetEngine implements ClientEngine {
 
   /** Takes clients from now on. */
   #acceptFrom(server: Server, appOf: () => number): void {
-    const { logger, now, counters } = this.#options;
-    const warnExhausted = limitedWarning(logger, 'clients cannot be accepted', now);
-    server.on('error', (error) => {
-      counters.acceptPaused();
-      warnExhausted.warn({ error: error.message });
-      this.#intake?.warm.yieldDescriptors();
-    });
+    server.on('error', (error) => this.#exhausted(error.message));
     const { transport, reception } = (this.#intake ??= this.#prepare(server));
     transport.accept(server, (client) => this.#receive(client, appOf(), reception));
   }
@@ -225,12 +224,29 @@ export class NetEngine implements ClientEngine {
 
   #receive(client: Wire, app: number, reception: Reception): void {
     const { counters } = this.#options;
-    const { remoteAddress } = client;
     this.#listeners.received();
+    if (this.#isReserved(client.descriptor)) {
+      this.#exhausted(RESERVED);
+      return client.close();
+    }
+    const { remoteAddress } = client;
     counters.clientAccepted();
     // It has gone already, and is counted all the same.
     if (remoteAddress === undefined) return this.#turnAway(client);
     reception.receive(client, { address: IpAddress.of(remoteAddress), app });
+  }
+
+  /** Whether all below are taken that are for clients. Who shakes hands will need one for a backend. */
+  #isReserved(descriptor: number): boolean {
+    const { numbers, handshakes } = this.#options;
+    return descriptor + (handshakes?.underWay ?? 0) >= numbers.descriptors.clientCeiling;
+  }
+
+  /** A client cannot be accepted, for want of descriptors or memory. */
+  #exhausted(error: string): void {
+    this.#options.counters.acceptPaused();
+    this.#warnExhausted.warn({ error });
+    this.#intake?.warm.yieldDescriptors();
   }
 
   /** Closes a client that gets no connection. */

@@ -1,5 +1,7 @@
 interface Incomplete {
   readonly kind: 'incomplete';
+  /** Of the connection; with fewer it is not looked at again. */
+  readonly neededBytes: number;
 }
 
 interface Malformed {

@@ -150,15 +150,16 @@ describe.runIf(process.platform === 'linux').each(ENGINES)(
 
     it('refuses who asks for nothing known, unless there is an app for all others, and follows other names', async () => {
       const { connect, refused, reconfigure } = await anEngine(kind);
-      for (const hello of [helloTo('shop.test'), helloTo()])
+      for (const hello of [helloTo('shop.test'), helloTo(), helloTo('127.0.0.1')])
         expect(await say(await connect(), [hello])).toBe('');
-      expect(refused()).toMatchObject({ unknown_server_name: 2, bad_client_hello: 0 });
+      expect(refused()).toMatchObject({ unknown_server_name: 3, bad_client_hello: 0 });
       await reconfigure({ defaultApp: 'blog', serverNames: { 'shop.test': 'shop', 'gone.test': 'gone' } });
-      expect(await say(await connect(), [helloTo()])).toBe('blog');
+      for (const hello of [helloTo(), helloTo('127.0.0.1'), helloTo('::1')])
+        expect(await say(await connect(), [hello])).toBe('blog');
       expect(await say(await connect(), [helloTo('shop.test')])).toBe('shop');
       expect(await say(await connect(), [helloTo('shop.example')])).toBe('blog');
       expect(await say(await connect(), [helloTo('gone.test')])).toBe('');
-      expect(refused()).toMatchObject({ unknown_server_name: 2, no_backend: 1 });
+      expect(refused()).toMatchObject({ unknown_server_name: 3, no_backend: 1 });
     });
 
     it('reads a PROXY header before the greeting, in one segment or several', async () => {
@@ -201,6 +202,21 @@ describe.runIf(process.platform === 'linux').each(ENGINES)(
       const ended = answer(client);
       await engine.close(0);
       expect(await ended).toBe('');
+      expect(traffic.report().active).toBe(0);
+    });
+
+    it('ends who greets while it closes, well or badly, and counts each out once', async () => {
+      const { connect, engine, traffic } = await anEngine(kind, { threads: 1 });
+      const clients = await Promise.all([connect(), connect(), connect()]);
+      await until(() => engine.liveConnections === 3, { what: 'the clients' });
+      // The last two have a third of the time at least.
+      const closing = engine.close(300);
+      const [, well, badly] = clients;
+      well.write(helloTo('shop.example'));
+      badly.write('no greeting');
+      const ended = clients.map((client) => once(client.resume(), 'close').catch(() => undefined));
+      for (const client of clients) client.once('end', () => client.end());
+      await Promise.all([closing, ...ended]);
       expect(traffic.report().active).toBe(0);
     });
   },

@@ -6,7 +6,7 @@
  */
 export interface ClientHello {
   readonly kind: 'hello';
-  /** In lower case; `undefined` when the client does not say. */
+  /** In lower case; `undefined` when the client does not say, or says an address. */
   readonly serverName: string | undefined;
   /** Protocols of the application that the client offers, its favourite first. */
   readonly alpn: readonly string[];
@@ -19,6 +19,8 @@ export const HELLO_PROBLEMS = [
   'length',
   /** Longer than is taken. */
   'too_long',
+  /** In more records than are taken. */
+  'records',
   /** The handshake does not begin with the client's greeting. */
   'not_a_hello',
   /** A field of it goes beyond its end, or something is left over. */
@@ -38,9 +40,10 @@ export interface MalformedHello {
   readonly problem: string;
 }
 
-/** All that has come belongs to a greeting that may be right; there has to be more. */
+/** All that has come belongs to a greeting that may be right; nothing new is to be seen before `neededBytes` of it. */
 export interface IncompleteHello {
   readonly kind: 'incomplete';
+  readonly neededBytes: number;
 }
 
 export type ParsedHello = ClientHello | MalformedHello | IncompleteHello;

@@ -5,13 +5,16 @@ export interface GatheredHandshake {
   readonly kind: 'handshake';
   /** Type, length in three bytes, body; what has come of it. */
   readonly message: Uint8Array;
-  readonly isWhole: boolean;
+  /** Bytes, records included, before which there is nothing new to know of it; 0 when it is whole. */
+  readonly neededBytes: number;
 }
 
 const HANDSHAKE = 22;
 const RECORD_HEADER_BYTES = 5;
 const MESSAGE_HEADER_BYTES = 4;
 const LONGEST_RECORD = 16_384;
+/** Clients that know of no other reason split a greeting in two or three; each costs whoever looks at it. */
+const MOST_RECORDS = 16;
 const VERSION_MAJOR = 3;
 
 /**
@@ -24,7 +27,10 @@ export function gatherHandshake(bytes: Uint8Array, maxBytes: number): GatheredHa
   const fragments: Uint8Array[] = [];
   let gathered = 0;
   let wanted = Infinity;
-  for (let at = 0; at < bytes.length && gathered < wanted;) {
+  let at = 0;
+  while (at < bytes.length && gathered < wanted) {
+    if (fragments.length === MOST_RECORDS)
+      return malformed('records', `is in more than ${MOST_RECORDS} records`);
     const fragmentAt = at + RECORD_HEADER_BYTES;
     const header = bytes.subarray(at, fragmentAt);
     const problem = problemOfRecord(header, at === 0);
@@ -38,9 +44,14 @@ export function gatherHandshake(bytes: Uint8Array, maxBytes: number): GatheredHa
     if (wanted !== Infinity && wanted + fragmentAt - gathered + fragment.length > maxBytes)
       return tooLong(maxBytes);
   }
-  if (gathered < wanted) return bytes.length >= maxBytes ? tooLong(maxBytes) : part(fragments);
   if (gathered > wanted) return malformed('length', 'is followed by something before it is answered');
-  return { kind: 'handshake', message: joined(fragments), isWhole: true };
+  if (gathered < wanted && bytes.length >= maxBytes) return tooLong(maxBytes);
+  const message = joined(fragments);
+  if (gathered === wanted) return { kind: 'handshake', message, neededBytes: 0 };
+  // The rest of this record, as far as it belongs to the header or to the message, or the header of the next one.
+  const missing = (wanted === Infinity ? MESSAGE_HEADER_BYTES : wanted) - gathered;
+  const neededBytes = at <= bytes.length ? at + RECORD_HEADER_BYTES : Math.min(at, bytes.length + missing);
+  return { kind: 'handshake', message, neededBytes };
 }
 
 /** @param header of the record, or what has come of it */
@@ -59,10 +70,6 @@ function problemOfRecord(header: Uint8Array, isFirst: boolean): MalformedHello |
 /** Of the message with its header, from that header. */
 function lengthOf(message: Uint8Array): number {
   return MESSAGE_HEADER_BYTES + message[1]! * 65_536 + message[2]! * 256 + message[3]!;
-}
-
-function part(fragments: readonly Uint8Array[]): GatheredHandshake {
-  return { kind: 'handshake', message: joined(fragments), isWhole: false };
 }
 
 function tooLong(maxBytes: number): MalformedHello {

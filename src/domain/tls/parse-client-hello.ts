@@ -1,3 +1,4 @@
+import { parseAddress } from '../address.ts';
 import { ByteReader, TooShort } from './byte-reader.ts';
 import {
   type ClientHello,
@@ -17,8 +18,9 @@ const HOST_NAME = 0;
 /**
  * Reads the greeting that a connection begins with, in one record or several.
  *
- * What has come so far is parsed from its first byte each time, so the caller keeps no state but the bytes; a wrong
- * byte is malformed as soon as the part that it is in is here.
+ * What has come so far is parsed from its first byte each time, so the caller keeps no state but the bytes, and need not
+ * ask again before the bytes are there that are needed: a wrong byte is malformed as soon as the part that it is in is
+ * here.
  *
  * @param bytes what the connection began with
  * @param maxBytes a longer greeting, records included, is malformed
@@ -26,10 +28,10 @@ const HOST_NAME = 0;
 export function parseClientHello(bytes: Uint8Array, maxBytes = LONGEST_HELLO_BYTES): ParsedHello {
   const handshake = gatherHandshake(bytes, maxBytes);
   if (handshake.kind === 'malformed') return handshake;
-  const { message, isWhole } = handshake;
+  const { message, neededBytes } = handshake;
   if (message.length > 0 && message[0] !== CLIENT_HELLO)
     return malformed('not_a_hello', `is a handshake message of type ${message[0]}: expected ${CLIENT_HELLO}`);
-  if (!isWhole) return { kind: 'incomplete' };
+  if (neededBytes > 0) return { kind: 'incomplete', neededBytes };
   try {
     return readHello(new ByteReader(message.subarray(4)));
   } catch (error) {
@@ -72,7 +74,7 @@ function partOf(type: number, data: ByteReader): Partial<Omit<ClientHello, 'kind
   return {};
 }
 
-function readServerName(data: ByteReader): { readonly serverName: string } | MalformedHello {
+function readServerName(data: ByteReader): { readonly serverName: string | undefined } | MalformedHello {
   const names = data.vector(2);
   if (data.left > 0) return malformed('field', 'has bytes behind its server name');
   const hosts: string[] = [];
@@ -84,6 +86,8 @@ function readServerName(data: ByteReader): { readonly serverName: string } | Mal
   const [serverName, second] = hosts;
   if (serverName === undefined || second !== undefined)
     return malformed('server_name', `has ${hosts.length} host names: expected one`);
+  // No name, by RFC 6066; clients that are given an address send it all the same.
+  if (parseAddress(serverName) !== undefined) return { serverName: undefined };
   if (!isHostName(serverName)) return malformed('server_name', 'has a server name that is no host name');
   return { serverName };
 }

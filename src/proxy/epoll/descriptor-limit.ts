@@ -6,8 +6,12 @@ const MOST = 1_048_576;
 /** For the database, the admin and metrics listeners and their clients, files, and Node. */
 const OWN_USE = 64;
 
-/** How many descriptors this process may have open, at most. Linux only. */
+/** Why clients have to wait, or are closed, when there are descriptors left. */
+export const RESERVED = 'the last descriptors are kept for the daemon itself';
+
+/** How many descriptors this process may have open, at most; where it is not Linux, more than it ever has. */
 export function descriptorLimit(): number {
+  if (process.platform !== 'linux') return MOST;
   const line = /^Max open files\s+(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
   const limit = Number(line?.[1]);
   return Number.isSafeInteger(limit) ? Math.min(limit, MOST) : MOST;

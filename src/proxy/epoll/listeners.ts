@@ -1,6 +1,7 @@
 import { EPOLL } from '../sys/constants.ts';
 import type { Sys } from '../sys/sys.ts';
 import { type LoopClock, soonest } from './clock.ts';
+import { RESERVED } from './descriptor-limit.ts';
 import { AGAIN, errorNameOf, isExhaustion, isMistake, must } from './errno.ts';
 import { SocketAddress } from './socket-address.ts';
 import { FLAG, type SocketTable } from './socket-table.ts';
@@ -18,9 +19,6 @@ const PAUSE_MS = 100;
  * meanwhile. Closed at once, it would reset whoever comes in that very moment.
  */
 const HANDSHAKE_GRACE_MS = 50;
-
-/** Why it rests when there are descriptors left, but not for clients. */
-const RESERVED = 'the last descriptors are kept for the daemon itself';
 
 export interface ListenersOptions {
   readonly sys: Sys;

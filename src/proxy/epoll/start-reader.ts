@@ -1,4 +1,5 @@
 import { isIncomplete, isMalformed, type ParsedStart } from '../parsed-start.ts';
+import { SO, SOL } from '../sys/constants.ts';
 import type { Pointer, Sys } from '../sys/sys.ts';
 import type { LoopClock } from './clock.ts';
 import { DialList } from './dial-list.ts';
@@ -28,7 +29,7 @@ export interface StartReaderOptions<Start extends { readonly kind: string }> {
  *
  *     await ─► look ─► start          a look takes nothing out of the socket: what has come waits in the kernel, and
  *               ▲ │ incomplete        the bytes behind it stay there for the relay
- *               └─┘ for the next segment
+ *               └─┘ until as many bytes are there as are needed: the kernel counts them (SO_RCVLOWAT)
  *
  * Until then a peer is neither swept nor cut, and is nowhere but in its row.
  */
@@ -108,6 +109,12 @@ export class StartReader<Start extends { readonly kind: string }> {
     if (isMalformed(parsed)) this.#refuse(fd, parsed.problem);
     else if (!isIncomplete(parsed)) this.#take(fd, parsed, isWatched);
     else if (isAll) this.#refuse(fd, 'ends before it is whole');
+    else this.#tellFrom(fd, parsed.neededBytes);
+  }
+
+  /** Has the kernel tell that there is something to read when so many bytes are there, or the end. */
+  #tellFrom(fd: number, bytes: number): void {
+    this.#options.sys.setOption(fd, SOL.SOCKET, SO.RCVLOWAT, bytes);
   }
 
   #timeLeft(fd: number): number {
@@ -118,7 +125,10 @@ export class StartReader<Start extends { readonly kind: string }> {
   #take(fd: number, start: Start, isWatched: boolean): void {
     const { sockets, flag, onStart } = this.#options;
     this.#awaited.remove(fd);
-    if (isWatched) sockets.unwatch(fd);
+    if (isWatched) {
+      sockets.unwatch(fd);
+      this.#tellFrom(fd, 1);
+    }
     this.#table.unmark(fd, flag);
     this.#table.mark(fd, FLAG.CLIENT);
     onStart(fd, start);

@@ -31,6 +31,8 @@ export interface HandshakeHooks {
 
 /** What clients go through between their admission and their backend. */
 export interface Handshakes {
+  /** In all threads. */
+  readonly underWay: number;
   /** Reserves one; false when as many are under way, in all threads, as may be. */
   mayBegin(): boolean;
   /** Begins the one that was reserved. @param surplus what has been read of the client already */

@@ -11,6 +11,8 @@ export interface HandleEnd {
 export interface TcpHandle {
   onread: ((this: TcpHandle) => Uint8Array | undefined) | undefined;
   readonly writeQueueSize: number;
+  /** Absent, or -1, where the system has none. */
+  readonly fd?: number;
   useUserBuffer(buffer: Uint8Array): void;
   readStart(): number;
   readStop(): number;

@@ -36,6 +36,13 @@ export class StreamWire implements Wire {
     });
   }
 
+  get descriptor(): number {
+    const { _handle: handle } = this.#lowest as unknown as {
+      readonly _handle?: { readonly fd?: number } | null;
+    };
+    return handle?.fd ?? -1;
+  }
+
   get remoteAddress(): string | undefined {
     return this.socket.remoteAddress;
   }
@@ -110,6 +117,13 @@ export class StreamWire implements Wire {
 
   isConnected(): boolean {
     return true;
+  }
+
+  hasGone(hasSpoken: boolean): boolean {
+    const { socket } = this;
+    // Has the stream notice an end that nothing comes before; what it has read stays in it.
+    if (socket.readableLength === 0) socket.read(0);
+    return socket.destroyed || (socket.readableEnded && !hasSpoken);
   }
 
   #listen(): void {

@@ -16,6 +16,8 @@ export interface Wire {
   readonly remoteAddress: string | undefined;
   /** Of both sides; undefined for one that has gone already. */
   ends(): WireEnds | undefined;
+  /** The number by which the process knows it; -1 where that is not to be had. */
+  readonly descriptor: number;
   /** The kernel has no room at the moment for the rest of what was written. */
   readonly isBusy: boolean;
   /** Who is told that it is closed; for one that was accepted, to be called before anything else. */
@@ -49,6 +51,12 @@ export interface Wire {
   keepAlive(delayMs: number): void;
   /** False when the connection is known to be gone although nobody reads from it. */
   isConnected(): boolean;
+  /**
+   * Whether it is known to be gone although nobody reads from it, or to have ended without saying anything.
+   *
+   * @param hasSpoken it has: that was read before
+   */
+  hasGone(hasSpoken: boolean): boolean;
 }
 
 /** Addresses and ports. */

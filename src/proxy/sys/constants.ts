@@ -32,6 +32,7 @@ export const SO = {
   KEEPALIVE: 9,
   LINGER: 13,
   REUSEPORT: 15,
+  RCVLOWAT: 18,
   ATTACH_FILTER: 26,
 } as const;
 

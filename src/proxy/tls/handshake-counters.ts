@@ -42,6 +42,11 @@ export class HandshakeCounters {
     this.#totals = totals[thread]!;
   }
 
+  /** In all threads. */
+  get underWay(): number {
+    return Atomics.load(this.#underWay, ALL);
+  }
+
   /** Counts one as under way, unless so many are in all threads. */
   tryBegin(most: number): boolean {
     for (;;) {

@@ -45,6 +45,10 @@ export class TlsHandshakes implements Handshakes {
     this.#clock.deadlinesChanged();
   }
 
+  get underWay(): number {
+    return this.#options.counters.underWay;
+  }
+
   mayBegin(): boolean {
     return this.#options.counters.tryBegin(this.#options.bounds.maxUnderWay);
   }

@@ -1,7 +1,11 @@
 import { connect } from 'node:tls';
 import * as fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { LONGEST_HELLO_BYTES, type MalformedHello } from '../../../src/domain/tls/client-hello.ts';
+import {
+  LONGEST_HELLO_BYTES,
+  type MalformedHello,
+  type ParsedHello,
+} from '../../../src/domain/tls/client-hello.ts';
 import { parseClientHello } from '../../../src/domain/tls/parse-client-hello.ts';
 import {
   alpnOf,
@@ -49,6 +53,11 @@ function bytesOf({ serverName, alpn, others: rest, cuts: at }: Greeting): Buffer
   return recordsOf(helloMessage([...rest, ...own]), at);
 }
 
+/** 0 of one that has an answer. */
+function neededBytesOf(parsed: ParsedHello): number {
+  return parsed.kind === 'incomplete' ? parsed.neededBytes : 0;
+}
+
 const simple = (...extensions: readonly Extension[]): Buffer => recordsOf(helloMessage(extensions));
 
 describe("a TLS client's greeting", () => {
@@ -70,12 +79,42 @@ describe("a TLS client's greeting", () => {
     fc.assert(
       fc.property(greeting, fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (one, share) => {
         const bytes = bytesOf(one);
-        expect(parseClientHello(bytes.subarray(0, Math.floor(share * bytes.length)))).toEqual({
-          kind: 'incomplete',
-        });
+        const part = bytes.subarray(0, Math.floor(share * bytes.length));
+        const parsed = parseClientHello(part);
+        expect(parsed).toEqual({ kind: 'incomplete', neededBytes: expect.any(Number) as number });
+        expect(neededBytesOf(parsed)).toBeGreaterThan(part.length);
+        expect(neededBytesOf(parsed)).toBeLessThanOrEqual(bytes.length);
       }),
       RUNS,
     );
+  });
+
+  it('is looked at a few times for each record, in however small pieces it comes', () => {
+    fc.assert(
+      fc.property(greeting, (one) => {
+        const bytes = bytesOf(one);
+        let looks = 0;
+        for (let needed = 1; needed > 0; looks++)
+          needed = neededBytesOf(parseClientHello(bytes.subarray(0, needed)));
+        // Its record, its own header, what is left of it.
+        expect(looks).toBeLessThanOrEqual(3 * (one.cuts.length + 1) + 1);
+      }),
+      RUNS,
+    );
+  });
+
+  it('is malformed in more than 16 records, as soon as the next one begins', () => {
+    const message = helloMessage([alpnOf('h2')]);
+    const inRecords = (count: number): Buffer =>
+      recordsOf(
+        message,
+        Array.from({ length: count - 1 }, (_, index) => index + 1),
+      );
+    expect(parseClientHello(inRecords(16))).toMatchObject({ kind: 'hello' });
+    const tooMany = inRecords(17);
+    const endOfTheLast = 16 * recordOf(Buffer.alloc(1)).length;
+    expect(parseClientHello(tooMany.subarray(0, endOfTheLast))).toMatchObject({ kind: 'incomplete' });
+    expect(parseClientHello(tooMany.subarray(0, endOfTheLast + 1))).toMatchObject({ reason: 'records' });
   });
 
   it('ends in an answer, whatever of it is changed', () => {
@@ -103,14 +142,17 @@ describe("a TLS client's greeting", () => {
   it('is malformed as soon as it says that it is too long', () => {
     const message = helloMessage([{ type: 21, data: Buffer.alloc(LONGEST_HELLO_BYTES) }]);
     const announced = recordsOf(message.subarray(0, 4), [1, 2, 3]);
-    expect(parseClientHello(announced.subarray(0, -1))).toEqual({ kind: 'incomplete' });
+    expect(parseClientHello(announced.subarray(0, -1))).toMatchObject({ kind: 'incomplete' });
     expect(parseClientHello(announced)).toMatchObject({ kind: 'malformed', reason: 'too_long' });
   });
 
   it('is malformed when its records make it too long', () => {
-    const message = helloMessage([{ type: 21, data: Buffer.alloc(LONGEST_HELLO_BYTES / 5) }]);
-    const bytes = recordsOf(message, Array.from(message.keys())).subarray(0, LONGEST_HELLO_BYTES);
-    expect(parseClientHello(bytes.subarray(0, 1_000))).toEqual({ kind: 'incomplete' });
+    const empty = helloMessage([{ type: 21, data: Buffer.alloc(0) }]);
+    const message = helloMessage([{ type: 21, data: Buffer.alloc(LONGEST_HELLO_BYTES - empty.length - 40) }]);
+    const ends = [1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 7_000];
+    expect(parseClientHello(recordsOf(message, ends))).toMatchObject({ kind: 'hello' });
+    const bytes = recordsOf(message, [...ends, 8_000]);
+    expect(parseClientHello(bytes.subarray(0, 7_500))).toMatchObject({ kind: 'incomplete' });
     expect(parseClientHello(bytes)).toMatchObject({ kind: 'malformed', reason: 'too_long' });
   });
 
@@ -141,7 +183,8 @@ describe("a TLS client's greeting", () => {
     ['an empty server name', 'server_name', simple(serverNameOf(''))],
     ['a server name with a NUL', 'server_name', simple(serverNameOf('a.example\0.evil'))],
     ['a server name with a dot at its end', 'server_name', simple(serverNameOf('a.example.'))],
-    ['an address for a server name', 'server_name', simple(serverNameOf('127.0.0.1'))],
+    ['digits for a server name', 'server_name', simple(serverNameOf('127.0.1'))],
+    ['two addresses for a server name', 'server_name', simple(serverNameOf('127.0.0.1', '::1'))],
     ['a server name that is too long', 'server_name', simple(serverNameOf(`${'a.'.repeat(127)}example`))],
     ['a label that is too long', 'server_name', simple(serverNameOf(`${'a'.repeat(64)}.example`))],
     [
@@ -158,6 +201,14 @@ describe("a TLS client's greeting", () => {
     ],
   ])('is malformed with %s', (_, reason, bytes) => {
     expect(parseClientHello(bytes)).toMatchObject({ kind: 'malformed', reason });
+  });
+
+  it.each(['127.0.0.1', '::1', 'FE80::1'])('has no server name with the address %s for one', (address) => {
+    expect(parseClientHello(simple(serverNameOf(address), alpnOf('h2')))).toEqual({
+      kind: 'hello',
+      serverName: undefined,
+      alpn: ['h2'],
+    });
   });
 
   it('has its name in lower case', () => {
