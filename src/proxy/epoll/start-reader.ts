@@ -33,7 +33,7 @@ export interface StartReaderOptions<Start extends { readonly kind: string }> {
  *
  * Where many tiny segments fill the socket's memory, the kernel tells of each before that: then a look is in vain.
  *
- * Until then a peer is neither swept nor cut, and is nowhere but in its row.
+ * Until its start is there a peer is neither swept nor cut, and is nowhere but in its row.
  */
 export class StartReader<Start extends { readonly kind: string }> {
   readonly #options: StartReaderOptions<Start>;
