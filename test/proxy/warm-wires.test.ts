@@ -3,6 +3,7 @@ import { NO_PERMIT } from '../../src/proxy/gates.ts';
 import { WarmWires, type WarmWiresOptions } from '../../src/proxy/net/warm-wires.ts';
 import { Occupancy } from '../../src/proxy/occupancy.ts';
 import { newPoolCountersMemory, PoolCounters } from '../../src/proxy/pool-counters.ts';
+import { newShortageMemory } from '../../src/proxy/shortage.ts';
 import { sharedInts } from '../../src/proxy/shared-columns.ts';
 import { aBackend } from '../support/backends.ts';
 import { FakeWire } from '../support/fake-wire.ts';
@@ -26,6 +27,8 @@ describe('the pool of wires', () => {
       slots: { holding: () => ({ backend: aBackend() }) },
       shares: new Occupancy(sharedInts(1)),
       counters: new PoolCounters(newPoolCountersMemory(1)),
+      shortages: newShortageMemory(),
+      wakeHolders() {},
       now: () => performance.now(),
       isCrowded: () => false,
     } as unknown as WarmWiresOptions;

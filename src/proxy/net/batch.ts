@@ -1,3 +1,6 @@
+/** A segment of this size is sent whatever is under way; larger writes may leave a part that waits without NODELAY. */
+export const ONE_SEGMENT_BYTES = 536;
+
 /** Messages up to this length wait for the end of the turn; with longer ones waking the peer is not what costs. */
 export const SHORT_BYTES = 2_048;
 

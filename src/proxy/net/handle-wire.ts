@@ -1,5 +1,5 @@
 import { getSystemErrorName } from 'node:util';
-import { type Message, SHORT_BYTES } from './batch.ts';
+import { type Message, ONE_SEGMENT_BYTES, SHORT_BYTES } from './batch.ts';
 import {
   END_OF_FILE,
   endsOf,
@@ -11,9 +11,6 @@ import {
 import { READ_BYTES } from './read-memory.ts';
 import type { WireContext } from './wire-context.ts';
 import type { Wire, WireEnds, WireHolder, WireReader } from './wire.ts';
-
-/** A segment of this size is sent whatever is under way; larger writes may leave a part that waits without NODELAY. */
-const ONE_SEGMENT_BYTES = 536;
 
 /** Small reads in a row after which bulk is over. */
 const SMALL_READS = 4;
