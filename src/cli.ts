@@ -29,6 +29,9 @@ Commands
 Settings come from the environment (EDGEPROXY_…), over the file, over SQL, over the defaults; \`edgeproxy check\` lists them.
 `;
 
+/** Characters of a value that leave room for where it comes from. */
+const LONGEST_IN_TERMINAL = 48;
+
 const CONFIG = { config: { type: 'string' } } as const;
 
 function parse<const T extends ParseArgsOptionsConfig>(args: string[], options: T, allowPositionals = false) {
@@ -47,7 +50,8 @@ async function main(command: string | undefined, args: string[]): Promise<number
       return run(parse(args, CONFIG).values.config, process.env);
     case 'check': {
       const { config, schema = false } = parse(args, { ...CONFIG, schema: { type: 'boolean' } }).values;
-      return print(await check({ config, schema }, process.env));
+      const longest = process.stdout.isTTY ? LONGEST_IN_TERMINAL : undefined;
+      return print(await check({ config, schema, longest }, process.env));
     }
     case 'plan': {
       const { config, sql: statement } = parse(args, { ...CONFIG, sql: { type: 'string' } }).values;

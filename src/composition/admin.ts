@@ -9,7 +9,7 @@ import type { Settings } from '../config/schema.ts';
 import { parseListenAddress } from '../config/setting-types.ts';
 import type { Logger } from '../domain/ports.ts';
 import { addressLimiter } from './address-limiter.ts';
-import { adminTokens } from './listener-tokens.ts';
+import { adminTokens, tokensOfStateDir } from './listener-tokens.ts';
 import { systemNow } from './system-clock.ts';
 
 /** Actors shown to one looker at most; a pattern chooses among more. */
@@ -38,7 +38,7 @@ export async function startAdmin(
     name: 'admin',
     address: parseListenAddress(settings.admin.listen_addr)!,
     addressSetting: 'EDGEPROXY_ADMIN_LISTEN_ADDR',
-    tokens: await adminTokens(settings, logger),
+    tokens: await adminTokens(settings, tokensOfStateDir(settings, logger)),
     hosts: { names: settings.admin.hosts, advice: 'EDGEPROXY_ADMIN_HOSTS adds others' },
     errors: { jsonUnder: '/admin/' },
     admit: addressLimiter(),

@@ -6,6 +6,7 @@ import type { EligibleSet, ExclusionReason } from '../domain/eligibility.ts';
 import type { Page, PageQuery } from '../domain/page.ts';
 import type { MonotonicClock } from '../domain/ports.ts';
 import type { RegisteredBackend, Registrar } from '../domain/registration.ts';
+import { secondsOf } from '../domain/rounding.ts';
 import type { BackendFamily } from './backend-family.ts';
 import { stateOfFamily } from './family-state.ts';
 
@@ -131,5 +132,5 @@ export function identityOf(backend: Backend) {
 function leaseOf({ expired }: Backend, lease: RegisteredBackend | undefined): BackendState['lease'] {
   const isExpired = expired === true;
   if (lease === undefined) return isExpired ? { isExpired, heardSecsAgo: null, ttlSecs: null } : null;
-  return { isExpired, heardSecsAgo: lease.heardMsAgo / 1000, ttlSecs: lease.ttlMs / 1000 };
+  return { isExpired, heardSecsAgo: secondsOf(lease.heardMsAgo), ttlSecs: lease.ttlMs / 1000 };
 }

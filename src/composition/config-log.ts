@@ -6,7 +6,7 @@ import { shownValue } from '../config/render.ts';
 import type { Logger } from '../domain/ports.ts';
 import type { ConfigStep } from '../streams/config-changes.ts';
 
-/** A change for a log line: secrets masked, tables counted. */
+/** A change for a log line: secrets masked, long tables counted. */
 function shown({ key, old, new: wanted }: SettingChange) {
   const setting = SETTINGS.find((one) => one.key === key)!;
   return { key, old: shownValue(setting, old), new: shownValue(setting, wanted) };
@@ -30,16 +30,17 @@ export class ConfigLog {
         return;
       case 'UNCHANGED':
         this.#metrics.configReloaded('unchanged', Date.now() / 1000);
-        this.#logger.info({ source }, 'configuration read, nothing has changed');
+        this.#unchanged(source);
         break;
       case 'CHANGED': {
         const { changes, needsRestart } = outcome.change;
         // What was refused is pending beside what needs a restart.
         const isAllInForce = pendingOf(after).length === needsRestart.length;
         this.#metrics.configReloaded(isAllInForce ? 'applied' : 'refused', Date.now() / 1000);
-        // Without either, what was pending is not wanted any more.
-        if (changes.length > 0 || (isAllInForce && needsRestart.length === 0))
+        if (changes.length > 0)
           this.#logger.info({ source, changes: changes.map(shown) }, 'configuration changed');
+        // What was pending is not wanted any more.
+        else if (isAllInForce && needsRestart.length === 0) this.#unchanged(source);
         this.#restart(needsRestart);
         break;
       }
@@ -61,6 +62,10 @@ export class ConfigLog {
   unreadable(error: Error): void {
     this.#metrics.configReloaded('refused', Date.now() / 1000);
     this.#logger.warn({ error: error.message }, 'configuration cannot be read, the last good one stays');
+  }
+
+  #unchanged(source: ConfigStep['source']): void {
+    this.#logger.info({ source }, 'configuration read, nothing has changed');
   }
 
   #restart(needed: readonly SettingChange[]): void {

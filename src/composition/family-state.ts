@@ -1,4 +1,5 @@
 import type { BackendState } from '../adapters/http/admin-answers.ts';
+import { microseconds, secondsOf } from '../domain/rounding.ts';
 import type { BackendFamily } from './backend-family.ts';
 
 type FamilyState = Pick<BackendState, 'life' | 'health' | 'breaker'>;
@@ -17,8 +18,8 @@ function healthOf({ health }: BackendFamily, nowMs: number): FamilyState['health
   if (health === undefined) return null;
   return {
     verdict: health.verdict,
-    sinceSecs: Math.max(0, nowMs - health.sinceMs) / 1000,
-    lastLatencyMs: health.lastLatencyMs ?? null,
+    sinceSecs: secondsOf(Math.max(0, nowMs - health.sinceMs)),
+    lastLatencyMs: health.lastLatencyMs === undefined ? null : microseconds(health.lastLatencyMs),
     lastError: health.lastError ?? null,
     successes: health.consecutiveSuccesses,
     failures: health.consecutiveFailures,
@@ -30,5 +31,5 @@ function breakerOf({ breaker }: BackendFamily, nowMs: number): FamilyState['brea
   const { value: state, context } = breaker.getSnapshot();
   const { failures, successes, settings, timerSinceMs } = context;
   const leftMs = Math.max(0, timerSinceMs + settings.openMs - nowMs);
-  return { state, failures, successes, triedAgainInSecs: state === 'open' ? leftMs / 1000 : null };
+  return { state, failures, successes, triedAgainInSecs: state === 'open' ? secondsOf(leftMs) : null };
 }

@@ -4,7 +4,7 @@ import type { Metrics } from '../adapters/prometheus/metrics.ts';
 import type { Settings } from '../config/schema.ts';
 import { parseListenAddress } from '../config/setting-types.ts';
 import type { Logger } from '../domain/ports.ts';
-import { metricsTokens } from './listener-tokens.ts';
+import { metricsTokens, tokensOfStateDir } from './listener-tokens.ts';
 import { systemNow } from './system-clock.ts';
 
 /** Balancers and orchestrators look often, from few addresses. */
@@ -17,7 +17,7 @@ export async function startMetricsListener(
   notReady: () => string | undefined,
   logger: Logger,
 ): Promise<GuardedServer> {
-  const tokens = await metricsTokens(settings, logger);
+  const tokens = await metricsTokens(settings, tokensOfStateDir(settings, logger));
   return startGuardedServer({
     name: 'metrics',
     address: parseListenAddress(settings.metrics.listen_addr)!,

@@ -5,7 +5,7 @@ import { parseListenAddress } from '../config/setting-types.ts';
 import type { Logger } from '../domain/ports.ts';
 import { addressLimiter } from './address-limiter.ts';
 import type { Registration } from './create-source.ts';
-import { apiTokens } from './listener-tokens.ts';
+import { apiTokens, tokensOfStateDir } from './listener-tokens.ts';
 import { systemNow } from './system-clock.ts';
 
 /** Backends keep connections between heartbeats, and many of them may be behind one address. */
@@ -19,7 +19,7 @@ export async function startRegistrationApi(
   version: string,
 ): Promise<GuardedServer> {
   const { listen_addr: address, max_requests: maxRequests } = settings.api;
-  const tokens = await apiTokens(settings, logger);
+  const tokens = await apiTokens(settings, tokensOfStateDir(settings, logger));
   return startGuardedServer({
     name: 'api',
     address: parseListenAddress(address)!,

@@ -1,5 +1,6 @@
 import { EMPTY_SET, type EligibleSet } from '../domain/eligibility.ts';
 import type { Logger, MonotonicClock } from '../domain/ports.ts';
+import { microseconds } from '../domain/rounding.ts';
 
 export interface SetsInForceOptions {
   readonly logger: Logger;
@@ -13,9 +14,6 @@ interface Sent {
   readonly applyMs: number;
 }
 
-/** Milliseconds to the microsecond, for a log line. */
-const microseconds = (ms: number): number => Math.round(ms * 1000) / 1000;
-
 /** Follows sets from the moment they are derived until every thread routes by them, and tells of those that are news. */
 export class SetsInForce {
   readonly #options: SetsInForceOptions;
@@ -23,6 +21,7 @@ export class SetsInForce {
   #current: EligibleSet = EMPTY_SET;
   #lastDeriveMs = 0;
   #lastApplyMs = 0;
+  #isToldEmpty = false;
 
   constructor(options: SetsInForceOptions) {
     this.#options = options;
@@ -73,10 +72,19 @@ export class SetsInForce {
     if (setVersion === 0) return;
     if (isNews) logger.info(line, 'backends applied');
     else logger.debug(line, 'backends applied');
-    if (isNews && eligible === 0) logger.error({ excluded }, 'no backend is eligible, clients are refused');
+    this.#tellEmptiness(isNews, eligible, excluded);
     if (isPanic === this.#current.isPanic) return;
     if (isPanic)
       logger.warn({ eligible, excluded }, 'too few backends work, health and breakers are disregarded');
     else logger.info({ eligible, excluded }, 'enough backends work, health and breakers count again');
+  }
+
+  /** Once, until there is a backend again. */
+  #tellEmptiness(isNews: boolean, eligible: number, excluded: number): void {
+    if (eligible > 0) this.#isToldEmpty = false;
+    else if (isNews && !this.#isToldEmpty) {
+      this.#isToldEmpty = true;
+      this.#options.logger.error({ excluded }, 'no backend is eligible, clients are refused');
+    }
   }
 }

@@ -2,12 +2,16 @@ import { randomBytes } from 'node:crypto';
 
 const BYTES = 48;
 
+export function newTicketKeys(): Uint8Array {
+  return randomBytes(BYTES);
+}
+
 /**
  * The keys of the tickets by which clients resume sessions: whoever has them may do so, too, and read sessions of
  * TLS 1.2. They are others after each interval, so that those who steal them cannot read what is long over.
  */
 export class TicketKeys {
-  #present: Uint8Array = randomBytes(BYTES);
+  #present = newTicketKeys();
   readonly #timer: NodeJS.Timeout;
 
   /** @param onChanged others are in use after an interval; not called for `change` */
@@ -25,7 +29,7 @@ export class TicketKeys {
 
   /** Uses others from now on. */
   change(): void {
-    this.#present = randomBytes(BYTES);
+    this.#present = newTicketKeys();
   }
 
   stop(): void {

@@ -1,10 +1,11 @@
 import { EdgeProxyError } from '../errors.ts';
 import { SETTINGS } from './catalogue.ts';
 import { type Environment, ENVIRONMENT_NAMES, readEnvironment } from './environment.ts';
+import { effectless } from './effectless.ts';
 import { hint } from './nearest-name.ts';
 import type { Origin } from './origin.ts';
 import { parseTree } from './parse-tree.ts';
-import { effectless, relations } from './relations.ts';
+import { relations } from './relations.ts';
 import type { Settings } from './schema.ts';
 import type { SqlSettings } from './sql-settings.ts';
 import { lineOfKey, parseToml, type SettingsFile } from './toml-file.ts';
@@ -35,7 +36,7 @@ export function loadSettings(env: Environment, file?: SettingsFile, sql?: SqlSet
   const parsed = parseTree(tree, origins, file);
   const problems = [
     ...unknown.map((name) => `${name}: no such variable${hint(name, ENVIRONMENT_NAMES)}`),
-    ...(parsed.settings === undefined ? parsed.problems : relations(parsed.settings, origins)),
+    ...(parsed.settings === undefined ? parsed.problems : relations(parsed.settings, origins, file)),
   ];
   if (problems.length > 0) throw new EdgeProxyError('ERR_SETTINGS_INVALID', problems.join('\n'));
   const settings = parsed.settings!;

@@ -3,18 +3,23 @@ import { overlap } from '../domain/listen-address.ts';
 import { listenersOf } from './listeners.ts';
 import type { Settings } from './schema.ts';
 import { passthroughGaps } from './tls-passthrough.ts';
+import { lineOfKey, type SettingsFile } from './toml-file.ts';
 import { at } from './tree.ts';
 
 type Origins = ReadonlyMap<string, Origin>;
 
 /** What the schema cannot say because it concerns more than one setting: a line for each that is wrong. */
-export function relations(settings: Settings, origins: Origins): readonly string[] {
+export function relations(
+  settings: Settings,
+  origins: Origins,
+  file: SettingsFile | undefined,
+): readonly string[] {
   const {
     postgres,
     pool,
     proxy_protocol: { send },
   } = settings;
-  const problems = [...sharedAddresses(settings, origins), ...tokensGivenTwice(settings, origins)];
+  const problems = [...sharedAddresses(settings, origins, file), ...tokensGivenTwice(settings, origins)];
   if (postgres.enabled && postgres.url === undefined) {
     problems.push(
       'EDGEPROXY_POSTGRES_URL = nothing: expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, because ' +
@@ -35,37 +40,6 @@ export function relations(settings: Settings, origins: Origins): readonly string
     );
   }
   return problems;
-}
-
-/** Every setting that is given and can do nothing because of another: a line each. */
-export function effectless(settings: Settings, origins: Origins): readonly string[] {
-  const { max_connections: most, max_connections_per_client: perClient, queue } = settings;
-  const { first_byte_timeout_secs: firstByte, idle_timeout_secs: idle } = settings;
-  const lines = settings.engine === 'net' ? epollAlone(settings, origins) : [];
-  const named = (key: string, value: number): string => `${nameOf(key, origins)} = ${value}`;
-  if (most > 0 && perClient >= most) {
-    const limit = named('max_connections', most);
-    lines.push(`${named('max_connections_per_client', perClient)} has no effect beside ${limit}`);
-  }
-  if (most > 0 && queue.max > most) {
-    const limit = named('max_connections', most);
-    lines.push(`${named('queue.max', queue.max)} has no effect above ${limit}: who waits counts towards it`);
-  }
-  if (idle > 0 && firstByte > idle) {
-    const sooner = named('idle_timeout_secs', idle);
-    lines.push(
-      `${named('first_byte_timeout_secs', firstByte)} has no effect beside ${sooner}, which is shorter`,
-    );
-  }
-  return lines;
-}
-
-function epollAlone({ tcp }: Settings, origins: Origins): string[] {
-  const keys = ['threads', 'syscalls', ...Object.keys(tcp).map((name) => `tcp.${name}`)];
-  const engine = nameOf('engine', origins);
-  return keys
-    .filter((key) => (origins.get(key)?.from ?? 'default') !== 'default')
-    .map((key) => `${nameOf(key, origins)} has no effect: ${engine} is net`);
 }
 
 /** What a listener lacks that speaks TLS itself. */
@@ -89,11 +63,11 @@ function tlsGaps({ tls }: Settings, origins: Origins): string[] {
 }
 
 /** Listeners of which one would find its port taken by the other. */
-function sharedAddresses(settings: Settings, origins: Origins): string[] {
+function sharedAddresses(settings: Settings, origins: Origins, file: SettingsFile | undefined): string[] {
   const all = [...listenersOf(settings)].map(([key, address]) => ({
     address,
-    name: nameOfListener(key, origins),
-    shown: JSON.stringify(at(settings, key.split(/[.[\]]+/))),
+    name: nameOfListener(key, origins, file),
+    shown: JSON.stringify(at(settings, pathOf(key))),
   }));
   return all.flatMap(({ name, shown, address }, index) => {
     const other = all.slice(0, index).find((earlier) => overlap(address, earlier.address));
@@ -102,10 +76,17 @@ function sharedAddresses(settings: Settings, origins: Origins): string[] {
   });
 }
 
-/** A route is named by its place in the list. */
-function nameOfListener(key: string, origins: Origins): string {
-  const [setting = ''] = key.split('[');
-  return `${nameOf(setting, origins)}${key.slice(setting.length)}`;
+/** Of a route, with the line of its own address. */
+function nameOfListener(key: string, origins: Origins, file: SettingsFile | undefined): string {
+  const origin = origins.get('routes');
+  if (!key.startsWith('routes[') || file === undefined || origin?.from !== 'file')
+    return nameOf(key, origins);
+  return nameOf(key, new Map([[key, { ...origin, line: lineOfKey(file.content, pathOf(key)) }]]));
+}
+
+/** `routes[0].listen_addr` in its parts. */
+function pathOf(key: string): readonly PropertyKey[] {
+  return key.split(/[.[\]]+/).map((part) => (/^\d+$/.test(part) ? Number(part) : part));
 }
 
 /** Tokens that are there as such and in a file. */

@@ -6,12 +6,17 @@ import { reasonAgainst } from './sql-settings.ts';
 /** What is printed instead of a secret. */
 export const MASK = '***';
 
-/** A value for people: secrets masked, tables counted. */
+/** Characters of a table that is printed as it is. */
+const SHORT_TABLE = 100;
+
+/** A value for people: secrets masked, long tables counted. */
 export function shownValue({ secret, type }: Setting, value: unknown): string {
   if (value === undefined) return '(none)';
   if (secret === true) return MASK;
-  if (type !== 'table') return printed(value);
+  const text = printed(value);
+  if (type !== 'table') return text;
   const size = Array.isArray(value) ? value.length : Object.keys(value as object).length;
+  if (size > 0 && text.length <= SHORT_TABLE) return text;
   return `(${size} ${size === 1 ? 'entry' : 'entries'})`;
 }
 
@@ -26,11 +31,25 @@ function shownOrigin(origin: Origin | undefined): string {
   return origin.line === undefined ? origin.path : `${origin.path}:${origin.line}`;
 }
 
-/** The effective settings as an aligned table: key, value, unit, origin; secrets masked; then the warnings. */
-export function renderSettings({ settings, origins, warnings }: LoadedSettings): string {
+/** Cuts the middle out of what is longer. */
+function shortened(text: string, longest: number): string {
+  if (text.length <= longest) return text;
+  const kept = longest - 1;
+  return `${text.slice(0, Math.ceil(kept / 2))}…${text.slice(-Math.floor(kept / 2))}`;
+}
+
+/**
+ * The effective settings as an aligned table: key, value, unit, origin; secrets masked; then the warnings.
+ *
+ * @param longest characters of a value that are shown
+ */
+export function renderSettings(
+  { settings, origins, warnings }: LoadedSettings,
+  longest: number = Infinity,
+): string {
   const rows = SETTINGS.map((setting) => [
     setting.key,
-    `${shownValue(setting, valueOf(settings, setting.key))}${setting.unit === undefined ? '' : ` ${setting.unit}`}`,
+    `${shortened(shownValue(setting, valueOf(settings, setting.key)), longest)}${setting.unit === undefined ? '' : ` ${setting.unit}`}`,
     shownOrigin(origins.get(setting.key)),
   ]);
   const table = alignColumns([['KEY', 'VALUE', 'ORIGIN'], ...rows]);

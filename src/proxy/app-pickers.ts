@@ -9,6 +9,14 @@ interface Part {
   readonly rows: Int32Array;
 }
 
+/** The rows of a table by their apps. */
+interface Buckets {
+  /** By index into the names of the table. */
+  readonly rows: readonly Int32Array[];
+  /** By row: where it is among those of its app. */
+  readonly positions: Int32Array;
+}
+
 /** Of an app that no row of the table has. */
 const NO_ROWS = -1;
 
@@ -25,8 +33,7 @@ export class AppPickers {
   #every: BackendPicker | undefined;
   /** By index into the names of the table. */
   readonly #parts: (Part | undefined)[] = [];
-  /** By row: its position in the part of its app, where there is one. */
-  #positions: Int32Array | undefined;
+  #buckets: Buckets | undefined;
   /** By number of an app: its index into the names of the table. */
   readonly #indices: number[] = [];
 
@@ -39,8 +46,8 @@ export class AppPickers {
   /** Takes note of the new score of a row. */
   setScore(row: number, score: number): void {
     this.#every?.setScore(row, score);
-    if (this.#positions === undefined) return;
-    this.#parts[this.#table.apps[row]!]?.picker.setScore(this.#positions[row]!, score);
+    if (this.#buckets === undefined) return;
+    this.#parts[this.#table.apps[row]!]?.picker.setScore(this.#buckets.positions[row]!, score);
   }
 
   /** Makes the picker of an app before anybody comes for it. */
@@ -64,7 +71,7 @@ export class AppPickers {
     if (app.number === EVERY_APP) return this.#ofEvery().pick(client, tried, random);
     const part = this.#partOf(app);
     if (part === undefined) return -1;
-    const own = tried.length === 0 ? tried : tried.map((row) => this.#positions![row]!);
+    const own = tried.length === 0 ? tried : tried.map((row) => this.#buckets!.positions[row]!);
     const position = part.picker.pick(client, own, random);
     return position < 0 ? -1 : part.rows[position]!;
   }
@@ -83,12 +90,8 @@ export class AppPickers {
   }
 
   #newPart(index: number): Part {
-    const { apps, weights, places, localities } = this.#table;
-    const positions = (this.#positions ??= new Int32Array(this.#table.rows));
-    const found: number[] = [];
-    for (let row = 0; row < positions.length; row++)
-      if (apps[row] === index) positions[row] = found.push(row) - 1;
-    const rows = Int32Array.from(found);
+    const { weights, places, localities } = this.#table;
+    const rows = (this.#buckets ??= bucketsOf(this.#table)).rows[index]!;
     const candidates = {
       rows: rows.length,
       weights: Float64Array.from(rows, (row) => weights[row]!),
@@ -98,4 +101,13 @@ export class AppPickers {
     const scoreOf = (position: number): number => this.#scoreOf(rows[position]!);
     return { picker: new BackendPicker(candidates, this.#ownRegion, scoreOf), rows };
   }
+}
+
+function bucketsOf({ apps, appNames, rows }: RouteTable): Buckets {
+  const sizes = new Int32Array(appNames.length);
+  const positions = new Int32Array(rows);
+  for (let row = 0; row < rows; row++) positions[row] = sizes[apps[row]!]!++;
+  const buckets = Array.from(sizes, (size) => new Int32Array(size));
+  for (let row = 0; row < rows; row++) buckets[apps[row]!]![positions[row]!] = row;
+  return { rows: buckets, positions };
 }

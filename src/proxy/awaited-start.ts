@@ -68,9 +68,12 @@ export class AwaitedStart<Start extends { readonly kind: string }> implements Wi
     );
   }
 
-  abort(): void {
+  /** Closes the wire, unless one of both callbacks has been called. @returns whether it was still waited for */
+  abort(): boolean {
+    if (this.#isSettled) return false;
     this.#settle();
     this.#wire.close();
+    return true;
   }
 
   took(_: Wire, bytes: Uint8Array): void {

@@ -1,7 +1,7 @@
 import type { RefusalReason } from '../domain/outcome.ts';
 import { HEADER_MODES, type HeaderMode } from '../domain/proxy-protocol/relayed-header.ts';
 import { ABANDONED, Attempts } from './attempts.ts';
-import type { Introduction } from './introduction.ts';
+import { hasSpoken, type Introduction } from './introduction.ts';
 import type { ConnectionOptions, ConnectionPhase } from './connection-options.ts';
 import type { IpAddress } from './ip-address.ts';
 import type { WarmWire } from './net/warm-wires.ts';
@@ -135,7 +135,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   check(nowMs: number): void {
     const { timeouts, counters } = this.#options;
     const relay = this.#relay;
-    if (this.#phase === 'waiting' && !this.#client.isConnected()) return this.abort();
+    if (this.#phase === 'waiting' && this.#client.hasGone(hasSpoken(this.#introduction))) return this.abort();
     if (relay === undefined || this.#phase !== 'relaying') return;
     relay.check();
     if (relay.isOver) return;
@@ -171,11 +171,11 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   #relayTo(backend: Wire, tookMs: number): void {
     const { router, logger, now } = this.#options;
     const { tenancy, backend: row } = this.#place!.occupant;
-    const rttSeconds = tookMs / 1000;
+    const rttSeconds = Math.round(tookMs * 1000) / 1e6;
     const isFromPool = this.#warm !== undefined;
     this.#phase = 'relaying';
     router.connected(this.address, tenancy, this.#appNumber);
-    this.#place!.connected(rttSeconds);
+    this.#place!.connected(tookMs / 1000);
     logger.debug({ client: this.address.text, backend: row.id, rttSeconds }, 'client connected to backend');
     this.#relay = new Relay(this.#client, backend, this, now, isFromPool);
     const opening = openingOf(this.#headerMode, this.#client, this.address, this.#introduction);

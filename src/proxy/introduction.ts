@@ -9,3 +9,8 @@ export interface Introduction {
   /** Its FIN has been read as well. */
   readonly hasEnded: boolean;
 }
+
+/** Whether something has been read of a client that is for its backend. */
+export function hasSpoken(introduction: Introduction | undefined): boolean {
+  return introduction !== undefined && introduction.surplus.length > 0;
+}

@@ -1,4 +1,4 @@
-import type { ListenAddress, ProxyListener } from '../domain/ports.ts';
+import type { ProxyListener } from '../domain/ports.ts';
 
 /** What becomes of listeners when others are wanted. */
 export interface ListenerPlan<Bound> {
@@ -8,10 +8,10 @@ export interface ListenerPlan<Bound> {
   readonly dropped: readonly Bound[];
 }
 
-/** Keeps every listener whose address is wanted; of several at port 0 rather one of the same app. */
-export function planListeners<Bound extends Pick<ProxyListener, 'address' | 'app'>>(
+/** Keeps every listener whose address is wanted; of several at port 0 rather one that serves the same clients. */
+export function planListeners<Bound extends Place>(
   present: readonly Bound[],
-  wanted: readonly Pick<ProxyListener, 'address' | 'app'>[],
+  wanted: readonly Place[],
 ): ListenerPlan<Bound> {
   const left = new Set(present);
   const kept: (Bound | undefined)[] = wanted.map(() => undefined);
@@ -23,13 +23,15 @@ export function planListeners<Bound extends Pick<ProxyListener, 'address' | 'app
   return { kept, dropped: [...left] };
 }
 
-interface Place {
-  readonly address: ListenAddress;
-  readonly app?: string | undefined;
+type Place = Pick<ProxyListener, 'address' | 'app' | 'goesByServerName'>;
+
+/** Whether a listener gives clients the backends that another one gives them. */
+export function servesAlike(one: Omit<Place, 'address'>, other: Omit<Place, 'address'>): boolean {
+  return one.app === other.app && (one.goesByServerName ?? false) === (other.goesByServerName ?? false);
 }
 
 function isSame(one: Place, other: Place): boolean {
-  return isAtSameAddress(one, other) && one.app === other.app;
+  return isAtSameAddress(one, other) && servesAlike(one, other);
 }
 
 function isAtSameAddress({ address: one }: Place, { address: other }: Place): boolean {

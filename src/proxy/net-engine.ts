@@ -24,7 +24,7 @@ import type { NetEngineOptions } from './net-engine-options.ts';
 import { Reception } from './reception.ts';
 import { refusalWarnings } from './refusal-warnings.ts';
 import { WaitingLines } from './net/waiting-lines.ts';
-import { WaitQueue } from './wait-queue.ts';
+import { WaitQueues } from './wait-queue.ts';
 import type { RouteTable } from './routes.ts';
 import { sweepIntervalMs } from './timeouts.ts';
 
@@ -69,7 +69,7 @@ export class NetEngine implements ClientEngine {
     this.#serve(options.serverNames);
     this.#live = new LiveList(limits, options.ledger);
     this.#lines = new WaitingLines({
-      queueOf: (app) => new WaitQueue(queue, numbers.queue, { thread, app }, (other) => bells.ring(other)),
+      queues: new WaitQueues(queue, numbers.queue, thread, (other) => bells.ring(other)),
       serves: (app, tenancy) => router.serves(app, tenancy),
       now,
     });
@@ -80,7 +80,7 @@ export class NetEngine implements ClientEngine {
       onBound: (server, appOf) => this.#acceptFrom(server, appOf),
       onClosed: () => this.#resolveWhenDrained(),
     });
-    router.onFreed = () => this.#lines.stir();
+    router.onFreed = () => this.#lines.freed();
     this.#stopListening = bells.listen(thread, () => {
       this.#lines.stir();
       this.#intake?.warm.makeRoomEverywhere();
@@ -151,6 +151,8 @@ export class NetEngine implements ClientEngine {
     this.#options.counters.clientEnded(this.#intake?.reception.abandon() ?? 0);
     this.#resolveWhenDrained();
     await abortAll(this.#live.all, spreadMs);
+    // Who had no backend at first, and has got one meanwhile, is another guest since.
+    this.abandon();
     await drained;
     clearInterval(this.#checks);
     this.#dialClock.close();
@@ -167,7 +169,9 @@ export class NetEngine implements ClientEngine {
   #acceptFrom(server: Server, appOf: () => number): void {
     server.on('error', (error) => this.#exhausted(error.message));
     const { transport, reception } = (this.#intake ??= this.#prepare(server));
-    transport.accept(server, (client) => this.#receive(client, appOf(), reception));
+    transport.accept(server, (client, descriptor) =>
+      this.#isReserved(descriptor) ? this.#closeReserved(client) : this.#receive(client, appOf(), reception),
+    );
   }
 
   /** What the first listener brings: how sockets are driven, and who takes their clients over. */
@@ -222,12 +226,8 @@ export class NetEngine implements ClientEngine {
 
   #receive(client: Wire, app: number, reception: Reception): void {
     const { counters } = this.#options;
-    this.#listeners.received();
-    if (this.#isReserved(client.descriptor)) {
-      this.#exhausted(RESERVED);
-      return client.close();
-    }
     const { remoteAddress } = client;
+    this.#listeners.received();
     counters.clientAccepted();
     // It has gone already, and is counted all the same.
     if (remoteAddress === undefined) return this.#turnAway(client);
@@ -238,6 +238,13 @@ export class NetEngine implements ClientEngine {
   #isReserved(descriptor: number): boolean {
     const { numbers, handshakes } = this.#options;
     return descriptor + (handshakes?.underWay ?? 0) >= numbers.descriptors.clientCeiling;
+  }
+
+  /** Closes a client whose descriptor is not for clients. */
+  #closeReserved(client: Wire): void {
+    this.#listeners.received();
+    this.#exhausted(RESERVED);
+    client.close();
   }
 
   /** A client cannot be accepted, for want of descriptors or memory. */

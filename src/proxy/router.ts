@@ -167,10 +167,11 @@ export class Router {
     return hardLimit === 0 || occupancy.of(slot) + warm < hardLimit;
   }
 
-  /** Whether clients of an app may be sent to a backend, by the table in force. */
+  /** Whether clients of an app that is offered may be sent to a backend, by the table in force. */
   serves(app: number, tenancy: number): boolean {
     const row = this.rowOfTenancy(tenancy);
-    return row >= 0 && this.#routes.pickers.serves(this.#apps[app]!, row);
+    const known = this.#apps[app];
+    return known !== undefined && row >= 0 && this.#routes.pickers.serves(known, row);
   }
 
   /**

@@ -11,7 +11,9 @@ export type WaitQueueMemory = Int32Array<SharedArrayBuffer>;
  */
 const WAITING = 0;
 const TICKETS = 1;
-const FIRST_OF_THREADS = 2;
+/** One more than the greatest number of an app that anybody has ever waited for. */
+const APPS = 2;
+const FIRST_OF_THREADS = 3;
 const CELLS_OF_APP = 2;
 const CELLS_OF_THREAD = CELLS_OF_APP * MOST_APPS;
 const NO_TICKET = 0;
@@ -33,7 +35,69 @@ export function leaveQueues(
   thread: number,
   wake: (thread: number) => void,
 ): void {
-  for (let app = 0; app < MOST_APPS; app++) new WaitQueue(memory, bounds, { thread, app }, wake).threadDied();
+  const queues = new WaitQueues(memory, bounds, thread, wake);
+  for (const app of queues.apps()) queues.of(app).threadDied();
+}
+
+/** The queues of all apps, as one thread takes part in them: also of those that none of its own clients has come for. */
+export class WaitQueues {
+  readonly #memory: WaitQueueMemory;
+  readonly #bounds: QueueBounds;
+  readonly #thread: number;
+  readonly #wake: (thread: number) => void;
+  readonly #byApp: (WaitQueue | undefined)[] = [];
+
+  /**
+   * @param bounds read anew each time
+   * @param wake has another thread look whether it is its turn
+   */
+  constructor(memory: WaitQueueMemory, bounds: QueueBounds, thread: number, wake: (thread: number) => void) {
+    this.#memory = memory;
+    this.#bounds = bounds;
+    this.#thread = thread;
+    this.#wake = wake;
+  }
+
+  of(app: number): WaitQueue {
+    return (this.#byApp[app] ??= new WaitQueue(
+      this.#memory,
+      this.#bounds,
+      { thread: this.#thread, app },
+      this.#wake,
+    ));
+  }
+
+  /** Somebody waits, in whichever thread and for whatever app. */
+  get isAnybodyWaiting(): boolean {
+    return waitingIn(this.#memory) > 0;
+  }
+
+  /** The same of some apps. */
+  isAnybodyWaitingFor(isMeant: (app: number) => boolean): boolean {
+    if (!this.isAnybodyWaiting) return false;
+    for (const app of this.apps()) if (this.of(app).isAnybodyWaiting && isMeant(app)) return true;
+    return false;
+  }
+
+  /** Those that somebody waits for, and others that somebody may have waited for. */
+  *apps(): Generator<number> {
+    const apps = Atomics.load(this.#memory, APPS);
+    for (let app = 0; app < apps; app++) yield app;
+  }
+
+  /**
+   * Tells other threads of a place that has been freed: of each app that nobody waits for in this one, whoever has
+   * waited longest looks for it.
+   */
+  wakeOthers(): void {
+    if (!this.isAnybodyWaiting) return;
+    const threads = new Set<number>();
+    for (const app of this.apps()) {
+      const thread = this.of(app).firstElsewhere();
+      if (thread !== undefined) threads.add(thread);
+    }
+    for (const thread of threads) this.#wake(thread);
+  }
 }
 
 /** Whose line it is, by number. */
@@ -56,6 +120,7 @@ export interface LineOf {
 export class WaitQueue {
   readonly bounds: QueueBounds;
   readonly #cells: WaitQueueMemory;
+  readonly #app: number;
   readonly #own: number;
   /** The cell of the first thread. */
   readonly #first: number;
@@ -73,6 +138,7 @@ export class WaitQueue {
   ) {
     this.bounds = bounds;
     this.#cells = memory;
+    this.#app = app;
     this.#first = FIRST_OF_THREADS + app * CELLS_OF_APP;
     this.#own = this.#first + thread * CELLS_OF_THREAD;
     this.#wake = wake;
@@ -90,6 +156,7 @@ export class WaitQueue {
       if (waiting >= this.bounds.maxWaiting) return NO_TICKET;
       if (Atomics.compareExchange(this.#cells, WAITING, waiting, waiting + 1) === waiting) break;
     }
+    this.#noteApp();
     Atomics.add(this.#cells, this.#own + 1, 1);
     const ticket = (Atomics.add(this.#cells, TICKETS, 1) + 1) | 0;
     return ticket === NO_TICKET ? (Atomics.add(this.#cells, TICKETS, 1) + 1) | 0 : ticket;
@@ -116,7 +183,14 @@ export class WaitQueue {
     if (waitingIn(this.#cells) === 0) return;
     const own = Atomics.load(this.#cells, this.#own);
     const cell = this.#firstCell(own, own === NO_TICKET ? NO_CELL : this.#own);
-    if (cell !== NO_CELL && cell !== this.#own) this.#wake((cell - this.#first) / CELLS_OF_THREAD);
+    if (cell !== NO_CELL && cell !== this.#own) this.#wake(this.#threadAt(cell));
+  }
+
+  /** The thread whose first has waited longest; nothing when nobody waits, or somebody does in this thread. */
+  firstElsewhere(): number | undefined {
+    if (Atomics.load(this.#cells, this.#own) !== NO_TICKET) return undefined;
+    const cell = this.#firstCell(NO_TICKET, NO_CELL);
+    return cell === NO_CELL ? undefined : this.#threadAt(cell);
   }
 
   /** In the name of a thread that has died. */
@@ -124,6 +198,18 @@ export class WaitQueue {
     this.publish(NO_TICKET);
     Atomics.sub(this.#cells, WAITING, Atomics.exchange(this.#cells, this.#own + 1, 0));
     this.wakeFirst();
+  }
+
+  #threadAt(cell: number): number {
+    return (cell - this.#first) / CELLS_OF_THREAD;
+  }
+
+  #noteApp(): void {
+    for (;;) {
+      const apps = Atomics.load(this.#cells, APPS);
+      if (apps > this.#app || Atomics.compareExchange(this.#cells, APPS, apps, this.#app + 1) === apps)
+        return;
+    }
   }
 
   /** The cell of the oldest ticket, given one to begin with. Tickets wrap around; only differences count. */

@@ -27,10 +27,12 @@ async function told(...contents: readonly string[]) {
 }
 
 describe('ConfigLog', () => {
-  it('says what has changed, counts tables, and shows no secret', async () => {
+  it('says what has changed, shows short tables, counts long ones, and shows no secret', async () => {
     const token = 'hush-hush-hush-hush-hush';
+    const countries = ['BR', 'AR', 'CL', 'US', 'DE', 'FR', 'JP', 'CN', 'IN', 'GB', 'ES', 'IT'];
+    const manyCountries = countries.map((country) => `${country} = "sa"\n`).join('');
     const { lines, results } = await told(
-      `log_level = "warn"\n[admin]\ntoken = "${token}"\n[geoip.cidrs]\n"10.0.0.0/8" = "BR"\n`,
+      `log_level = "warn"\n[admin]\nenabled = true\ntoken = "${token}"\n[geoip.cidrs]\n"10.0.0.0/8" = "BR"\n[geoip.regions]\n${manyCountries}`,
     );
     expect(lines).toEqual([
       {
@@ -49,7 +51,12 @@ describe('ConfigLog', () => {
         },
       },
     ]);
-    expect(JSON.stringify(lines)).toContain('(1 entry)');
+    expect(lines[0]!.fields).toMatchObject({
+      changes: expect.arrayContaining([
+        { key: 'geoip.cidrs', old: '(0 entries)', new: '{"10.0.0.0/8":"BR"}' },
+        { key: 'geoip.regions', old: expect.any(String), new: '(12 entries)' },
+      ]),
+    });
     expect(JSON.stringify(lines)).not.toContain(token);
     expect(results).toEqual(['applied']);
   });
@@ -72,6 +79,14 @@ describe('ConfigLog', () => {
       { settings: [{ new: 'eu' }] },
       { settings: [{ new: 'us' }] },
       { settings: [{ new: 'us' }] },
+    ]);
+  });
+
+  it('says no change where what was pending is not wanted any more', async () => {
+    const { lines } = await told('region = "eu"\n', 'log_level = "info"\n');
+    expect(lines.map(({ message }) => message)).toEqual([
+      'settings that need a restart to take effect',
+      'configuration read, nothing has changed',
     ]);
   });
 

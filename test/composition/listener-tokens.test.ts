@@ -1,8 +1,14 @@
-import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadKeptToken } from '../../src/adapters/file/kept-token.ts';
-import { adminTokens, apiTokens, metricsTokens } from '../../src/composition/listener-tokens.ts';
+import {
+  adminTokens,
+  apiTokens,
+  checkTokens,
+  metricsTokens,
+  tokensOfStateDir,
+} from '../../src/composition/listener-tokens.ts';
 import { loadSettings } from '../../src/config/load.ts';
 import { silentLogger } from '../support/proxy.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -14,7 +20,11 @@ const ADMIN = 'admin-token-of-the-tests-0123456789';
 const LOOPBACK = { EDGEPROXY_API_LISTEN_ADDR: '127.0.0.1:8081' };
 
 const settingsOf = (env: Record<string, string>) => loadSettings(env).settings;
-const api = (env: Record<string, string>) => apiTokens(settingsOf(env), silentLogger);
+const asIn = (env: Record<string, string>) => {
+  const settings = settingsOf(env);
+  return [settings, tokensOfStateDir(settings, silentLogger)] as const;
+};
+const api = (env: Record<string, string>) => apiTokens(...asIn(env));
 
 async function aFile(content: string, mode = 0o600): Promise<string> {
   const path = join(await temporaryFolder(), 'token');
@@ -55,7 +65,7 @@ describe('the tokens of the registration API', () => {
       EDGEPROXY_ADMIN_TOKEN_FILE: await aFile(ADMIN),
     };
     expect((await api(env)).map(({ token }) => token)).toEqual([READ, REGISTER, ADMIN]);
-    expect(await adminTokens(settingsOf(env), silentLogger)).toEqual([{ role: 'admin', token: ADMIN }]);
+    expect(await adminTokens(...asIn(env))).toEqual([{ role: 'admin', token: ADMIN }]);
   });
 
   it('of who registers is made where another one is asked for', async () => {
@@ -112,7 +122,7 @@ describe('the tokens of the registration API', () => {
   });
 });
 
-const admin = (env: Record<string, string>) => adminTokens(settingsOf(env), silentLogger);
+const admin = (env: Record<string, string>) => adminTokens(...asIn(env));
 
 describe('the tokens of the admin listener', () => {
   it('are none on a loopback address, unless one is set', async () => {
@@ -147,7 +157,7 @@ describe('the tokens of the admin listener', () => {
   });
 });
 
-const metrics = (env: Record<string, string>) => metricsTokens(settingsOf(env), silentLogger);
+const metrics = (env: Record<string, string>) => metricsTokens(...asIn(env));
 
 describe('the tokens of the metrics listener', () => {
   it('are none on any address, unless one is set', async () => {
@@ -170,5 +180,20 @@ describe('the tokens of the metrics listener', () => {
     const tokens = await metrics(env);
     const { token, isNew } = await loadKeptToken(folder, 'metrics');
     expect([tokens, isNew]).toEqual([[{ role: 'read', token }], false]);
+  });
+});
+
+describe('a check of tokens', () => {
+  it('makes none, and reads the files of listeners that are on', async () => {
+    const env = {
+      EDGEPROXY_STATE_DIR: join(await temporaryFolder(), 'absent'),
+      EDGEPROXY_API_ENABLED: 'true',
+      EDGEPROXY_METRICS_TOKEN_FILE: '/absent',
+    };
+    await checkTokens(settingsOf(env));
+    await expect(access(env.EDGEPROXY_STATE_DIR)).rejects.toThrow('ENOENT');
+    await expect(checkTokens(settingsOf({ ...env, EDGEPROXY_METRICS_ENABLED: 'true' }))).rejects.toThrow(
+      'EDGEPROXY_METRICS_TOKEN_FILE = "/absent"',
+    );
   });
 });

@@ -288,13 +288,59 @@ weigth = 3
       EDGEPROXY_IDLE_TIMEOUT_SECS: '5',
       EDGEPROXY_FIRST_BYTE_TIMEOUT_SECS: '6',
     };
-    expect(loadSettings(env, file('threads = 2\n[tcp]\nsplice = true\n')).warnings).toEqual([
+    expect(loadSettings(env, file('threads = 2\n[tcp]\nsplice = false\n')).warnings).toEqual([
       'edge.toml:1: threads has no effect: EDGEPROXY_ENGINE is net',
       'edge.toml:3: tcp.splice has no effect: EDGEPROXY_ENGINE is net',
       'EDGEPROXY_MAX_CONNECTIONS_PER_CLIENT = 100 has no effect beside EDGEPROXY_MAX_CONNECTIONS = 100',
       'EDGEPROXY_QUEUE_MAX = 101 has no effect above EDGEPROXY_MAX_CONNECTIONS = 100: who waits counts towards it',
       'EDGEPROXY_FIRST_BYTE_TIMEOUT_SECS = 6 has no effect beside EDGEPROXY_IDLE_TIMEOUT_SECS = 5, which is shorter',
     ]);
+  });
+
+  it.each([
+    [
+      '[tls]\ncert = "a"\nkey = "b"\nclient_auth = "required"\nclient_ca = "c"\nserver_names = { "a.test" = "web" }\n',
+      ['tls.server_names', 'tls.cert', 'tls.key', 'tls.client_auth', 'tls.client_ca'],
+      'tls.enabled is false',
+    ],
+    [
+      '[tls]\nenabled = true\nmode = "passthrough"\ndefault_app = "web"\nhello_timeout_secs = 4\ncert = "a"\nkey = "b"\nalpn = ["h2"]\nclient_auth = "optional"\nclient_ca = "c"\nhandshake_timeout_secs = 3\n',
+      ['tls.cert', 'tls.key', 'tls.alpn', 'tls.client_auth', 'tls.client_ca', 'tls.handshake_timeout_secs'],
+      'tls.mode is passthrough',
+    ],
+    [
+      '[tls]\nenabled = true\ncert = "a"\nkey = "b"\nhello_timeout_secs = 4\n',
+      ['tls.hello_timeout_secs'],
+      'tls.mode is terminate',
+    ],
+    [
+      '[tls]\nenabled = true\ncert = "a"\nkey = "b"\nclient_ca = "c"\n',
+      ['tls.client_ca'],
+      'tls.client_auth is off',
+    ],
+    [
+      'backends = [{ id = "a", app = "web", region = "sa", country = "BR", wg_ip = "127.0.0.1", port = 1 }]\n[postgres]\nenabled = true\nurl = "postgres://a@b/c"\n',
+      ['backends'],
+      'postgres.enabled is true',
+    ],
+    ['[pool]\nmax_per_backend = 3\n', ['pool.max_per_backend'], 'pool.enabled is false'],
+    ['[queue]\ntimeout_secs = 3\n', ['queue.timeout_secs'], 'queue.max is 0'],
+    ['heartbeat_ttl_secs = 3\n', ['heartbeat_ttl_secs'], 'api.enabled is false'],
+    ['[admin]\ntoken = "12345678901234567890"\n', ['admin.token'], 'admin.enabled is false'],
+  ])('warns of keys that another one makes idle: case %#', (content, keys, because) => {
+    const { warnings } = loadSettings({}, file(content));
+    const withoutLines = warnings.map((line) => line.replaceAll(/edge\.toml:\d+: /g, ''));
+    expect(withoutLines).toEqual(keys.map((key) => `${key} has no effect: ${because}`));
+  });
+
+  it.each([
+    '[rate_limit]\nburst = 10\n',
+    'max_connections_per_client = 2\n[rate_limit]\nipv6_prefix = 56\n',
+    '[metrics]\nenabled = true\n[admin]\ntoken = "12345678901234567890"\n',
+    '[postgres]\nurl = "postgres://a@b/c"\n',
+    '[config_watch]\ninterval_secs = 2\n[tls]\nenabled = true\nself_signed = true\n',
+  ])('warns of nothing that is a default, or of use elsewhere: %j', (content) => {
+    expect(loadSettings({}, file(content)).warnings).toEqual([]);
   });
 
   it('warns of nothing where all of it works', () => {

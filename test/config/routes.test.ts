@@ -22,12 +22,12 @@ describe('routes', () => {
     [
       'another listener',
       `[metrics]\nenabled = true\n${route('127.0.0.1:9090', 'db')}`,
-      'edge.toml:3: routes[0].listen_addr = "127.0.0.1:9090": expected an address of its own, metrics.listen_addr has "0.0.0.0:9090"',
+      'edge.toml:4: routes[0].listen_addr = "127.0.0.1:9090": expected an address of its own, metrics.listen_addr has "0.0.0.0:9090"',
     ],
     [
       'each other',
       `${route('[::]:81', 'db')}${route('0.0.0.0:81', 'web')}`,
-      'edge.toml:1: routes[1].listen_addr = "0.0.0.0:81": expected an address of its own, edge.toml:1: routes[0].listen_addr has "[::]:81"',
+      'edge.toml:5: routes[1].listen_addr = "0.0.0.0:81": expected an address of its own, edge.toml:2: routes[0].listen_addr has "[::]:81"',
     ],
     [
       'that of the main listener',

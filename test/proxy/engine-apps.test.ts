@@ -130,6 +130,26 @@ describe.runIf(process.platform === 'linux').each(ENGINES)('$name engine with se
     expect(traffic.report().waiting).toBe(0);
   });
 
+  it('gives a place to who waits for its app, whichever listener it was taken by and in whichever thread', async () => {
+    const apps = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const rows = apps.map((app) => ({ id: app, app, hardLimit: 1 }));
+    const { ports, traffic } = await anEngine(kind, rows, [undefined, ...apps], {
+      waits: { maxWaiting: apps.length, timeoutMs: 60_000 },
+      threads: 2,
+    });
+    const holders = new Map<string, Socket>();
+    for (let time = 0; time < apps.length; time++) {
+      const holder = await connect(ports[0]!);
+      holders.set(await answer(holder), holder);
+    }
+    const waiters = await Promise.all(ports.slice(1).map((port) => connect(port)));
+    await until(() => traffic.report().waiting === apps.length, { what: 'all to wait' });
+    for (const [index, app] of apps.entries()) {
+      holders.get(app)!.destroy();
+      expect(await answer(waiters[index]!)).toBe(app);
+    }
+  });
+
   it('remembers for each app where a client address was', async () => {
     const rows = [...PAIR, { id: 'db-2', app: 'db' }];
     const { ports } = await anEngine(kind, rows, ['web', 'db', undefined], { bindingTtlMs: 60_000 });

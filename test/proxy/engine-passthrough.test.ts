@@ -204,5 +204,20 @@ describe.runIf(process.platform === 'linux').each(ENGINES)(
       expect(await ended).toBe('');
       expect(traffic.report().active).toBe(0);
     });
+
+    it('ends who greets while it closes, well or badly, and counts each out once', async () => {
+      const { connect, engine, traffic } = await anEngine(kind, { threads: 1 });
+      const clients = await Promise.all([connect(), connect(), connect()]);
+      await until(() => engine.liveConnections === 3, { what: 'the clients' });
+      // The last two have a third of the time at least.
+      const closing = engine.close(300);
+      const [, well, badly] = clients;
+      well.write(helloTo('shop.example'));
+      badly.write('no greeting');
+      const ended = clients.map((client) => once(client.resume(), 'close').catch(() => undefined));
+      for (const client of clients) client.once('end', () => client.end());
+      await Promise.all([closing, ...ended]);
+      expect(traffic.report().active).toBe(0);
+    });
   },
 );

@@ -20,6 +20,13 @@ describe('a plan of listeners', () => {
     expect(planListeners([a, b], [at(0, 'c'), at(0, 'a')])).toEqual({ kept: [b, a], dropped: [] });
   });
 
+  it('tells a listener that goes by the server name from one of every app', () => {
+    const [named, every] = [{ ...at(0), goesByServerName: true as const }, at(0)];
+    expect(planListeners([named, every], [every])).toEqual({ kept: [every], dropped: [named] });
+    expect(planListeners([every, named], [named])).toEqual({ kept: [named], dropped: [every] });
+    expect(planListeners([named], [every])).toEqual({ kept: [named], dropped: [] });
+  });
+
   it('gives each listener to one at most, of its own address', () => {
     const some = fc.array(
       fc.record({

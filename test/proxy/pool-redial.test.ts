@@ -98,6 +98,32 @@ describe.each(ENGINES)('a client of the $name engine whose connection from the p
     expect(String((await once(client, 'data'))[0])).toBe('other');
     expect(traffic.report()).toMatchObject({ waiting: 0, refused: { all_full: 0 } });
   });
+
+  it('is ended with all others when it has come to wait after they were to be', async () => {
+    const pool = await aWarmPool(start, {}, { waits: PATIENT });
+    const { aClient, applied, traffic, engine, backend, portOf, of } = pool;
+    const other = await startTcpBackend((socket) => socket.once('data', () => socket.write('other')));
+    onTestFinished(() => other.close());
+    const first = await aClient();
+    await portOf(first);
+    await until(() => of().warm > 0, { what: 'another warm connection' });
+    await aSilentClient(pool);
+    await applied([aBackend({ id: 'other', port: other.port, hardLimit: 1 })]);
+    // Clients are ended by their descriptors: all that are free below the second one's are taken.
+    const others = [];
+    for (let count = 0; count < 12; count++) others.push(await aClient());
+    const last = others.pop()!;
+    for (const one of others) one.destroy();
+    last.write('?');
+    await once(last, 'data');
+    await until(() => backend.sockets.length === 2, { what: 'the unused connections to be closed' });
+    // The second one has a third of the time.
+    const closing = engine.close(300);
+    await once(first.resume(), 'close').catch(() => undefined);
+    for (const socket of backend.sockets) socket.destroy();
+    await closing;
+    expect(traffic.report()).toMatchObject({ active: 0, waiting: 0 });
+  });
 });
 
 /** An engine with a pool whose kernel fails on demand. */

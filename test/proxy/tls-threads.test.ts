@@ -1,26 +1,27 @@
-import type { TLSSocket } from 'node:tls';
+import { createServer } from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import type { Logger } from '../../src/domain/ports.ts';
+import type { TlsIdentity } from '../../src/domain/tls.ts';
 import { systemNow } from '../../src/composition/system-clock.ts';
 import { descriptorLimit } from '../../src/proxy/epoll/descriptor-limit.ts';
-import type { TlsIdentity } from '../../src/domain/tls.ts';
 import { Directory } from '../../src/proxy/directory.ts';
 import { type EngineNumbers, writeEngineNumbers } from '../../src/proxy/engine-numbers.ts';
 import { newEngineParts } from '../../src/proxy/engine-parts.ts';
 import { newSharedState, newsOf } from '../../src/proxy/shared-state.ts';
 import { handshakeReportOf, newHandshakeCountersMemory } from '../../src/proxy/tls/handshake-counters.ts';
 import { TlsEngine } from '../../src/proxy/tls/tls-engine.ts';
+import { waitingIn } from '../../src/proxy/wait-queue.ts';
 import { aBackend, aSet } from '../support/backends.ts';
 import { aPair, type Pair } from '../support/certificates.ts';
 import { anEchoBackend, exchange } from '../support/edge.ts';
 import { KILLERS } from '../support/killers.ts';
 import { silentLogger } from '../support/proxy.ts';
-import { freePort } from '../support/sockets.ts';
+import { freePort, once, readAll, tcpConnect } from '../support/sockets.ts';
 import { aTlsClient } from '../support/tls.ts';
-import { once } from '../support/sockets.ts';
 import { until } from '../support/until.ts';
 
 const MORTAL = new URL('../support/mortal-tls-thread.ts', import.meta.url);
-/** Descriptors, more than this process has. */
 const MANY = 100_000;
 const CIPHERS = 'TLS_AES_128_GCM_SHA256';
 
@@ -49,14 +50,31 @@ beforeAll(async () => {
   pair = await aPair();
 });
 
+interface Surroundings {
+  /** Called each time that a thread is started. */
+  readonly moduleOf?: () => URL;
+  readonly logger?: Logger;
+  readonly maxPerClient?: number;
+  readonly maxWaiting?: number;
+}
+
 /** A TLS listener of one thread alone, in front of a backend that has room for two clients. */
-async function anEngine() {
+async function anEngine({
+  moduleOf = () => MORTAL,
+  logger = silentLogger,
+  maxPerClient = 1,
+  maxWaiting = 0,
+}: Surroundings = {}) {
   const echo = await anEchoBackend();
   const state = newSharedState(1, { maxBindings: 10 });
   const directory = new Directory(state, silentLogger);
   const parts = newEngineParts({
     state,
-    numbers: NUMBERS,
+    numbers: {
+      ...NUMBERS,
+      limits: { maxConnections: 2 + maxWaiting, maxPerClient },
+      queue: { maxWaiting, timeoutMs: 60_000 },
+    },
     rateLimit: { maxRequests: 1, windowMs: 1, burstSize: 1, isOn: false },
     ipv6Prefix: 64,
     now: systemNow,
@@ -77,7 +95,9 @@ async function anEngine() {
     directory,
     threads: 1,
     firstThread: 0,
-    module: MORTAL,
+    get module() {
+      return moduleOf();
+    },
     settings: {
       addressSetting: 'ADDRESS',
       memory: state.memory,
@@ -96,7 +116,7 @@ async function anEngine() {
       identity,
     },
     news: newsOf(state.memory, 1),
-    logger: silentLogger,
+    logger,
     now: systemNow,
     onOutcomes: () => {},
     onInForce: () => {},
@@ -107,15 +127,15 @@ async function anEngine() {
   engine.route(directory.publish(aSet([aBackend({ id: 'a', port: echo.port, hardLimit: 2 })], 1)));
   // Nobody's while the next thread starts: none that a client may be given.
   const { port } = await engine.listen({ host: '127.0.0.1', port: await freePort() });
-  const { numbersMemory } = parts;
   return {
     engine,
     port,
-    identity,
     state,
-    numbersMemory,
-    handshakes,
+    identity,
     underWay: () => handshakeReportOf(handshakes).underWay,
+    waiting: () => waitingIn(parts.queue),
+    numbersMemory: parts.numbersMemory,
+    handshakes,
   };
 }
 
@@ -124,8 +144,7 @@ describe('a TLS thread that dies', () => {
     const { engine, port, state, underWay } = await anEngine();
     const client = await aTlsClient(port);
     await exchange(client, 'hello');
-    const killer = aTlsClient(port, { localAddress: KILLERS.atOnce });
-    await Promise.all([killer.catch(() => undefined), closed(client)]);
+    await Promise.all([kill(port), closed(client)]);
     expect(client.errored).toMatchObject({ code: 'ECONNRESET' });
     await until(() => engine.threads().deaths === 1 && engine.threads().alive === 1, {
       what: 'another thread',
@@ -134,6 +153,92 @@ describe('a TLS thread that dies', () => {
     const clients = await until(() => twoClients(port), { what: 'the listener of the other thread' });
     for (const one of clients) await exchange(one, 'hello');
     expect(state.occupancy.of(0)).toBe(2);
+  });
+
+  it('is tried again when it cannot be started', async () => {
+    const errors: object[] = [];
+    const logger = {
+      ...silentLogger,
+      error: (fields: object, message: string) => void errors.push({ ...fields, message }),
+    };
+    const modules = [MORTAL, new URL('https://edge.test/no-file.ts')];
+    const { port } = await anEngine({ moduleOf: () => modules.shift() ?? MORTAL, logger });
+    await kill(port);
+    const clients = await until(() => twoClients(port), { what: 'the listener of the other thread' });
+    for (const one of clients) await exchange(one, 'hello');
+    expect(errors).toMatchObject([{ thread: 0 }, { thread: 0, message: 'a TLS thread does not start' }]);
+  });
+
+  it('accepts nobody when it comes back while its engine is drained', async () => {
+    const started = Promise.withResolvers<void>();
+    let starts = 0;
+    const moduleOf = (): URL => {
+      if (++starts === 2) started.resolve();
+      return MORTAL;
+    };
+    const { engine, port, identity } = await anEngine({ moduleOf });
+    await kill(port);
+    await started.promise;
+    expect(engine.threads()).toEqual({ alive: 0, deaths: 1 });
+    await engine.drain();
+    await until(() => engine.threads().alive === 1, { what: 'the other thread' });
+    // By then it would have done what it was told before.
+    for (let round = 0; round < 5; round++) await engine.present(identity);
+    await expect(aTlsClient(port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  });
+
+  it('is not waited for when it cannot listen while its engine is drained', async () => {
+    const outcome = Promise.withResolvers<unknown>();
+    const logger: Logger = {
+      ...silentLogger,
+      error(_, message) {
+        if (message !== 'a TLS thread cannot listen') return;
+        outcome.resolve(Promise.all([engine.present(identity), engine.drain()]));
+      },
+    };
+    const other = createServer();
+    onTestFinished(() => void other.close());
+    let starts = 0;
+    const moduleOf = (): URL => {
+      if (++starts === 2) other.listen({ port, host: '127.0.0.1' });
+      return MORTAL;
+    };
+    const { engine, port, identity } = await anEngine({ moduleOf, logger });
+    await kill(port);
+    await outcome.promise;
+    expect([starts, engine.threads()]).toEqual([2, { alive: 0, deaths: 1 }]);
+  });
+});
+
+describe('a TLS client that waits for a place', () => {
+  it('leaves the queue when it gives up, and keeps its place when it has asked and then ended', async () => {
+    const { port, waiting } = await anEngine({ maxPerClient: 6, maxWaiting: 4 });
+    const holders = [await aTlsClient(port), await aTlsClient(port)];
+    for (const one of holders) await exchange(one, 'hello');
+    const asking = await aTlsClient(port);
+    asking.end('asked');
+    const giveUp = [await aTlsClient(port), await aTlsClient(port)];
+    await until(() => waiting() === 3, { what: 'three to wait' });
+    giveUp[0]!.end();
+    giveUp[1]!.destroy();
+    await until(() => waiting() === 1, { what: 'two to have left' });
+    holders[0]!.destroy();
+    expect(String(await readAll(asking))).toBe('asked');
+  });
+});
+
+describe('the TLS listener', () => {
+  it('is closed when a handshake succeeds while all clients are ended', async () => {
+    const { engine, port, underWay } = await anEngine();
+    await exchange(await aTlsClient(port), 'hello');
+    const socket = await tcpConnect(port, '127.0.0.1', { localAddress: '127.0.0.2' });
+    await until(() => underWay() === 1, { what: 'a handshake' });
+    const closing = engine.close(400);
+    // It has half of the time.
+    const client = connectTls({ socket, rejectUnauthorized: false });
+    client.on('error', () => {});
+    await Promise.all([closing, closed(client)]);
+    expect(engine.liveConnections).toBe(0);
   });
 });
 
@@ -180,6 +285,11 @@ describe('a TLS thread that is out of descriptors for clients', () => {
   });
 });
 
+/** Has a client kill the thread. */
+async function kill(port: number): Promise<void> {
+  await aTlsClient(port, { localAddress: KILLERS.atOnce }).catch(() => undefined);
+}
+
 /** Resolves when a connection is over, however it has ended. */
 async function closed(socket: TLSSocket): Promise<void> {
   await new Promise((resolve) => socket.once('close', resolve));
@@ -189,5 +299,8 @@ async function closed(socket: TLSSocket): Promise<void> {
 async function twoClients(port: number) {
   const attempts = ['127.0.0.1', '127.0.0.2'].map((localAddress) => aTlsClient(port, { localAddress }));
   const [one, other] = await Promise.allSettled(attempts);
-  return one?.status === 'fulfilled' && other?.status === 'fulfilled' ? [one.value, other.value] : undefined;
+  if (one?.status === 'fulfilled' && other?.status === 'fulfilled') return [one.value, other.value];
+  // It would be in the way of the next one from its address.
+  for (const attempt of [one, other]) if (attempt?.status === 'fulfilled') attempt.value.destroy();
+  return undefined;
 }

@@ -1,7 +1,15 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MOST_APPS } from '../../src/proxy/apps.ts';
-import { leaveQueues, newWaitQueueMemory, WaitQueue, waitingIn } from '../../src/proxy/wait-queue.ts';
+import { wakerOf } from '../../src/proxy/epoll/waker.ts';
+import type { Sys } from '../../src/proxy/sys/sys.ts';
+import {
+  leaveQueues,
+  newWaitQueueMemory,
+  WaitQueue,
+  WaitQueues,
+  waitingIn,
+} from '../../src/proxy/wait-queue.ts';
 
 const THREADS = 3;
 const MOST = 4;
@@ -87,6 +95,59 @@ describe('the queue of several threads', () => {
     expect([waitingIn(memory), woken]).toEqual([1, [1]]);
     expect(threads[2]!.queue.isAnybodyWaiting).toBe(true);
     expect(threads[1]!.queue.isFirst(threads[1]!.line[0]!)).toBe(true);
+  });
+
+  it('wakes who waits longest in a thread of Node, by its bell, when a data thread has died', () => {
+    const { memory, bounds, threads } = lines();
+    for (const { queue, line, publish } of [threads[2]!, threads[1]!]) {
+      line.push(queue.join());
+      publish();
+    }
+    const written: number[] = [];
+    const rung: number[] = [];
+    const sys = { addressOf: () => 0n, write: (fd: number) => written.push(fd) } as unknown as Sys;
+    const wakeFds = [100, 101];
+    const wake = wakerOf(sys, wakeFds, { ring: (other) => void rung.push(other) });
+    leaveQueues(memory, bounds, 0, wake);
+    expect([written, rung]).toEqual([[], [2]]);
+    threads[2]!.queue.leave();
+    leaveQueues(memory, bounds, 2, wake);
+    expect([written, rung]).toEqual([[101], [2]]);
+    wakeFds.length = 0;
+    wake(1);
+    expect([written, rung]).toEqual([[101], [2]]);
+  });
+
+  it('tells of a freed place whoever waits longest for each app, also for those that this thread has not had', () => {
+    const memory = newWaitQueueMemory(THREADS);
+    const bounds = { maxWaiting: MOST, timeoutMs: 1_000 };
+    const woken: number[] = [];
+    const [own, one, other] = Array.from(
+      { length: THREADS },
+      (_, index) => new WaitQueues(memory, bounds, index, (to) => void woken.push(to)),
+    );
+    own!.wakeOthers();
+    expect([woken.splice(0), own!.isAnybodyWaitingFor(() => true)]).toEqual([[], false]);
+    for (const [queues, app] of [
+      [one!, APP],
+      [other!, APP],
+      [other!, 0],
+    ] as const) {
+      const queue = queues.of(app);
+      queue.publish(queue.join());
+    }
+    own!.wakeOthers();
+    expect(woken.splice(0)).toEqual([2, 1]);
+    one!.wakeOthers();
+    expect(woken.splice(0)).toEqual([2]);
+    // Who waits here looks first.
+    own!.of(0).publish(own!.of(0).join());
+    own!.wakeOthers();
+    expect(woken.splice(0)).toEqual([1]);
+    expect([
+      own!.isAnybodyWaitingFor((app) => app === APP),
+      own!.isAnybodyWaitingFor((app) => app === 1),
+    ]).toEqual([true, false]);
   });
 
   it('has an order for each app, and one bound for all of them', () => {

@@ -3,10 +3,12 @@ import { EXCLUSION_REASONS } from '../../domain/eligibility.ts';
 import { CONNECTION_STATES } from '../../domain/live-connections.ts';
 import { PICK_VERDICTS, TIER_NAMES } from '../../domain/pick-explanation.ts';
 
+const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
+
 const count = z.int().min(0);
 const seconds = z.number().min(0);
 const reason = z.enum(EXCLUSION_REASONS);
-export const level = z.enum(['error', 'warn', 'info', 'debug']);
+export const level = z.enum(LOG_LEVELS, `expected one of ${LOG_LEVELS.join(', ')}`);
 
 /** What a page before has given, for the one behind it. */
 const next = z.string().nullable();

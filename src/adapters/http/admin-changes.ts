@@ -5,7 +5,7 @@ import { EdgeProxyError } from '../../errors.ts';
 import { level, levelAnswer, resetAnswer, switchAnswer } from './admin-answers.ts';
 import { type ApiAnswer, type ApiOperation, problem } from './api-operation.ts';
 import type { Caller, GuardedContext } from './guarded-app.ts';
-import { BODY_ANSWERS, bodyOf } from './parsed-request.ts';
+import { BODY_ANSWERS, bodyOf, NO_BODY_ANSWERS, refusalOfBody } from './parsed-request.ts';
 
 const levelBody = z.strictObject({ level });
 
@@ -42,6 +42,8 @@ export function adminChanges(controls: AdminControls): readonly ApiOperation[] {
   async function turn(context: GuardedContext, caller: Caller, isDrained: boolean): Promise<Response> {
     const id = context.req.param('id') ?? '';
     const { scope } = backendSwitch;
+    const refusal = await refusalOfBody(context);
+    if (refusal !== undefined) return refusal;
     try {
       const result = await backendSwitch.turn(id, !isDrained);
       if (result === 'unknown') return unknown(context);
@@ -83,6 +85,7 @@ export function adminChanges(controls: AdminControls): readonly ApiOperation[] {
 
   const switched: Readonly<Record<number, ApiAnswer>> = {
     200: { description: 'It is so; `changed` says whether it was not before.', schema: switchAnswer },
+    ...NO_BODY_ANSWERS,
     404: NO_BACKEND,
     409: { description: 'The configuration file keeps it out.', schema: problem },
     503: { description: 'It cannot be written where it is kept; nothing has changed.', schema: problem },

@@ -5,6 +5,7 @@ import { BODY_ANSWERS, bodyOf, QUERY_ANSWERS, queryOf } from './parsed-request.t
 
 const MOST = 1_000;
 const LONGEST_CURSOR = 300;
+const CURSOR = 'expected the `next` of a page before';
 
 const limit = z
   .string()
@@ -13,16 +14,23 @@ const limit = z
   .pipe(z.int().min(1, `expected a whole number from 1 to ${MOST}`).max(MOST, `expected ${MOST} at most`))
   .default(100);
 
-const pageQuery = z.strictObject({
-  limit,
-  after: z.string().max(LONGEST_CURSOR, 'expected the `next` of a page before').optional(),
-});
+/** What a page before has given as `next`. @param form how that looks */
+const cursor = (form: RegExp) => z.string().max(LONGEST_CURSOR, CURSOR).regex(form, CURSOR).optional();
 
-const backendQuery = pageQuery.extend({ id: z.string().optional() });
+const backendQuery = z.strictObject({
+  limit,
+  after: cursor(/^.+@.+:\d{1,5}$/s),
+  id: z.string().optional(),
+});
 
 const address = z.union([z.ipv4(), z.ipv6()], { error: 'expected an IPv4 or IPv6 address, not a name' });
 
-const connectionQuery = pageQuery.extend({ backend: z.string().optional(), client: address.optional() });
+const connectionQuery = z.strictObject({
+  limit,
+  after: cursor(/^\d:(?:\d{1,15}(?:\.\d{1,15})?)?$/),
+  backend: z.string().optional(),
+  client: address.optional(),
+});
 
 const explainBody = z.strictObject({
   client: address,

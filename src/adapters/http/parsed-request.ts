@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { bodyProblem } from '../../domain/body-problems.ts';
 import { type ApiAnswer, problem } from './api-operation.ts';
 import type { GuardedContext } from './guarded-app.ts';
-import { readJson } from './read-json.ts';
+import { readBytes, readJson } from './read-json.ts';
 
 /** What was asked, or the answer to somebody who has asked it wrongly. */
 export type Parsed<Value> =
@@ -14,6 +14,11 @@ export const BODY_ANSWERS: Readonly<Record<number, ApiAnswer>> = {
   400: { description: 'The body is not JSON, or a field is wrong; the error names it.', schema: problem },
   413: { description: 'The body is larger than 64 KiB.', schema: problem },
   415: { description: 'The body is not announced as application/json.', schema: problem },
+};
+
+/** What an operation without a body answers to one. */
+export const NO_BODY_ANSWERS: Readonly<Record<number, ApiAnswer>> = {
+  400: { description: 'There is a body.', schema: problem },
 };
 
 /** What an operation with parameters behind the `?` answers to a bad one. */
@@ -39,11 +44,25 @@ export async function bodyOf<Schema extends z.ZodType>(
   return { ok: false, answer: context.json({ error }, 400) };
 }
 
-/** Reads what stands behind the `?` as a schema wants it. */
+/** The answer to somebody who sends a body where none is read: what it asks for would not be done. */
+export async function refusalOfBody(context: GuardedContext): Promise<Response | undefined> {
+  const bytes = await readBytes(context);
+  if (bytes?.length === 0) return undefined;
+  // What is left of the body is not read: the connection can carry nothing more.
+  const headers: Record<string, string> = bytes === undefined ? { connection: 'close' } : {};
+  return context.json({ error: 'the body: expected none' }, 400, headers);
+}
+
+/** Reads what stands behind the `?` as a schema wants it; every name may be there once. */
 export function queryOf<Schema extends z.ZodType>(
   context: GuardedContext,
   schema: Schema,
 ): Parsed<z.output<Schema>> {
+  const repeated = Object.entries(context.req.queries()).find(([, values]) => values.length > 1);
+  if (repeated !== undefined) {
+    const error = `${repeated[0]}: expected once, not ${repeated[1].length} times`;
+    return { ok: false, answer: context.json({ error }, 400) };
+  }
   const query = context.req.query();
   const parsed = schema.safeParse(query);
   if (parsed.success) return { ok: true, value: parsed.data };

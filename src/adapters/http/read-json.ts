@@ -9,7 +9,7 @@ export type ReadBody =
   | { readonly ok: false; readonly status: 400 | 413 | 415; readonly problem: string };
 
 /** The body as it came; `undefined` when it is larger than it may be. The rest of such a body is not read. */
-async function readBytes({ env: { incoming }, req }: GuardedContext): Promise<Buffer | undefined> {
+export async function readBytes({ env: { incoming }, req }: GuardedContext): Promise<Buffer | undefined> {
   if (Number(req.header('content-length') ?? 0) > MAX_BODY_BYTES) return undefined;
   const chunks: Buffer[] = [];
   let size = 0;

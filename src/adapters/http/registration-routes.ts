@@ -33,7 +33,7 @@ export interface RegistrationRoutesOptions {
 }
 
 const NO_DATABASE: ApiAnswer = {
-  description: 'The database does not answer; nothing has changed.',
+  description: 'The database does not answer, or does not let this daemon; nothing has changed.',
   schema: problem,
 };
 
@@ -131,9 +131,10 @@ export function registrationRoutes(options: RegistrationRoutesOptions): readonly
       } catch (thrown) {
         if (!(thrown instanceof EdgeProxyError)) throw thrown;
         unavailable.warn({ error: thrown.message });
-        return context.json({ error: 'the database does not answer, nothing has changed' }, 503, {
-          'retry-after': '5',
-        });
+        const reason =
+          thrown.code === 'ERR_POSTGRES_SCHEMA' ? thrown.message : 'the database does not answer';
+        const error = context.req.method === 'GET' ? reason : `nothing has changed: ${reason}`;
+        return context.json({ error }, 503, { 'retry-after': '5' });
       }
     };
   }

@@ -1,12 +1,10 @@
 import { z } from 'zod';
 import type { BackendSwitch } from '../../domain/backend-switch.ts';
-import { EdgeProxyError } from '../../errors.ts';
 import type { PostgresPool } from './pool.ts';
-import { sqlStateOf } from './postgres-error.ts';
+import { orAdvice } from './postgres-error.ts';
 import { YES } from './registration-statements.ts';
 
 const NO = '0';
-const INSUFFICIENT_PRIVILEGE = '42501';
 
 const LOOK = 'SELECT healthy::int <> 0 AS "isIn" FROM backends WHERE id = $1 AND deleted::int = 0';
 const TURN = 'UPDATE backends SET healthy = $2 WHERE id = $1 AND deleted::int = 0 RETURNING id';
@@ -40,12 +38,7 @@ export class RowSwitch implements BackendSwitch {
     try {
       return await this.#pool.query(TURN, [id, value]);
     } catch (thrown) {
-      if (!(thrown instanceof EdgeProxyError) || sqlStateOf(thrown) !== INSUFFICIENT_PRIVILEGE) throw thrown;
-      throw new EdgeProxyError(
-        'ERR_POSTGRES_SCHEMA',
-        'the role of this daemon may not change backends: GRANT UPDATE (healthy) ON backends TO it',
-        { cause: thrown },
-      );
+      throw orAdvice(thrown, 'change backends: GRANT UPDATE (healthy) ON backends TO it');
     }
   }
 }

@@ -11,3 +11,13 @@ export function postgresError(label: string, doing: string, thrown: unknown): Ed
 export function sqlStateOf(error: EdgeProxyError): string | undefined {
   return error.cause instanceof DatabaseError ? error.cause.code : undefined;
 }
+
+const INSUFFICIENT_PRIVILEGE = '42501';
+
+/** What a role may not do becomes `ERR_POSTGRES_SCHEMA`, with what to do about it; anything else stays as it is. */
+export function orAdvice(thrown: unknown, advice: string): unknown {
+  if (!(thrown instanceof EdgeProxyError) || sqlStateOf(thrown) !== INSUFFICIENT_PRIVILEGE) return thrown;
+  return new EdgeProxyError('ERR_POSTGRES_SCHEMA', `the role of this daemon may not ${advice}`, {
+    cause: thrown,
+  });
+}

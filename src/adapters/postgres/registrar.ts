@@ -3,7 +3,7 @@ import { type Backend, parseBackendRows } from '../../domain/backend.ts';
 import type { RegisteredBackend, Registrar, RegisterOutcome, Swept } from '../../domain/registration.ts';
 import { EdgeProxyError, messageOf } from '../../errors.ts';
 import type { PostgresPool, Query } from './pool.ts';
-import { sqlStateOf } from './postgres-error.ts';
+import { orAdvice, sqlStateOf } from './postgres-error.ts';
 import { prepareRegistrations } from './registration-schema.ts';
 import { registrationStatements, YES } from './registration-statements.ts';
 
@@ -16,6 +16,8 @@ export interface PostgresRegistrarOptions {
 type Statements = ReturnType<typeof registrationStatements>;
 
 const NO = '0';
+const GRANT =
+  'keep registrations: GRANT SELECT, INSERT, UPDATE, DELETE ON backends, backend_heartbeats TO it';
 
 const owner = z.object({ isRegistered: z.boolean(), isDeleted: z.boolean() });
 const idRow = z.object({ id: z.string() });
@@ -33,19 +35,34 @@ function isRefusedByTable(thrown: unknown): thrown is EdgeProxyError {
   return thrown instanceof EdgeProxyError && /^2[23]/.test(sqlStateOf(thrown) ?? '');
 }
 
+/** The statements of a pool, which say what is to be granted where the role lacks it. */
+function advised({ query, transaction }: PostgresPool): Pick<PostgresPool, 'query' | 'transaction'> {
+  const advise = (thrown: unknown): never => {
+    throw orAdvice(thrown, GRANT);
+  };
+  return {
+    query: (text, values) => query(text, values).catch(advise),
+    transaction: (work) => transaction(work).catch(advise),
+  };
+}
+
 /**
  * Registrations as rows of the `backends` table, for all daemons of a database.
+ *
+ * Rejects with `ERR_POSTGRES_SCHEMA` where the role may not, with `ERR_POSTGRES` when a statement fails otherwise.
  *
  * Prepares the schema before its first statement, until that succeeded once. Heartbeats are kept in a table of their
  * own and notify nobody. Any number of daemons may sweep at one time: each row is taken by one of them.
  */
 export class PostgresRegistrar implements Registrar {
   readonly #options: PostgresRegistrarOptions;
+  readonly #pool;
   #preparing: Promise<Statements> | undefined;
   #count = 0;
 
   constructor(options: PostgresRegistrarOptions) {
     this.#options = options;
+    this.#pool = advised(options.pool);
   }
 
   get count(): number {
@@ -55,9 +72,7 @@ export class PostgresRegistrar implements Registrar {
   async register(backend: Backend, by: string): Promise<RegisterOutcome> {
     const statements = await this.#statements();
     try {
-      const outcome = await this.#options.pool.transaction((query) =>
-        this.#write(query, statements, backend, by),
-      );
+      const outcome = await this.#pool.transaction((query) => this.#write(query, statements, backend, by));
       if (outcome.result === 'registered') this.#count += 1;
       return outcome;
     } catch (thrown) {
@@ -68,7 +83,7 @@ export class PostgresRegistrar implements Registrar {
 
   async heartbeat(id: string): Promise<'heard' | 'revived' | 'unknown'> {
     const { beat, revive } = await this.#statements();
-    const { query } = this.#options.pool;
+    const { query } = this.#pool;
     if ((await query(beat, [id, this.#options.ttlSecs()])).length === 0) return 'unknown';
     // Not before the heartbeat is committed: a sweep that comes first has expired it, any other finds it alive.
     const isExpired = await this.#isExpired(id);
@@ -79,7 +94,7 @@ export class PostgresRegistrar implements Registrar {
 
   async deregister(id: string): Promise<boolean> {
     const { deregister, forgetBeats } = await this.#statements();
-    const { query } = this.#options.pool;
+    const { query } = this.#pool;
     if ((await query(deregister, [id])).length === 0) return false;
     this.#count = Math.max(0, this.#count - 1);
     await query(forgetBeats, [[id]]);
@@ -88,24 +103,24 @@ export class PostgresRegistrar implements Registrar {
 
   async list(): Promise<readonly RegisteredBackend[]> {
     const { list } = await this.#statements();
-    return (await this.#options.pool.query(list())).flatMap(toRegistered).toSorted(byId);
+    return (await this.#pool.query(list())).flatMap(toRegistered).toSorted(byId);
   }
 
   async find(id: string): Promise<RegisteredBackend | undefined> {
     const { list } = await this.#statements();
-    const [row] = await this.#options.pool.query(list('b.id = $1'), [id]);
+    const [row] = await this.#pool.query(list('b.id = $1'), [id]);
     return row === undefined ? undefined : toRegistered(row)[0];
   }
 
   async sweep(watchedMs: number): Promise<Swept> {
     const { look, forgetOrphans } = await this.#statements();
-    const { query } = this.#options.pool;
+    const { query } = this.#pool;
     const watchedSecs = watchedMs / 1000;
     const { count, overdue } = lookRow.parse((await query(look, [watchedSecs]))[0]);
     this.#count = count;
     await query(forgetOrphans);
     if (overdue === 0) return { expired: [], removed: [] };
-    const swept = await this.#options.pool.transaction((tx) => this.#sweepOverdue(tx, watchedSecs));
+    const swept = await this.#pool.transaction((tx) => this.#sweepOverdue(tx, watchedSecs));
     this.#count = Math.max(0, this.#count - swept.removed.length);
     return swept;
   }
@@ -148,7 +163,7 @@ export class PostgresRegistrar implements Registrar {
 
   async #isExpired(id: string): Promise<boolean | undefined> {
     const { standing } = await this.#statements();
-    const [row] = await this.#options.pool.query(standing, [id]);
+    const [row] = await this.#pool.query(standing, [id]);
     return row === undefined ? undefined : z.object({ isExpired: z.boolean() }).parse(row).isExpired;
   }
 

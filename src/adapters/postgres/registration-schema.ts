@@ -3,6 +3,7 @@ import { initialize } from './initialize.ts';
 import { type FoundSchema, inspectSchema } from './inspect-schema.ts';
 import { INITIALIZE_LOCK, LOCK_TIMEOUT_MS } from './names.ts';
 import type { PostgresPool, Query } from './pool.ts';
+import { orAdvice } from './postgres-error.ts';
 
 /** Where registrations are, as qualified and quoted names. */
 export interface RegistrationTables {
@@ -51,11 +52,21 @@ export async function prepareRegistrations(pool: PostgresPool): Promise<Registra
   }
   const heartbeats = `${found.schema}.backend_heartbeats`;
   if (await isComplete(pool.query, found, heartbeats)) return { backends: table, heartbeats };
-  await pool.transaction(async (query) => {
-    await query('SELECT pg_advisory_xact_lock($1)', [INITIALIZE_LOCK]);
-    await query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
-    await query(`ALTER TABLE ${table} ADD COLUMN IF NOT EXISTS ${REGISTERED_AT} TIMESTAMP WITH TIME ZONE`);
-    await query(createHeartbeats(heartbeats));
-  });
+  await pool
+    .transaction((query) => complete(query, table, heartbeats))
+    .catch((thrown: unknown) => {
+      throw orAdvice(
+        thrown,
+        `prepare ${table} for registrations: let the owner of that table start edgeproxy once with the API on, ` +
+          'then GRANT SELECT, INSERT, UPDATE, DELETE ON backends, backend_heartbeats TO it',
+      );
+    });
   return { backends: table, heartbeats };
+}
+
+async function complete(query: Query, table: string, heartbeats: string): Promise<void> {
+  await query('SELECT pg_advisory_xact_lock($1)', [INITIALIZE_LOCK]);
+  await query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
+  await query(`ALTER TABLE ${table} ADD COLUMN IF NOT EXISTS ${REGISTERED_AT} TIMESTAMP WITH TIME ZONE`);
+  await query(createHeartbeats(heartbeats));
 }

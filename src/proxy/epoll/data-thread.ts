@@ -6,7 +6,7 @@ import { Affinity } from '../affinity.ts';
 import { ConnectionLimits } from '../connection-limits.ts';
 import { engineNumbersIn } from '../engine-numbers.ts';
 import { refusalWarnings } from '../refusal-warnings.ts';
-import { WaitQueue } from '../wait-queue.ts';
+import { WaitQueues } from '../wait-queue.ts';
 import { wakerOf } from './waker.ts';
 import { Waiters } from './waiters.ts';
 import { RateLimiter } from '../rate-limiter.ts';
@@ -65,11 +65,7 @@ export function runDataThread(
   const state = openSharedState(memory);
   const counters = state.counters[thread]!;
   const outbox = new Outbox(port);
-  const wakeSibling = wakerOf(sys, settings.wakeFds);
-  const wake = (other: number): void => {
-    if (other < settings.wakeFds.length) wakeSibling(other);
-    else state.bells.ring(other);
-  };
+  const wake = wakerOf(sys, settings.wakeFds, state.bells);
   const logger = outbox.logger;
   const startedMs = now();
   const clock = new LoopClock();
@@ -185,12 +181,12 @@ export function runDataThread(
     clock,
     bounds: queue,
     serves: (app, tenancy) => router.serves(app, tenancy),
-    queueOf: (app) => new WaitQueue(settings.queue, queue, { thread, app }, wake),
+    queues: new WaitQueues(settings.queue, queue, thread, wake),
     onTurn: (client) => admission.takeTurn(client),
     onTimeout: (client) => dialer.refuse(client, 'queue_timeout'),
     onGone: (client) => dialer.endClient(client),
   });
-  router.onFreed = () => waiters.stir();
+  router.onFreed = () => waiters.freed();
   const headerWriter = new HeaderWriter({ sys, table, sockets, parking, relay, counters });
   const joiner = new Joiner({ table, relay, headerWriter, announcements, router, counters, clock, tuning });
   const dialer: Dialer = new Dialer({

@@ -1,7 +1,7 @@
 import { overlap } from '../../domain/listen-address.ts';
 import type { ListenAddress, ProxyListener } from '../../domain/ports.ts';
 import type { App, Apps } from '../apps.ts';
-import { planListeners } from '../listener-plan.ts';
+import { planListeners, servesAlike } from '../listener-plan.ts';
 import type { Sys } from '../sys/sys.ts';
 import { bindListeners, type Listener } from './bind-listener.ts';
 import type { ListenerDesk } from './listener-desk.ts';
@@ -40,20 +40,20 @@ export class EngineListeners {
     const { kept, dropped } = planListeners(this.#present, wanted);
     const apps = wanted.map((one) => this.#options.apps.ofListener(one));
     const bound = this.#bindMissing(kept, wanted);
-    for (const [index, { fds }] of bound.entries()) this.#hand(fds, apps[index]!, kept[index]);
+    for (const [index, one] of bound.entries()) this.#hand(one, apps[index]!, kept[index]);
     for (const { fds, boundAddress } of dropped) {
       const isShared = bound.some((one) => overlap(one.boundAddress, boundAddress));
       this.#desk.close(fds, isShared);
     }
     this.#present = bound;
-    if (kept.some((before, index) => before !== undefined && before.app !== wanted[index]!.app))
+    if (kept.some((before, index) => before !== undefined && !servesAlike(before, wanted[index]!)))
       await this.#settled();
     return bound.map(({ boundAddress }) => boundAddress);
   }
 
-  #hand(fds: readonly number[], app: App, before: Bound | undefined): void {
-    if (before === undefined) this.#desk.open(fds, app);
-    else if (before.app !== app.name) this.#desk.serve(fds, app);
+  #hand(bound: Bound, app: App, before: Bound | undefined): void {
+    if (before === undefined) this.#desk.open(bound.fds, app);
+    else if (!servesAlike(before, bound)) this.#desk.serve(bound.fds, app);
   }
 
   #bindMissing(kept: readonly (Bound | undefined)[], wanted: readonly ProxyListener[]): readonly Bound[] {
@@ -62,7 +62,7 @@ export class EngineListeners {
     try {
       return wanted.map((one, index) => {
         const before = kept[index];
-        if (before !== undefined) return { ...before, ...one };
+        if (before !== undefined) return { ...one, boundAddress: before.boundAddress, fds: before.fds };
         const listeners = this.#bind(one);
         added.push(...listeners);
         return { ...one, boundAddress: listeners[0]!.address, fds: listeners.map(({ fd }) => fd) };

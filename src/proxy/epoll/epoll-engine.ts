@@ -9,6 +9,7 @@ import type {
 import { messageOf } from '../../errors.ts';
 import type { EngineLists } from '../engine-lists.ts';
 import type { ClientEngine } from '../joint-engine.ts';
+import { Restarts } from '../restarts.ts';
 import type { RouteTable } from '../routes.ts';
 import { Agreement } from './agreement.ts';
 import { connectionPage } from './connection-list.ts';
@@ -61,7 +62,7 @@ export class EpollEngine implements ClientEngine {
   #isStarted = false;
   #isDraining = false;
   #closing: { readonly spreadMs: number } | undefined;
-  #restarts = new Set<NodeJS.Timeout>();
+  readonly #restarts = new Restarts();
   #deaths = 0;
   /** An eventfd for each thread, whichever of that number lives: the number of one that was closed may be another's. */
   readonly #wakeFds: number[];
@@ -76,7 +77,7 @@ export class EpollEngine implements ClientEngine {
     this.#lists = options.settings.lists;
     this.#threads = Array.from({ length: options.threads }, (_, index) => new DataThread(index));
     this.#wakeFds = openWakeFds(options.sys, options.threads);
-    this.wake = wakerOf(options.sys, this.#wakeFds);
+    this.wake = wakerOf(options.sys, this.#wakeFds, options.state.bells);
     this.#desk = new ListenerDesk(this.#threads, (fd) => options.sys.close(fd));
     this.#listeners = new EngineListeners(options, this.#desk, () => this.reconfigure(this.#lists));
     // A thread in epoll_wait would keep the process from ending.
@@ -98,7 +99,8 @@ export class EpollEngine implements ClientEngine {
   }
 
   get liveConnections(): number {
-    return this.#options.state.counters.reduce((sum, counters) => sum + counters.total('active'), 0);
+    const own = this.#options.state.counters.slice(0, this.#threads.length);
+    return own.reduce((sum, counters) => sum + counters.total('active'), 0);
   }
 
   threads(): ThreadReport {
@@ -171,7 +173,7 @@ export class EpollEngine implements ClientEngine {
 
   #stopAccepting(command: Command): void {
     this.#isDraining = true;
-    for (const restart of this.#restarts) clearTimeout(restart);
+    this.#restarts.cancel();
     this.#desk.retire();
     for (const thread of this.#threads) {
       if (thread.handle === undefined) thread.isDrained = true;
@@ -270,11 +272,7 @@ export class EpollEngine implements ClientEngine {
   }
 
   #restartLater(thread: DataThread): void {
-    const restart = setTimeout(() => {
-      this.#restarts.delete(restart);
-      this.#spawn(thread);
-    }, thread.nextRestartMs());
-    this.#restarts.add(restart);
+    this.#restarts.later(() => this.#spawn(thread), thread.nextRestartMs());
   }
 
   #considerConfigured(): void {

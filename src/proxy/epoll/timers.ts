@@ -140,7 +140,8 @@ export class Timers {
 
   /** Of a victim that has ended meanwhile, the number may be another client's: it has no longer to live either. */
   #end(client: number): void {
-    const { table, sockets, dialer } = this.#options;
+    const { table, sockets, dialer, waiters } = this.#options;
+    if (table.has(client, FLAG.WAITS)) return waiters.end(client);
     if (!table.has(client, FLAG.CLIENT)) return;
     const backend = table.peerOf(client);
     if (table.has(backend, FLAG.CONNECTING)) dialer.giveUp(backend);

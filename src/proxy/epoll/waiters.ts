@@ -1,6 +1,6 @@
 import type { RefusalReason } from '../../domain/outcome.ts';
 import type { Sys } from '../sys/sys.ts';
-import type { WaitQueue } from '../wait-queue.ts';
+import type { WaitQueue, WaitQueues } from '../wait-queue.ts';
 import type { LoopClock } from './clock.ts';
 import { DialList } from './dial-list.ts';
 import { CELL, FLAG, type SocketTable } from './socket-table.ts';
@@ -13,8 +13,7 @@ export interface WaitersOptions {
   readonly clock: LoopClock;
   /** How long one may wait; read anew each time. */
   readonly bounds: { readonly timeoutMs: number };
-  /** The queue of an app, as this thread takes part in it. */
-  readonly queueOf: (app: number) => WaitQueue;
+  readonly queues: WaitQueues;
   /** Whether clients of an app may be sent to a backend. */
   readonly serves: (app: number, tenancy: number) => boolean;
   /** Looks for a place for the first client; false when there is none. It has left the line otherwise. */
@@ -50,6 +49,7 @@ export class Waiters {
   readonly #byte: ReturnType<Sys['addressOf']>;
   readonly #memory = new ArrayBuffer(1);
   #isStirred = false;
+  #hasFreed = false;
 
   constructor(options: WaitersOptions) {
     this.#options = options;
@@ -64,12 +64,17 @@ export class Waiters {
 
   /** Whether somebody waits who might be served by this backend. */
   isCrowdedAt(tenancy: number): boolean {
-    for (const { app, queue } of this.#lines)
-      if (queue.isAnybodyWaiting && this.#options.serves(app, tenancy)) return true;
-    return false;
+    const { queues, serves } = this.#options;
+    return queues.isAnybodyWaitingFor((app) => serves(app, tenancy));
   }
 
-  /** Something may have been freed, or the line has changed: turns are given at the end of the batch. */
+  /** This thread may have freed something: turns are given at the end of the batch, here and elsewhere. */
+  freed(): void {
+    this.#isStirred = true;
+    this.#hasFreed = true;
+  }
+
+  /** Another thread may have freed something, and has told whom it concerns: turns are given here. */
   stir(): void {
     this.#isStirred = true;
   }
@@ -103,6 +108,8 @@ export class Waiters {
     this.#options.sockets.unwatch(client);
     line.queue.leave();
     this.#publish(line);
+    // Of another thread: who is first here looks for itself.
+    if (line.clients.first < 0) line.queue.wakeFirst();
     this.stir();
   }
 
@@ -113,6 +120,11 @@ export class Waiters {
     const hasSpoken = this.#table.has(client, FLAG.BLOCKED);
     const hasGone = isOver || (!hasSpoken && this.#options.sys.peek(client, this.#byte, 1) === 0);
     if (!hasGone) return;
+    this.end(client);
+  }
+
+  /** Ends a client that waits. */
+  end(client: number): void {
     this.remove(client);
     this.#options.onGone(client);
   }
@@ -121,7 +133,11 @@ export class Waiters {
   serve(): void {
     if (!this.#isStirred) return;
     this.#isStirred = false;
-    for (const line of this.#lines) this.#serve(line);
+    const { queues } = this.#options;
+    if (queues.isAnybodyWaiting) for (const line of this.#inTurn()) this.#serve(line);
+    if (!this.#hasFreed) return;
+    this.#hasFreed = false;
+    queues.wakeOthers();
   }
 
   /** Milliseconds until the next one has waited too long; -1 when nobody waits. */
@@ -146,10 +162,13 @@ export class Waiters {
   /** Ends all that wait. */
   abandon(): void {
     for (const { clients } of this.#lines)
-      for (let fd = clients.first; fd >= 0; fd = clients.first) {
-        this.remove(fd);
-        this.#options.onGone(fd);
-      }
+      for (let fd = clients.first; fd >= 0; fd = clients.first) this.end(fd);
+  }
+
+  /** The lines that somebody stands in: who has waited longest comes first, where they share a backend. */
+  #inTurn(): readonly Line[] {
+    const some = this.#lines.filter(({ clients }) => clients.first >= 0);
+    return some.toSorted((one, other) => (this.#ticketOf(one) - this.#ticketOf(other)) | 0);
   }
 
   #serve({ clients, queue }: Line): void {
@@ -171,7 +190,7 @@ export class Waiters {
       CELL.NEXT_AWAITED,
       CELL.PREVIOUS_AWAITED,
     );
-    const line = { app, queue: this.#options.queueOf(app), clients };
+    const line = { app, queue: this.#options.queues.of(app), clients };
     this.#lines.push(line);
     return line;
   }
@@ -181,7 +200,12 @@ export class Waiters {
     return bounds.timeoutMs - clock.since(this.#table.get(client, CELL.SINCE));
   }
 
-  #publish({ clients: { first }, queue }: Line): void {
-    queue.publish(first < 0 ? NONE_WAITS : this.#table.get(first, CELL.TICKET));
+  #publish(line: Line): void {
+    line.queue.publish(this.#ticketOf(line));
+  }
+
+  /** Of its first client. */
+  #ticketOf({ clients: { first } }: Line): number {
+    return first < 0 ? NONE_WAITS : this.#table.get(first, CELL.TICKET);
   }
 }

@@ -14,7 +14,7 @@ export interface AwaitedHelloOptions {
   readonly onHello: (hello: ClientHello, received: Received) => void;
   /** It has begun with something else, or with nothing; its wire is closed. */
   readonly onRefused: (problem: string) => void;
-  /** It has been ended. */
+  /** It has been ended before either. */
   readonly onAborted: () => void;
 }
 
@@ -41,8 +41,7 @@ export class AwaitedHello implements Guest {
   }
 
   abort(): void {
-    this.#start.abort();
-    this.#onAborted();
+    if (this.#start.abort()) this.#onAborted();
   }
 
   /** The time that it is given may have changed. */

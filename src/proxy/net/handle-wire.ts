@@ -53,10 +53,6 @@ export class HandleWire implements Wire {
     this.#handle.wire = this;
   }
 
-  get descriptor(): number {
-    return this.#handle.fd ?? -1;
-  }
-
   get remoteAddress(): string | undefined {
     const peer: HandleEnd = {};
     return this.#handle.getpeername(peer) === 0 ? peer.address : undefined;
@@ -164,6 +160,11 @@ export class HandleWire implements Wire {
 
   isConnected(): boolean {
     return this.#isClosed || this.#handle.getpeername({}) === 0;
+  }
+
+  /** Its end cannot be told from what it may have said. */
+  hasGone(): boolean {
+    return !this.isConnected();
   }
 
   /** The dial that made this wire is over; `status` is 0 or an error, below zero. */

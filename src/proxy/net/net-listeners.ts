@@ -81,7 +81,8 @@ export class NetListeners {
   ): Promise<readonly Bound[]> {
     const bindings = wanted.map(async (one, index): Promise<Bound> => {
       const before = kept[index];
-      return before === undefined ? this.#bind(one, apps[index]!) : { ...before, ...one };
+      if (before === undefined) return this.#bind(one, apps[index]!);
+      return { ...one, server: before.server, serves: before.serves };
     });
     try {
       return await Promise.all(bindings);

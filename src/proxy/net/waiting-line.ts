@@ -14,7 +14,8 @@ interface Standing {
   readonly sinceMs: number;
 }
 
-const NONE_WAITS = 0;
+/** In the place of a ticket. */
+export const NONE_WAITS = 0;
 
 /**
  * The clients of one thread of Node that wait for a place, in the order in which they came: turns are given to the
@@ -35,6 +36,12 @@ export class WaitingLine {
   /** Whether whoever comes now has to stand behind others. */
   get mustWait(): boolean {
     return this.#queue.isAnybodyWaiting;
+  }
+
+  /** The ticket of its first client. */
+  get first(): number {
+    const [first] = this.#waiters.values();
+    return first?.ticket ?? NONE_WAITS;
   }
 
   /** False when too many wait already. */
@@ -92,8 +99,7 @@ export class WaitingLine {
   }
 
   #publish(): void {
-    const [first] = this.#waiters.values();
-    this.#queue.publish(first?.ticket ?? NONE_WAITS);
+    this.#queue.publish(this.first);
   }
 
   #wait(): NodeJS.Timeout | undefined {

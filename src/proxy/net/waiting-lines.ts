@@ -1,9 +1,9 @@
 import type { MonotonicClock } from '../../domain/ports.ts';
-import type { WaitQueue } from '../wait-queue.ts';
-import { WaitingLine } from './waiting-line.ts';
+import type { WaitQueues } from '../wait-queue.ts';
+import { NONE_WAITS, WaitingLine } from './waiting-line.ts';
 
 export interface WaitingLinesOptions {
-  readonly queueOf: (app: number) => WaitQueue;
+  readonly queues: WaitQueues;
   /** Whether clients of an app may be sent to a backend. */
   readonly serves: (app: number, tenancy: number) => boolean;
   readonly now: MonotonicClock;
@@ -21,8 +21,8 @@ export class WaitingLines {
   of(app: number): WaitingLine {
     let line = this.#byApp.get(app);
     if (line === undefined) {
-      const { queueOf, now } = this.#options;
-      line = new WaitingLine(queueOf(app), now);
+      const { queues, now } = this.#options;
+      line = new WaitingLine(queues.of(app), now);
       this.#byApp.set(app, line);
     }
     return line;
@@ -30,14 +30,24 @@ export class WaitingLines {
 
   /** Whether somebody waits who might be served by this backend. */
   isCrowdedAt(tenancy: number): boolean {
-    for (const [app, line] of this.#byApp)
-      if (line.mustWait && this.#options.serves(app, tenancy)) return true;
-    return false;
+    const { queues, serves } = this.#options;
+    return queues.isAnybodyWaitingFor((app) => serves(app, tenancy));
   }
 
-  /** Something may have been freed. */
+  /** This thread may have freed something: turns are given here and elsewhere. */
+  freed(): void {
+    if (!this.#options.queues.isAnybodyWaiting) return;
+    this.stir();
+    this.#options.queues.wakeOthers();
+  }
+
+  /**
+   * Another thread may have freed something, and has told whom it concerns: turns are given here. Who has waited longest
+   * comes first, where several lines share a backend.
+   */
   stir(): void {
-    for (const line of this.#byApp.values()) line.stir();
+    const lines = [...this.#byApp.values()].filter(({ first }) => first !== NONE_WAITS);
+    for (const line of lines.toSorted((one, other) => (one.first - other.first) | 0)) line.stir();
   }
 
   /** How long one may wait has changed. */

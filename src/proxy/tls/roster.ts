@@ -21,7 +21,9 @@ export class Roster implements Occupants {
   add({ tenancy, incarnation, backend }: Newcomer): void {
     const slot = slotOfTenancy(tenancy);
     const before = this.#bySlot[slot];
-    if (before !== undefined) this.#byIncarnation.delete(before.incarnation);
+    // Who had it may have got another one meanwhile.
+    if (before !== undefined && this.of(before.incarnation) === before)
+      this.#byIncarnation.delete(before.incarnation);
     const occupant = { slot, tenancy, incarnation, backend, address: IpAddress.of(backend.host) };
     this.#bySlot[slot] = occupant;
     this.#byIncarnation.set(incarnation, occupant);

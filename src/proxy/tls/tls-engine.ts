@@ -1,14 +1,15 @@
 import type { ConnectionPage, ConnectionQuery } from '../../domain/live-connections.ts';
-import type { ListenAddress, Logger, MonotonicClock, ThreadReport } from '../../domain/ports.ts';
+import type { ListenAddress, ThreadReport } from '../../domain/ports.ts';
 import type { TlsIdentity } from '../../domain/tls.ts';
 import { EdgeProxyError, messageOf } from '../../errors.ts';
 import type { EngineLists } from '../engine-lists.ts';
 import { Agreement } from '../epoll/agreement.ts';
-import { reclaim, type ReclaimOptions } from '../epoll/reclaim.ts';
+import { reclaim } from '../epoll/reclaim.ts';
 import { attend } from '../epoll/thread-reports.ts';
 import type { RoutingEngine } from '../joint-engine.ts';
 import { type LiveLedgerMemory, newLiveLedgerMemory, takeLiveRows } from '../net/live-ledger.ts';
 import { claimAddress } from '../net/claim-address.ts';
+import { Restarts } from '../restarts.ts';
 import type { RouteTable } from '../routes.ts';
 import { ThreadSlot } from '../thread-slot.ts';
 import { HandshakeCounters } from './handshake-counters.ts';
@@ -16,23 +17,8 @@ import { liveRowsPage } from './live-rows-page.ts';
 import type { TlsCommand, TlsReport } from './messages.ts';
 import { newcomerOf } from './roster.ts';
 import { TableFollowers } from './table-followers.ts';
-import type { TlsThreadSettings } from './tls-thread.ts';
-import { TlsWorker, type TlsWorkerOptions } from './tls-worker.ts';
-
-export interface TlsEngineOptions extends ReclaimOptions, Pick<TlsWorkerOptions, 'module'> {
-  readonly threads: number;
-  /** The number of its first thread among all that relay. */
-  readonly firstThread: number;
-  readonly settings: Omit<TlsThreadSettings, 'thread' | 'tlsThread' | 'sharesPort' | 'ledger'>;
-  readonly logger: Logger;
-  readonly now: MonotonicClock;
-  /** New clients are routed by this set, or a newer one, from now on; by no thread by an older one. */
-  readonly onInForce: (setVersion: number) => void;
-  /** Whether a success would tell the breaker of an incarnation nothing. */
-  readonly isAtEase: (incarnation: string) => boolean;
-  /** Nobody is accepted any more. */
-  readonly onDraining: () => void;
-}
+import type { TlsEngineOptions } from './tls-engine-options.ts';
+import { TlsWorker } from './tls-worker.ts';
 
 type Slot = ThreadSlot<TlsWorker>;
 
@@ -60,8 +46,9 @@ export class TlsEngine implements RoutingEngine {
   readonly #allDrained = Promise.withResolvers<void>();
   readonly #listening = new Set<Slot>();
   #isStarted = false;
-  #isDraining = false;
-  #restarts = new Set<NodeJS.Timeout>();
+  /** What threads are told since nobody is to be accepted any more. */
+  #ending: TlsCommand | undefined;
+  readonly #restarts = new Restarts();
   #deaths = 0;
 
   private constructor(options: TlsEngineOptions) {
@@ -154,9 +141,9 @@ export class TlsEngine implements RoutingEngine {
   }
 
   #end(command: TlsCommand): Promise<void> {
-    this.#isDraining = true;
+    this.#ending = command;
     this.#options.onDraining();
-    for (const restart of this.#restarts) clearTimeout(restart);
+    this.#restarts.cancel();
     for (const thread of this.#threads) {
       if (thread.handle === undefined) thread.isDrained = true;
       else thread.handle.tell(command);
@@ -183,21 +170,28 @@ export class TlsEngine implements RoutingEngine {
   }
 
   #spawn(thread: Slot): void {
-    const { module, settings, firstThread, threads } = this.#options;
-    thread.handle = new TlsWorker({
-      module,
-      settings: {
-        ...settings,
-        lists: this.#lists,
-        identity: this.#identity,
-        thread: firstThread + thread.index,
-        tlsThread: thread.index,
-        sharesPort: threads > 1,
-        ledger: this.#ledgers[thread.index]!,
-      },
-      onReport: (report) => this.#reported(thread, report),
-      onDied: (error) => this.#died(thread, error),
-    });
+    const { module, settings, firstThread, threads, logger } = this.#options;
+    try {
+      thread.handle = new TlsWorker({
+        module,
+        settings: {
+          ...settings,
+          lists: this.#lists,
+          identity: this.#identity,
+          thread: firstThread + thread.index,
+          tlsThread: thread.index,
+          sharesPort: threads > 1,
+          ledger: this.#ledgers[thread.index]!,
+        },
+        onReport: (report) => this.#reported(thread, report),
+        onDied: (error) => this.#died(thread, error),
+      });
+    } catch (error) {
+      if (!this.#isStarted) return this.#allReady.reject(error);
+      const number = firstThread + thread.index;
+      logger.error({ thread: number, error: messageOf(error) }, 'a TLS thread does not start');
+      this.#restartLater(thread);
+    }
   }
 
   #reported(thread: Slot, report: TlsReport): void {
@@ -246,7 +240,8 @@ export class TlsEngine implements RoutingEngine {
     const newcomers = directory.slots.occupants().map(newcomerOf);
     const { newest } = this.#tables;
     if (newest !== undefined) tell({ type: 'route', table: newest, newcomers });
-    if (this.#address !== undefined) tell({ type: 'listen', address: this.#address });
+    if (this.#ending !== undefined) tell(this.#ending);
+    else if (this.#address !== undefined) tell({ type: 'listen', address: this.#address });
     if (this.#threads.every(({ isReady }) => isReady)) this.#allReady.resolve();
   }
 
@@ -257,7 +252,7 @@ export class TlsEngine implements RoutingEngine {
     this.#options.logger.error({ thread: thread.index, error: problem }, 'a TLS thread cannot listen');
     void thread.handle?.stop();
     thread.died(this.#options.now());
-    this.#restartLater(thread);
+    this.#hasGone(thread);
   }
 
   #died(thread: Slot, error: unknown): void {
@@ -275,19 +270,20 @@ export class TlsEngine implements RoutingEngine {
       state.bells.ring(other),
     );
     new HandshakeCounters(this.#options.settings.handshakes, thread.index).threadDied();
+    this.#hasGone(thread);
+  }
+
+  /** Nobody waits for it any more; another one takes its place, unless nobody is accepted. */
+  #hasGone(thread: Slot): void {
     this.#tables.consider();
     this.#considerAgreed();
-    if (!this.#isDraining) return this.#restartLater(thread);
+    if (this.#ending === undefined) return this.#restartLater(thread);
     thread.isDrained = true;
     this.#resolveWhenDrained();
   }
 
   #restartLater(thread: Slot): void {
-    const restart = setTimeout(() => {
-      this.#restarts.delete(restart);
-      this.#spawn(thread);
-    }, thread.nextRestartMs());
-    this.#restarts.add(restart);
+    this.#restarts.later(() => this.#spawn(thread), thread.nextRestartMs());
   }
 
   #resolveWhenDrained(): void {

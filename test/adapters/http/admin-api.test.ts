@@ -44,8 +44,8 @@ function requestsAs(role: string): Readonly<Record<string, readonly Asked[]>> {
       send(PATHS.explain, 'POST', { client: 'name' }),
     ],
     logLevel: [get(PATHS.level)],
-    drain: [send(PATHS.drain, 'POST')],
-    undrain: [send(PATHS.undrain, 'POST')],
+    drain: [send(PATHS.drain, 'POST'), send(PATHS.drain, 'POST', {})],
+    undrain: [send(PATHS.undrain, 'POST'), send(PATHS.undrain, 'POST', {})],
     resetBreaker: [send(PATHS.resetBreaker, 'POST')],
     resetBreakers: [send(PATHS.resetBreakers, 'POST')],
     setLogLevel: [send(PATHS.level, 'PUT', { level: 'warn' }), ...badBodies(PATHS.level, 'PUT')],
@@ -176,7 +176,17 @@ describe('the admin API', () => {
       [PATHS.explain, { body: { client: '::1', limit: 0 } }, 'limit = 0: '],
       [PATHS.explain, { body: { client: '::1', port: 1 } }, '"port": no such field'],
       [PATHS.explain, { body: '[]' }, whole],
-      [PATHS.level, { method: 'PUT', body: { level: 'loud' } }, 'level = "loud": '],
+      [
+        PATHS.level,
+        { method: 'PUT', body: { level: 'loud' } },
+        'level = "loud": expected one of error, warn, info, debug',
+      ],
+      [PATHS.drain, { body: { isDrained: false } }, 'the body: expected none'],
+      [PATHS.undrain, { body: 'x'.repeat(65_537) }, 'the body: expected none'],
+      [`${PATHS.connections}?after=zzz`, {}, 'after = "zzz": expected the `next` of a page before'],
+      [`${PATHS.backends}?after=web-1`, {}, 'after = "web-1": expected the `next` of a page before'],
+      [`${PATHS.eligibleSet}?after=web-1`, {}, 'after = "web-1": expected the `next` of a page before'],
+      [`${PATHS.backends}?limit=1&limit=2`, {}, 'limit: expected once, not 2 times'],
       [`${PATHS.backends}?limit=many`, {}, 'limit = "many": expected a whole number from 1 to 1000'],
       [`${PATHS.connections}?client=x`, {}, 'client = "x": expected an IPv4 or IPv6 address'],
       [`${PATHS.connections}?backends=x`, {}, '"backends": no such field'],
@@ -188,6 +198,18 @@ describe('the admin API', () => {
         { error: expect.stringContaining(error) as string },
       ]);
     }
+  });
+
+  it.each([
+    ['connections', ['0:', '1:17', '0:3.65535']],
+    ['backends', ['web-1@127.0.0.1:80', 'a b@[::1]:65535']],
+    ['eligibleSet', ['a@b@127.0.0.1:80']],
+  ] as const)('goes on behind what a page of %s has given', async (operation, cursors) => {
+    const { ask } = await anAdminApi();
+    const answers = await Promise.all(
+      cursors.map((after) => ask(`${PATHS[operation]}?after=${encodeURIComponent(after)}`)),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(cursors.map(() => 200));
   });
 
   it('answers an id of any kind', async () => {

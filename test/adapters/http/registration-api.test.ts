@@ -125,6 +125,22 @@ describe('the registration API', () => {
     expect(changes).toEqual([]);
   });
 
+  it('says which privilege the daemon lacks', async () => {
+    const { ask, told, logs } = await aRegistrationApi();
+    const lack = 'the role of this daemon may not keep registrations: GRANT it';
+    told.failure = new EdgeProxyError('ERR_POSTGRES_SCHEMA', lack);
+    expect(await ask('/api/v1/register', { body: BODY })).toMatchObject({
+      status: 503,
+      json: { error: `nothing has changed: ${lack}` },
+    });
+    expect(await ask('/api/v1/backends')).toMatchObject({ status: 503, json: { error: lack } });
+    expect(logs).toContainEqual([
+      'warn',
+      'registrations cannot be read or written',
+      { error: lack, times: 1 },
+    ]);
+  });
+
   it('tells a client that may try again from one that may not, and the log why', async () => {
     const { ask, told, logs, changes } = await aRegistrationApi();
     told.failure = NO_DATABASE;
@@ -135,10 +151,14 @@ describe('the registration API', () => {
       ask('/api/v1/backends/web-1'),
       ask('/api/v1/backends/web-1', { method: 'DELETE' }),
     ]);
-    for (const { status, json, headers } of answers) {
-      expect([status, headers['retry-after']]).toEqual([503, '5']);
-      expect(json).toEqual({ error: 'the database does not answer, nothing has changed' });
-    }
+    for (const { status, headers } of answers) expect([status, headers['retry-after']]).toEqual([503, '5']);
+    const [changed, looked] = [
+      'nothing has changed: the database does not answer',
+      'the database does not answer',
+    ];
+    expect(answers.map(({ json }) => json)).toEqual(
+      [changed, changed, looked, looked, changed].map((error) => ({ error })),
+    );
     expect(logs).toEqual([
       ['warn', 'registrations cannot be read or written', { error: NO_DATABASE.message, times: 1 }],
     ]);

@@ -1,4 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { initialize } from '../../../src/adapters/postgres/initialize.ts';
 import type { PostgresPool } from '../../../src/adapters/postgres/pool.ts';
 import { readBackends } from '../../../src/adapters/postgres/read-backends.ts';
 import { PostgresRegistrar } from '../../../src/adapters/postgres/registrar.ts';
@@ -294,6 +295,34 @@ describe('the schema', () => {
       code: 'ERR_POSTGRES_SCHEMA',
       message: expect.stringMatching(/cannot register themselves in public\.backends: .*expired is missing/),
     });
+  });
+
+  test('cannot be made in a table of another owner, which is said', async () => {
+    const database = await testDatabase();
+    await initialize(testPool(database.url));
+    const grants = ['GRANT SELECT ON backends TO ROLE'];
+    const registrar = registrarOf(testPool(await urlOfRole(database, grants)));
+    await expect(registrar.list()).rejects.toMatchObject({
+      code: 'ERR_POSTGRES_SCHEMA',
+      message: expect.stringContaining('let the owner of that table start edgeproxy once with the API on'),
+    });
+  });
+
+  test('says what to grant to a role that may only look, for writes and for reads', async () => {
+    const { database, registrar } = await aRegistrar();
+    await registrar.list();
+    const reader = registrarOf(testPool(await urlOfRole(database, ['GRANT SELECT ON backends TO ROLE'])));
+    const works = [() => reader.register(aBackend(), 'x'), () => reader.list(), () => reader.sweep(LONG_MS)];
+    await Promise.all(
+      works.map((work) =>
+        expect(work()).rejects.toMatchObject({
+          code: 'ERR_POSTGRES_SCHEMA',
+          message: expect.stringContaining(
+            'GRANT SELECT, INSERT, UPDATE, DELETE ON backends, backend_heartbeats TO it',
+          ),
+        }),
+      ),
+    );
   });
 
   test('lives beside the table that the search path finds, also under a name to quote', async () => {

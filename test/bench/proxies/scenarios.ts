@@ -125,7 +125,7 @@ export interface Effort {
 
 export const FULL: Effort = {
   rounds: 5,
-  warmUp: { kept: 50_000, short: 25_000, handshakes: 2_000 },
+  warmUp: { kept: 50_000, short: 25_000, handshakes: 5_000 },
   measuredMs: 700,
   warmUpBytes: 150e6,
   measuredBytes: 750e6,
