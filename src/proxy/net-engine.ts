@@ -169,7 +169,9 @@ export class NetEngine implements ClientEngine {
   #acceptFrom(server: Server, appOf: () => number): void {
     server.on('error', (error) => this.#exhausted(error.message));
     const { transport, reception } = (this.#intake ??= this.#prepare(server));
-    transport.accept(server, (client) => this.#receive(client, appOf(), reception));
+    transport.accept(server, (client, descriptor) =>
+      this.#isReserved(descriptor) ? this.#closeReserved(client) : this.#receive(client, appOf(), reception),
+    );
   }
 
   /** What the first listener brings: how sockets are driven, and who takes their clients over. */
@@ -224,12 +226,8 @@ export class NetEngine implements ClientEngine {
 
   #receive(client: Wire, app: number, reception: Reception): void {
     const { counters } = this.#options;
-    this.#listeners.received();
-    if (this.#isReserved(client.descriptor)) {
-      this.#exhausted(RESERVED);
-      return client.close();
-    }
     const { remoteAddress } = client;
+    this.#listeners.received();
     counters.clientAccepted();
     // It has gone already, and is counted all the same.
     if (remoteAddress === undefined) return this.#turnAway(client);
@@ -240,6 +238,13 @@ export class NetEngine implements ClientEngine {
   #isReserved(descriptor: number): boolean {
     const { numbers, handshakes } = this.#options;
     return descriptor + (handshakes?.underWay ?? 0) >= numbers.descriptors.clientCeiling;
+  }
+
+  /** Closes a client whose descriptor is not for clients. */
+  #closeReserved(client: Wire): void {
+    this.#listeners.received();
+    this.#exhausted(RESERVED);
+    client.close();
   }
 
   /** A client cannot be accepted, for want of descriptors or memory. */

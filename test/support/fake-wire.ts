@@ -3,7 +3,6 @@ import type { Wire, WireEnds, WireHolder, WireReader } from '../../src/proxy/net
 /** A wire that takes everything at once, and notes what ends it. Whoever has it says when it is closed. */
 export class FakeWire implements Wire {
   readonly remoteAddress = undefined;
-  readonly descriptor = -1;
   readonly isBusy = false;
   /** Names of the calls that have ended it, or one direction of it. */
   readonly endings: string[] = [];

@@ -5,7 +5,7 @@ import { HandleWire } from './handle-wire.ts';
 import type { ConnectRequest, Handles, ServerHandle } from './handles.ts';
 import { ReadMemory } from './read-memory.ts';
 import type { WireContext } from './wire-context.ts';
-import type { Transport, Wire, WireHolder } from './wire.ts';
+import type { OnClient, Transport, Wire, WireHolder } from './wire.ts';
 
 /** The portable engine's fast way: sockets by their handles. */
 export class HandleTransport implements Transport {
@@ -15,10 +15,10 @@ export class HandleTransport implements Transport {
     this.#context = { handles, memory: new ReadMemory(), batch: new Batch() };
   }
 
-  accept(server: Server, onClient: (client: Wire) => void): void {
+  accept(server: Server, onClient: OnClient): void {
     serverHandleOf(server)!.onconnection = (status, client) => {
       if (status < 0) server.emit('error', new Error(`accept ${getSystemErrorName(status)}`));
-      else onClient(new HandleWire(client, this.#context));
+      else onClient(new HandleWire(client, this.#context), client.fd ?? -1);
     };
   }
 

@@ -50,10 +50,6 @@ export class HandleWire implements Wire {
     this.#handle.wire = this;
   }
 
-  get descriptor(): number {
-    return this.#handle.fd ?? -1;
-  }
-
   get remoteAddress(): string | undefined {
     const peer: HandleEnd = {};
     return this.#handle.getpeername(peer) === 0 ? peer.address : undefined;

@@ -1,6 +1,6 @@
 import { connect, type Server, type Socket } from 'node:net';
 import { reset } from '../reset.ts';
-import type { Transport, Wire, WireEnds, WireHolder, WireReader } from './wire.ts';
+import type { OnClient, Transport, Wire, WireEnds, WireHolder, WireReader } from './wire.ts';
 
 /**
  * A socket as a stream of Node, by its public API alone; also one that encrypts, on another one below.
@@ -34,13 +34,6 @@ export class StreamWire implements Wire {
       this.#isOver = true;
       this.#holder?.closed(this);
     });
-  }
-
-  get descriptor(): number {
-    const { _handle: handle } = this.#lowest as unknown as {
-      readonly _handle?: { readonly fd?: number } | null;
-    };
-    return handle?.fd ?? -1;
   }
 
   get remoteAddress(): string | undefined {
@@ -146,12 +139,17 @@ export class StreamWire implements Wire {
   }
 }
 
+function descriptorOf(socket: Socket): number {
+  const { _handle: handle } = socket as unknown as { readonly _handle?: { readonly fd?: number } | null };
+  return handle?.fd ?? -1;
+}
+
 /** The portable engine's way where Node has no handles as expected. */
 export class StreamTransport implements Transport {
-  accept(server: Server, onClient: (client: Wire) => void): void {
+  accept(server: Server, onClient: OnClient): void {
     server.on('connection', (socket) => {
       socket.setNoDelay(true);
-      onClient(new StreamWire(socket));
+      onClient(new StreamWire(socket), descriptorOf(socket));
     });
   }
 

@@ -16,8 +16,6 @@ export interface Wire {
   readonly remoteAddress: string | undefined;
   /** Of both sides; undefined for one that has gone already. */
   ends(): WireEnds | undefined;
-  /** The number by which the process knows it; -1 where that is not to be had. */
-  readonly descriptor: number;
   /** The kernel has no room at the moment for the rest of what was written. */
   readonly isBusy: boolean;
   /** Who is told that it is closed; for one that was accepted, to be called before anything else. */
@@ -90,10 +88,13 @@ export interface WireReader {
   writeFailed(wire: Wire, errorCode: string): void;
 }
 
+/** @param descriptor the number by which the process knows it; -1 where that is not to be had */
+export type OnClient = (client: Wire, descriptor: number) => void;
+
 /** How sockets are reached. */
 export interface Transport {
   /** Takes over the clients of a server that listens, made with `allowHalfOpen` and `pauseOnConnect`. An accept that fails is an `error` of the server. */
-  accept(server: Server, onClient: (client: Wire) => void): void;
+  accept(server: Server, onClient: OnClient): void;
   /** Connects to an address; the holder hears of it later, never during the call. */
   dial(host: string, port: number, holder: WireHolder): Wire;
 }
