@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { readRowsOnce } from '../composition/start-rows.ts';
+import { loadSettingsState } from '../adapters/file/settings-state.ts';
+import { readRowsOnce, settingsStatePath } from '../composition/start-rows.ts';
 import { type Configuration, startConfiguration } from '../config/configuration.ts';
 import type { Environment } from '../config/environment.ts';
 import { type LoadedSettings, loadSettings } from '../config/load.ts';
@@ -26,7 +27,7 @@ export async function readConfiguration(
 
 /**
  * The configuration that a daemon started now would have: the same with the settings in SQL, where there is a
- * database. `notes` say why it is without them, a line each.
+ * database; where that does not answer, with those that were known last. `notes` say so, a line each.
  */
 export async function readEffective(
   env: Environment,
@@ -38,7 +39,16 @@ export async function readEffective(
   try {
     rows = await readRowsOnce(base, new AbortController().signal);
   } catch (error) {
-    return { configuration: base, notes: [`note: without the settings in SQL: ${messageOf(error)}`] };
+    const kept = await loadSettingsState(settingsStatePath(base.inForce));
+    const sources = { file: base.good.file, rows: kept?.rows ?? [] };
+    const what =
+      kept === undefined
+        ? 'without the settings in SQL'
+        : `with the settings in SQL as they were at ${new Date(kept.savedAtMs).toISOString()}`;
+    return {
+      configuration: startConfiguration(env, sources, base.scope.node),
+      notes: [`note: ${what}: ${messageOf(error)}`],
+    };
   }
   const sources = { file: base.good.file, rows: rows ?? [] };
   return { configuration: startConfiguration(env, sources, base.scope.node), notes: [] };

@@ -202,6 +202,9 @@ describe('a start', () => {
     });
     const { stdout } = await runCli(['check'], env);
     expect(stdout).toMatch(/^note: without the settings in SQL: .*$/m);
+    const kept = await runCli(['check'], { ...env, EDGEPROXY_STATE_DIR: stateDir });
+    expect(kept.stdout).toMatch(/^rate_limit\.burst +20 /m);
+    expect(kept.stdout).toMatch(/^note: with the settings in SQL as they were at 20\S+Z: .*$/m);
   });
 
   it('forgets settings that went while no daemon ran', async () => {

@@ -39,6 +39,7 @@ function handle(batch: readonly Event[], table: SocketTable, onPump: (fd: number
     relay: { isBusy: false, takeTurns() {}, pump: onPump },
     timers: { nextMs: () => -1, run() {} },
     waiters: { serve() {} },
+    dialer: { dialHeld() {} },
     warm: { run() {} },
     outbox: { flush() {} },
   };
