@@ -78,6 +78,13 @@ export function postgresSettings(
       logger.warn(fields, 'changes of settings are not notified, only the poll sees them');
   }
 
+  function tellAbsent({ isThere, problem }: SettingsTable): void {
+    const told = (otherwise: string) => ({ table: SQL_SETTINGS_TABLE, problem: problem ?? otherwise });
+    if (!isThere) return logger.info(told('there is none'), 'no settings are taken from SQL');
+    const fields = told('it is gone, or may not be read');
+    logger.warn(fields, 'settings in SQL cannot be read, those that were known last stay');
+  }
+
   function onEvent(event: SettingRowsEvent): void {
     switch (event.type) {
       case 'READ':
@@ -90,8 +97,7 @@ export function postgresSettings(
       case 'ABSENT':
         if (!isToldAbsent && table !== undefined) {
           isToldAbsent = true;
-          const problem = table.problem ?? (table.isThere ? 'it may not be read' : 'there is none');
-          logger.info({ table: SQL_SETTINGS_TABLE, problem }, 'no settings are taken from SQL');
+          tellAbsent(table);
         }
         break;
       case 'READ_FAILED':

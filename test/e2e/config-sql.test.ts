@@ -145,7 +145,12 @@ describe('a setting in SQL', () => {
     await put(database, 'rate_limit.burst', 20);
     await untilChanges(daemon, 1);
     await database.query('DROP TABLE edgeproxy.settings');
-    await daemon.log('no settings are taken from SQL');
+    expect(await daemon.log('settings in SQL cannot be read, those that were known last stay')).toMatchObject(
+      {
+        level: 'warn',
+        problem: 'it is gone, or may not be read',
+      },
+    );
     expect(changesOf(daemon)).toEqual(['rate_limit.burst 10 20']);
   });
 });
