@@ -16,10 +16,14 @@ export interface ConnectorOptions {
 /** By the number that the table of routes has for a mode of headers. */
 const HEADER_FLAGS = [0, FLAG.TAKES_V1, FLAG.TAKES_V2] as const;
 
+/** As numbers are given lowest first, one below this share of a ceiling says that the next is below the ceiling, too. */
+const SAFE_SHARE = 0.75;
+
 /** Begins to connect to backends. */
 export class Connector {
   readonly #options: ConnectorOptions;
   readonly #endpoint: SocketAddress;
+  #lastNumber = Infinity;
 
   constructor(options: ConnectorOptions) {
     this.#options = options;
@@ -37,11 +41,18 @@ export class Connector {
     );
   }
 
-  /** The same for nobody: `NO_DESCRIPTORS` when the next number is not below `ceiling`. */
+  /** The same for nobody, with a number below `ceiling`; else `NO_DESCRIPTORS`, mostly before anything is opened. */
   openWarm(routes: RouteTable, row: number, ceiling: number): number {
-    if (this.#nextNumber() >= ceiling) return NO_DESCRIPTORS;
+    if (this.#lastNumber >= ceiling * SAFE_SHARE && this.#nextNumber() >= ceiling) return NO_DESCRIPTORS;
     // No data is there to carry the last segment of the handshake: the backend would not know of it.
-    const fd = this.#enlist(this.#dial(routes, row, 0), FLAG.WARM | FLAG.KEPT_ALIVE);
+    const number = this.#dial(routes, row, 0);
+    if (number >= ceiling) {
+      // Other threads have taken what was below it.
+      this.#lastNumber = number;
+      this.#options.sys.close(number);
+      return NO_DESCRIPTORS;
+    }
+    const fd = this.#enlist(number, FLAG.WARM | FLAG.KEPT_ALIVE);
     if (fd >= 0) this.#options.tuning.keepAlive(fd);
     return fd;
   }
@@ -69,6 +80,7 @@ export class Connector {
   #enlist(fd: number, flags: number): number {
     const { sys, table, tuning } = this.#options;
     if (fd < 0) return fd;
+    this.#lastNumber = fd;
     if (!table.open(fd, FLAG.OPEN | FLAG.CONNECTING | flags)) {
       sys.close(fd);
       return NO_DESCRIPTORS;
