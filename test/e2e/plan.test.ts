@@ -17,7 +17,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 async function aPlannedEdge(more: Env = {}) {
   const folder = await temporaryFolder();
   const config = join(folder, 'edge.toml');
-  await writeFile(config, '[rate_limit]\nburst = 10\n');
+  await writeFile(config, '[rate_limit]\nenabled = true\nburst = 10\n');
   const database = await aDatabase();
   const env: Env = {
     ...postgresEnv(database.url),
@@ -71,7 +71,7 @@ describe('edgeproxy plan', () => {
 
   it('says what a file and rows of settings would change, and when', async () => {
     const { plan, aFile } = await aPlannedEdge();
-    const path = await aFile('threads = 3\n[rate_limit]\nburst = 20\n');
+    const path = await aFile('threads = 3\n[rate_limit]\nenabled = true\nburst = 20\n');
     const statement = `INSERT INTO edgeproxy.settings (key, value) VALUES ('queue.max', '5'), ('rate_limit.burst', '9')`;
     expect(await plan('--config', path, '--sql', statement)).toMatchObject({
       code: 0,
@@ -80,6 +80,7 @@ describe('edgeproxy plan', () => {
         '  threads           0 → 3    after a restart\n' +
         '  queue.max         0 → 5    at once\n' +
         '  rate_limit.burst  10 → 20  at once\n' +
+        `warning: edgeproxy.settings: rate_limit.burst = 9 has no effect: ${path}:4: rate_limit.burst is 20\n` +
         'Nothing of it has been applied.\n',
     });
   });
