@@ -129,6 +129,32 @@ describe('edgeproxy plan', () => {
     expect(await plan('--sql', 'SELECT 1')).toMatchObject({ code: 0, stdout: 'Nothing would change.\n' });
   });
 
+  it('asks the daemon where its own file has it, not where another one would, or says what to give', async () => {
+    const [here, there] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
+    const folder = await temporaryFolder();
+    const withAdminAt = async (name: string, address: string): Promise<string> => {
+      await writeFile(join(folder, name), `[admin]\nenabled = true\nlisten_addr = "${address}"\n`);
+      return join(folder, name);
+    };
+    const [own, path] = [await withAdminAt('own.toml', here), await withAdminAt('next.toml', there)];
+    await aDaemon({ env: { EDGEPROXY_CONFIG: own }, stateDir: folder });
+    expect(await runCli(['plan', '--config', path], { EDGEPROXY_CONFIG: own })).toMatchObject({
+      code: 0,
+      stdout: `settings\n  admin.listen_addr  ${here} → ${there}  at once\nNothing of it has been applied.\n`,
+    });
+    const { code, stderr } = await runCli(['plan', '--config', path], {});
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringContaining(`http://${there}, by ${path}:3: admin.listen_addr: no daemon answers there`),
+    ]);
+    expect(stderr).toContain('EDGEPROXY_CONFIG=FILE with the file that it goes by');
+    await writeFile(path, '');
+    expect(await runCli(['plan', '--config', path], {})).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('EDGEPROXY_ADMIN_LISTEN_ADDR=ADDRESS:PORT'),
+    });
+  });
+
   it('says that no daemon is there, exit 1', async () => {
     const env = {
       EDGEPROXY_ADMIN_ENABLED: 'true',
