@@ -1,11 +1,12 @@
 import { DatabaseError, type QueryConfig } from 'pg';
+import { SQL_SETTINGS_TABLE } from '../../config/origin.ts';
 import type { SqlSettingRow } from '../../config/sql-settings.ts';
 import { EdgeProxyError } from '../../errors.ts';
 import { optionalColumnsOf } from './initialize.ts';
 import { inspectSchema } from './inspect-schema.ts';
 import type { Query } from './pool.ts';
 import { readBackendRows } from './read-backends.ts';
-import { readSettingRows } from './settings-table.ts';
+import { hasSettings, readSettingRows } from './settings-table.ts';
 import { transactionWordsOf } from './transaction-words.ts';
 
 const LIMITS = `SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '10s';
@@ -34,7 +35,7 @@ export interface RehearsalSession {
  *
  * The extended protocol takes one statement only, so none can follow that commits. Rejects with `ERR_USAGE` for several
  * statements and for one that controls its transaction, with the error of the server, and with `ERR_POSTGRES_SCHEMA`
- * where there is no `backends`.
+ * where there is no `backends`, or one of the tables would go.
  */
 export async function rehearse(session: RehearsalSession, statement: string): Promise<RehearsedRows> {
   const words = transactionWordsOf(statement);
@@ -50,6 +51,7 @@ export async function rehearse(session: RehearsalSession, statement: string): Pr
   try {
     // The server stops by itself: a statement that waits for a lock keeps everybody waiting who comes after it.
     await session.query(LIMITS);
+    const before = { backends: await inspectSchema(query), hasSettings: await hasSettings(query) };
     await runSingle(session, statement);
     // What a commit would check and do is checked and done.
     await session.query('SET CONSTRAINTS ALL IMMEDIATE');
@@ -57,13 +59,21 @@ export async function rehearse(session: RehearsalSession, statement: string): Pr
     if (schema === undefined) {
       throw new EdgeProxyError(
         'ERR_POSTGRES_SCHEMA',
-        'there is no table backends, or not in the search path',
+        before.backends === undefined
+          ? 'there is no table backends, or not in the search path'
+          : 'after the statement there would be no table backends in the search path: a running daemon would keep ' +
+              'the backends that it knows',
       );
     }
-    const rows = {
-      backendRows: await readBackendRows(query, optionalColumnsOf(schema)),
-      settingRows: await readSettingRows(query, undefined),
-    };
+    const settingRows = await readSettingRows(query, undefined);
+    if (before.hasSettings && settingRows === undefined) {
+      throw new EdgeProxyError(
+        'ERR_POSTGRES_SCHEMA',
+        `after the statement there would be no table ${SQL_SETTINGS_TABLE} that may be read: a running daemon would ` +
+          'keep the settings that it knows',
+      );
+    }
+    const rows = { backendRows: await readBackendRows(query, optionalColumnsOf(schema)), settingRows };
     await session.query('ROLLBACK');
     isTakenBack = true;
     return rows;

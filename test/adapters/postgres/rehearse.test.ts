@@ -1,19 +1,26 @@
 import { Client } from 'pg';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { rehearse } from '../../../src/adapters/postgres/rehearse.ts';
-import { SEED_SCHEMA, testDatabase } from './helpers.ts';
+import { initializeSettings } from '../../../src/adapters/postgres/settings-table.ts';
+import { SEED_SCHEMA, testDatabase, testPool } from './helpers.ts';
 
 const ROW = `INSERT INTO backends (id, app, region, country, wg_ip, port)
   VALUES ('new', 'web', 'sa', 'BR', '10.50.1.1', 8080)`;
+
+async function aSession({ url }: { readonly url: string }) {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  onTestFinished(() => client.end());
+  return { client };
+}
 
 /** A database without a backend, and a session that rehearses in it. */
 async function aRehearsal() {
   const database = await testDatabase();
   await database.query(SEED_SCHEMA);
   await database.query(`CREATE PROCEDURE add() LANGUAGE plpgsql AS $$ BEGIN ${ROW}; COMMIT; END $$`);
-  const client = new Client({ connectionString: database.url });
-  await client.connect();
-  onTestFinished(() => client.end());
+  await initializeSettings(testPool(database.url));
+  const { client } = await aSession(database);
   /** All that is left in the database. */
   const left = async () => [
     ...(await database.query('SELECT id FROM backends')),
@@ -74,6 +81,29 @@ describe('a rehearsal', () => {
     const { run, left } = await aRehearsal();
     await expect(run(statement)).rejects.toThrow(message);
     expect(await left()).toEqual([]);
+  });
+
+  it.each([
+    ['DROP TABLE backends', 'backends in the search path', 'backends'],
+    ['ALTER TABLE backends RENAME TO others', 'backends in the search path', 'backends'],
+    ['DROP TABLE edgeproxy.settings', 'edgeproxy.settings that may be read', 'settings'],
+    ['ALTER TABLE edgeproxy.settings RENAME TO others', 'edgeproxy.settings that may be read', 'settings'],
+    ['DROP SCHEMA edgeproxy CASCADE', 'edgeproxy.settings that may be read', 'settings'],
+  ])('says what becomes of daemons when a table would go: %s', async (statement, gone, kept) => {
+    const { run } = await aRehearsal();
+    await expect(run(statement)).rejects.toMatchObject({
+      code: 'ERR_POSTGRES_SCHEMA',
+      message: `after the statement there would be no table ${gone}: a running daemon would keep the ${kept} that it knows`,
+    });
+    await expect(run('SELECT 1')).resolves.toMatchObject({ backendRows: [], settingRows: [] });
+  });
+
+  it('says that there is no table where none has been before', async () => {
+    const { client } = await aSession(await testDatabase());
+    await expect(rehearse(client, 'SELECT 1')).rejects.toMatchObject({
+      code: 'ERR_POSTGRES_SCHEMA',
+      message: 'there is no table backends, or not in the search path',
+    });
   });
 
   it('takes what only begins alike', async () => {
