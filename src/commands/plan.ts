@@ -1,6 +1,7 @@
 import { rehearse } from '../adapters/postgres/rehearse.ts';
 import { readTokenFile } from '../adapters/file/token-file.ts';
 import type { Environment } from '../config/environment.ts';
+import { nameOf } from '../config/origin.ts';
 import type { PlanCandidate } from '../config/plan.ts';
 import type { Settings } from '../config/schema.ts';
 import { EdgeProxyError, messageOf } from '../errors.ts';
@@ -17,6 +18,11 @@ export interface PlanOptions {
 
 const ANSWER_TIMEOUT_MS = 30_000;
 
+/** Where the file that is at hand has other words for the admin listener than the daemon goes by. */
+const HOW_TO_FIND =
+  'give where the running daemon has it, by EDGEPROXY_CONFIG=FILE with the file that it goes by, or by ' +
+  'EDGEPROXY_ADMIN_ENABLED=true and EDGEPROXY_ADMIN_LISTEN_ADDR=ADDRESS:PORT';
+
 /**
  * Asks a running daemon what it would do with another file, or after a statement; nothing is done, and the statement
  * is taken back. Rejects with `ERR_SETTINGS_INVALID` for what would be refused, with `ERR_POSTGRES` for what the
@@ -25,29 +31,39 @@ const ANSWER_TIMEOUT_MS = 30_000;
 export async function plan({ config, statement }: PlanOptions, env: Environment): Promise<string> {
   // The daemon's own settings say where it is; those of the candidate where nothing else does.
   const ownPath = env['EDGEPROXY_CONFIG'] ?? config;
-  const { inForce } = (await readEffective(env, ownPath)).configuration;
-  const listener = adminListenerOf(inForce, 'answers what would change');
+  const { inForce, origins } = (await readEffective(env, ownPath)).configuration;
+  const listener = adminListenerOf(inForce, `answers what would change; ${HOW_TO_FIND}`);
   const rows = statement === undefined ? {} : await rowsAfter(statement, inForce);
   const file = config === undefined ? undefined : await readSettingsFile(config, false);
-  return ask(listener, { ...rows, file });
+  const place = nameOf('admin.listen_addr', origins);
+  return ask(listener, place, { ...rows, file });
 }
 
 function rowsAfter(statement: string, { postgres }: Settings) {
   return inSession(postgres, 'edgeproxy plan', (client) => rehearse(client, statement));
 }
 
-async function ask({ origin, token }: AdminListener, candidate: PlanCandidate): Promise<string> {
-  const answer = await send(`${origin}/admin/v1/plan`, await tokenFrom(token), JSON.stringify(candidate));
+/** @param place what gives the address */
+async function ask(
+  { origin, token }: AdminListener,
+  place: string,
+  candidate: PlanCandidate,
+): Promise<string> {
+  const answer = await send({ origin, place }, await tokenFrom(token), JSON.stringify(candidate));
   const text = (await answer.text()).trimEnd();
   if (answer.status === 200) return text;
   if (answer.status === 422) throw new EdgeProxyError('ERR_SETTINGS_INVALID', text);
   throw new EdgeProxyError('ERR_ADMIN', `${origin} answers with ${answer.status}: ${text}`);
 }
 
-async function send(url: string, token: string | undefined, body: string): Promise<Response> {
+async function send(
+  { origin, place }: { readonly origin: string; readonly place: string },
+  token: string | undefined,
+  body: string,
+): Promise<Response> {
   const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
   try {
-    return await fetch(url, {
+    return await fetch(`${origin}/admin/v1/plan`, {
       method: 'POST',
       headers: { accept: 'text/plain', 'content-type': 'application/json', ...authorization },
       body,
@@ -57,8 +73,7 @@ async function send(url: string, token: string | undefined, body: string): Promi
     const reason = error instanceof Error && error.cause !== undefined ? error.cause : error;
     throw new EdgeProxyError(
       'ERR_ADMIN',
-      `${new URL(url).origin}: no daemon answers there (${messageOf(reason)}); ` +
-        'give the settings of one that runs with EDGEPROXY_ADMIN_ENABLED=true',
+      `${origin}, by ${place}: no daemon answers there (${messageOf(reason)}); ${HOW_TO_FIND}`,
       { cause: error },
     );
   }

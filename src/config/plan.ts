@@ -3,7 +3,7 @@ import { type BackendStep, type LiveBackend, planBackends } from '../domain/back
 import { type ConfigInput, type Configuration, takeIn } from './configuration.ts';
 import { SETTINGS } from './catalogue.ts';
 import { changesOfRunning, type SettingChange } from './diff.ts';
-import { shownValue } from './render.ts';
+import { shownValue } from './shown-value.ts';
 import type { Settings } from './schema.ts';
 import type { SqlSettingRow } from './sql-settings.ts';
 import type { SettingsFile } from './toml-file.ts';
@@ -32,6 +32,8 @@ export type Plan =
       readonly backends: readonly BackendStep[];
       /** Rows that would not be backends. */
       readonly skipped: readonly SkippedRow[];
+      /** Settings that would be given and have no effect, a line each, but for those of now. */
+      readonly warnings: readonly string[];
       /** How long connections of a backend that leaves may go on. */
       readonly drainTimeoutSecs: number;
     }
@@ -66,6 +68,7 @@ export function planChange(
     settings,
     backends: rows === undefined ? [] : planBackends(live, backends),
     skipped,
+    warnings: planned.wanted.warnings.filter((line) => !running.wanted.warnings.includes(line)),
     drainTimeoutSecs: planned.inForce.drain_timeout_secs,
   };
 }

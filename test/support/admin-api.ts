@@ -117,7 +117,7 @@ export async function anAdminApi({ tokens = [], admit, limits = {} }: AdminApiOp
   const plan = () =>
     given(
       told.isValid
-        ? { isValid: true, settings: [], backends: [], skipped: [], drainTimeoutSecs: 1 }
+        ? { isValid: true, settings: [], backends: [], skipped: [], warnings: [], drainTimeoutSecs: 1 }
         : { isValid: false, problems: ['it is bad'] },
     );
   const configuration = [

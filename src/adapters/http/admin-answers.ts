@@ -165,6 +165,8 @@ export const plan = z.strictObject({
   ),
   backends: z.array(z.looseObject({ kind: z.string() })),
   skipped: z.array(z.strictObject({ id: z.string(), problems: z.array(z.string()) })),
+  /** Settings that would have no effect. */
+  warnings: z.array(z.string()),
   drainTimeoutSecs: count,
 });
 
