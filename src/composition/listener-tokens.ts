@@ -20,7 +20,8 @@ export function tokensOfStateDir(settings: Settings, logger: Logger): TokenKeepe
   };
 }
 
-const nobody: TokenKeeper = () => Promise.resolve('');
+/** For who only looks: no token is made. */
+export const nobody: TokenKeeper = () => Promise.resolve('');
 
 /** Reads the token files that the listeners of these settings read, and fails as they do. Makes no token. */
 export async function checkTokens(settings: Settings): Promise<void> {

@@ -41,8 +41,19 @@ function block(title: string, rows: readonly (readonly string[])[]): readonly st
   return [title, ...alignColumns(rows).split('\n').map(indented)];
 }
 
-function settingRow({ key, old, new: next, takesEffect }: PlannedSetting): readonly string[] {
-  return [key, `${old} → ${next}`, takesEffect];
+function settingRow(setting: PlannedSetting): readonly string[] {
+  return [setting.key, `${setting.old} → ${setting.new}`, whenText(setting)];
+}
+
+function whenText(setting: PlannedSetting): string {
+  switch (setting.takesEffect) {
+    case 'refused':
+      return `keeps its old value: ${setting.reason}`;
+    case 'not known':
+      return `not known whether at once: ${setting.reason}`;
+    default:
+      return setting.takesEffect;
+  }
 }
 
 function effectOf(step: BackendStep, drainTimeoutSecs: number): string {

@@ -52,6 +52,23 @@ describe('a plan', () => {
     );
   });
 
+  it('says what was found when it was tried, in the place of when it takes effect', () => {
+    const found = new Map([
+      ['listen_addr', { takesEffect: 'refused', reason: 'it is taken' } as const],
+      ['geoip.path', { takesEffect: 'not known', reason: 'nobody can say' } as const],
+    ]);
+    const candidate = file(
+      `listen_addr = "127.0.0.1:80"\nqueue.max = 1\n[geoip]\npath = "geo.mmdb"\n${RUNNING}`,
+    );
+    expect(renderPlan(planChange(running(), [], { file: candidate }, found))).toBe(
+      'settings\n' +
+        '  listen_addr  0.0.0.0:8080 → 127.0.0.1:80  keeps its old value: it is taken\n' +
+        '  queue.max    0 → 1                        at once\n' +
+        '  geoip.path   (none) → geo.mmdb            not known whether at once: nobody can say\n' +
+        'Nothing of it has been applied.',
+    );
+  });
+
   it('leaves the running configuration alone', () => {
     const configuration = running();
     const before = structuredClone({ ...configuration, origins: [...configuration.origins] });

@@ -85,6 +85,26 @@ describe('edgeproxy plan', () => {
     });
   });
 
+  it('says what could not be brought into force, having tried it, and does not touch what listens', async () => {
+    const { daemon, plan, aFile, backend } = await aPlannedEdge();
+    const taken = `127.0.0.1:${backend.port}`;
+    const route = (address: string) => `[[routes]]\nlisten_addr = "${address}"\napp = "demo"\n`;
+    const free = `127.0.0.1:${await freePort()}`;
+    const path = await aFile(`${route(free)}${route(taken)}[geoip]\npath = "/nowhere/geo.mmdb"\n`);
+    const { code, stdout } = await plan('--config', path);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /geoip\.path .* keeps its old value: .*"\/nowhere\/geo\.mmdb": the GeoIP database/,
+    );
+    const reason = `routes[1].listen_addr: cannot listen on ${taken}: another process listens there`;
+    expect(stdout).toContain(`keeps its old value: ${reason}`);
+    const moves = daemon.logs.filter(({ msg }) =>
+      /configuration changed|at other addresses|old value/.test(msg),
+    );
+    expect(moves).toEqual([]);
+    await anEchoClient(daemon.port);
+  });
+
   it('names what would be refused, exit 2', async () => {
     const { plan, aFile } = await aPlannedEdge();
     const path = await aFile('[rate_limit]\nburst = "many"\n');

@@ -122,7 +122,7 @@ export async function anAdminApi({ tokens = [], admit, limits = {} }: AdminApiOp
     );
   const configuration = [
     configRoute(() => given({ region: 'sa', node: 'n', settings: [], pending: [] })),
-    planRoute({ plan, isValid: ({ isValid }) => isValid, render: () => 'text' }),
+    planRoute({ plan: async () => plan(), isValid: ({ isValid }) => isValid, render: () => 'text' }),
   ];
   const operations = [...reads, ...changes, ...configuration];
   const info = { title: 'test', description: 'test' };
