@@ -101,6 +101,7 @@ describe('a setting in SQL', () => {
       ['warn', `edgeproxy.settings: connect_attempts = 7 has no effect: ${path}:1: connect_attempts is 4`],
       ['warn', 'edgeproxy.settings: rate_limit.burst = 8 has no effect: EDGEPROXY_RATE_LIMIT_BURST is 5'],
     ];
+    await until(() => overruled().length >= said.length, { what: 'what has no effect' });
     expect(overruled()).toEqual(said);
     daemon.child.kill('SIGHUP');
     await daemon.log('configuration read, nothing has changed');
