@@ -1,11 +1,11 @@
 import { rehearse } from '../adapters/postgres/rehearse.ts';
 import { readTokenFile } from '../adapters/file/token-file.ts';
 import type { Environment } from '../config/environment.ts';
-import { nameOf } from '../config/origin.ts';
+import type { LoadedSettings } from '../config/load.ts';
+import { nameOf, naming } from '../config/origin.ts';
 import type { PlanCandidate } from '../config/plan.ts';
-import type { Settings } from '../config/schema.ts';
 import { EdgeProxyError, messageOf } from '../errors.ts';
-import { type AdminListener, adminListenerOf, type TokenPlace } from './admin-listener.ts';
+import { adminListenerOf, type TokenPlace } from './admin-listener.ts';
 import { inSession } from './postgres-session.ts';
 import { readEffective, readSettingsFile } from './settings.ts';
 
@@ -32,35 +32,38 @@ export async function plan({ config, statement }: PlanOptions, env: Environment)
   // The daemon's own settings say where it is; those of the candidate where nothing else does.
   const ownPath = env['EDGEPROXY_CONFIG'] ?? config;
   const { inForce, origins } = (await readEffective(env, ownPath)).configuration;
-  const listener = adminListenerOf(inForce, `answers what would change; ${HOW_TO_FIND}`);
-  const rows = statement === undefined ? {} : await rowsAfter(statement, inForce);
+  const listener = await naming(origins, () =>
+    adminListenerOf(inForce, `answers what would change; ${HOW_TO_FIND}`),
+  );
+  const token = await naming(origins, () => tokenFrom(listener.token));
+  const rows = statement === undefined ? {} : await rowsAfter(statement, { settings: inForce, origins });
   const file = config === undefined ? undefined : await readSettingsFile(config, false);
   const place = nameOf('admin.listen_addr', origins);
-  return ask(listener, place, { ...rows, file });
+  return ask({ origin: listener.origin, place, token }, { ...rows, file });
 }
 
-function rowsAfter(statement: string, { postgres }: Settings) {
-  return inSession(postgres, 'edgeproxy plan', (client) => rehearse(client, statement));
+function rowsAfter(statement: string, loaded: Pick<LoadedSettings, 'settings' | 'origins'>) {
+  return inSession(loaded, 'edgeproxy plan', (client) => rehearse(client, statement));
 }
 
-/** @param place what gives the address */
-async function ask(
-  { origin, token }: AdminListener,
-  place: string,
-  candidate: PlanCandidate,
-): Promise<string> {
-  const answer = await send({ origin, place }, await tokenFrom(token), JSON.stringify(candidate));
+/** Where to ask. */
+interface Asked {
+  readonly origin: string;
+  /** What gives the address. */
+  readonly place: string;
+  readonly token: string | undefined;
+}
+
+async function ask(asked: Asked, candidate: PlanCandidate): Promise<string> {
+  const { origin } = asked;
+  const answer = await send(asked, JSON.stringify(candidate));
   const text = (await answer.text()).trimEnd();
   if (answer.status === 200) return text;
   if (answer.status === 422) throw new EdgeProxyError('ERR_SETTINGS_INVALID', text);
   throw new EdgeProxyError('ERR_ADMIN', `${origin} answers with ${answer.status}: ${text}`);
 }
 
-async function send(
-  { origin, place }: { readonly origin: string; readonly place: string },
-  token: string | undefined,
-  body: string,
-): Promise<Response> {
+async function send({ origin, place, token }: Asked, body: string): Promise<Response> {
   const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
   try {
     return await fetch(`${origin}/admin/v1/plan`, {

@@ -20,7 +20,7 @@ import { pathsOf, readIdentity } from './tls-identity.ts';
 const MODULE = import.meta.url.endsWith('.ts') ? './tls-thread.ts' : './tls-thread.js';
 /** How long keys of tickets are in use. */
 const DAY_MS = 86_400_000;
-const SETTING = 'EDGEPROXY_TLS_LISTEN_ADDR';
+const SETTING = 'tls.listen_addr';
 
 export interface TlsListenerOptions {
   readonly settings: Settings;
