@@ -33,7 +33,8 @@ interface EffectiveConfiguration {
 
 /**
  * The configuration that a daemon started now would have: the same with the settings in SQL, where there is a
- * database; where that does not answer, with those that were known last. `notes` say so, a line each.
+ * database; where that does not answer or a row is bad, with those that were known last, and without any where these
+ * are bad. `notes` say so, a line each.
  */
 export async function readEffective(
   env: Environment,
@@ -45,24 +46,35 @@ export async function readEffective(
 }
 
 async function withRows(base: Configuration): Promise<EffectiveConfiguration> {
-  const { env } = base;
-  let rows: readonly SqlSettingRow[] | undefined;
   try {
-    rows = await readRowsOnce(base, new AbortController().signal);
+    const rows = await readRowsOnce(base, new AbortController().signal);
+    return { configuration: withSettings(base, rows ?? []), notes: [] };
   } catch (error) {
-    const kept = await loadSettingsState(settingsStatePath(base.inForce));
-    const sources = { file: base.good.file, rows: kept?.rows ?? [] };
-    const what =
-      kept === undefined
-        ? 'without the settings in SQL'
-        : `with the settings in SQL as they were at ${new Date(kept.savedAtMs).toISOString()}`;
-    return {
-      configuration: startConfiguration(env, sources, base.scope.node),
-      notes: [`note: ${what}: ${messageOf(error)}`],
-    };
+    return withKeptRows(base, messageOf(error));
   }
-  const sources = { file: base.good.file, rows: rows ?? [] };
-  return { configuration: startConfiguration(env, sources, base.scope.node), notes: [] };
+}
+
+/** @param problem of the rows that there are now */
+async function withKeptRows(base: Configuration, problem: string): Promise<EffectiveConfiguration> {
+  const kept = await loadSettingsState(settingsStatePath(base.inForce));
+  if (kept !== undefined) {
+    const savedAt = new Date(kept.savedAtMs).toISOString();
+    try {
+      const notes = [`note: with the settings in SQL as they were at ${savedAt}: ${problem}`];
+      return { configuration: withSettings(base, kept.rows), notes };
+    } catch (error) {
+      const notes = [
+        `note: without the settings in SQL: ${problem}`,
+        `note: those of ${savedAt} cannot take their place: ${messageOf(error)}`,
+      ];
+      return { configuration: base, notes };
+    }
+  }
+  return { configuration: base, notes: [`note: without the settings in SQL: ${problem}`] };
+}
+
+function withSettings({ env, good, scope }: Configuration, rows: readonly SqlSettingRow[]): Configuration {
+  return startConfiguration(env, { file: good.file, rows }, scope.node);
 }
 
 async function settingsFile(

@@ -46,7 +46,7 @@ const TERMINATION = [
   'handshake_timeout_secs',
 ].map((name) => `tls.${name}`);
 
-const PASSTHROUGH = ['server_names', 'default_app', 'hello_timeout_secs'].map((name) => `tls.${name}`);
+const PASSTHROUGH = ['tls.hello_timeout_secs'];
 
 /** Every setting that is given and can do nothing because of another: a line each. */
 export function effectless(settings: Settings, origins: Origins): readonly string[] {

@@ -77,7 +77,7 @@ export function planChange(
   return {
     isValid: true,
     settings,
-    backends: rows === undefined ? [] : planBackends(live, backends),
+    backends: rows === undefined ? [] : planBackends(live, backends, new Set(skipped.map(({ id }) => id))),
     skipped,
     warnings: planned.wanted.warnings.filter((line) => !running.wanted.warnings.includes(line)),
     drainTimeoutSecs: planned.inForce.drain_timeout_secs,

@@ -76,11 +76,12 @@ function sharedAddresses(settings: Settings, origins: Origins, file: SettingsFil
   });
 }
 
-/** Of a route, with the line of its own address. */
+/** Of a route, with its row, or the line of its own address. */
 function nameOfListener(key: string, origins: Origins, file: SettingsFile | undefined): string {
   const origin = origins.get('routes');
-  if (!key.startsWith('routes[') || file === undefined || origin?.from !== 'file')
-    return nameOf(key, origins);
+  if (!key.startsWith('routes[')) return nameOf(key, origins);
+  if (origin?.from === 'sql') return nameOf(key, new Map([[key, origin]]));
+  if (file === undefined || origin?.from !== 'file') return nameOf(key, origins);
   return nameOf(key, new Map([[key, { ...origin, line: lineOfKey(file.content, pathOf(key)) }]]));
 }
 

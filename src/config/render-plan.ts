@@ -6,6 +6,7 @@ import { alignColumns } from './render.ts';
 const CAUSES = {
   missing: 'its row is gone',
   deleted: 'it is deleted',
+  invalid: 'its row is no backend any more',
   moved: 'it moves to another address',
 } as const;
 
@@ -59,7 +60,7 @@ function whenText(setting: PlannedSetting): string {
 function effectOf(step: BackendStep, drainTimeoutSecs: number): string {
   switch (step.kind) {
     case 'comes':
-      return 'comes';
+      return `comes${shutTo(step)}`;
     case 'returns':
       return `takes part again, ${staying(step.connections)}`;
     case 'leaves':

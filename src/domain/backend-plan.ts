@@ -23,8 +23,8 @@ export type BackendStep =
       readonly kind: 'leaves';
       readonly backend: Backend;
       readonly connections: number;
-      /** Its row is gone, is marked as deleted, or has another address, which is another backend. */
-      readonly cause: 'missing' | 'deleted' | 'moved';
+      /** Its row is gone, is none of a backend, is marked as deleted, or has another address: another backend. */
+      readonly cause: 'missing' | 'invalid' | 'deleted' | 'moved';
     }
   /** It drains already, and takes part again. */
   | { readonly kind: 'returns'; readonly backend: Backend; readonly connections: number }
@@ -41,8 +41,13 @@ export type BackendStep =
  *
  * @param live everything that takes part or drains now
  * @param next the whole list, deleted ones included
+ * @param invalid ids of rows that cannot be a backend
  */
-export function planBackends(live: readonly LiveBackend[], next: readonly Backend[]): readonly BackendStep[] {
+export function planBackends(
+  live: readonly LiveBackend[],
+  next: readonly Backend[],
+  invalid: ReadonlySet<string> = new Set(),
+): readonly BackendStep[] {
   const now = new Map(live.map((one) => [incarnationOf(one.backend), one]));
   const wanted = next.filter(({ deleted }) => !deleted);
   const wantedIncarnations = new Set(wanted.map(incarnationOf));
@@ -50,7 +55,7 @@ export function planBackends(live: readonly LiveBackend[], next: readonly Backen
   const leaving = live
     .filter(({ backend, isDraining }) => !isDraining && !wantedIncarnations.has(incarnationOf(backend)))
     .map(({ backend, connections }): BackendStep => {
-      const cause = causeOf(rows.get(backend.id));
+      const cause = invalid.has(backend.id) ? 'invalid' : causeOf(rows.get(backend.id));
       return { kind: 'leaves', backend, connections, cause };
     });
   const others = wanted.flatMap((backend): readonly BackendStep[] => {

@@ -54,7 +54,7 @@ const flag = z.union([z.boolean(), z.literal([0, 1])], { error: 'expected 0 or 1
 const text = (expected: string) => z.string({ error: expected }).min(1);
 const count = (what: string) =>
   z
-    .int({ error: `expected ${what}, a whole number of 0 or more` })
+    .int({ error: `expected ${what}, a whole number from 0 to 2147483647` })
     .min(0)
     .max(2_147_483_647);
 

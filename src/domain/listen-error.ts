@@ -2,7 +2,7 @@ import { EdgeProxyError } from '../errors.ts';
 import type { ListenAddress } from './ports.ts';
 
 const ADVICE: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'another process listens there; stop it or choose another port',
+  EADDRINUSE: 'another process has that port; stop it or choose another port',
   EACCES: 'this user may not bind the port; choose one above 1023 or grant CAP_NET_BIND_SERVICE',
   EADDRNOTAVAIL: 'this machine has no such address; use one of its own, 0.0.0.0 or [::]',
   EAFNOSUPPORT: 'this machine has no such address family; use an IPv4 address',

@@ -123,7 +123,7 @@ describe('listeners that want addresses of each other', () => {
     await once(stranger, 'listening');
     const { settings, refused } = await daemon.change({ env: at(0, 2, 3) });
     expect(refused).toEqual([
-      { key: 'admin.listen_addr', reason: expect.stringContaining('another process listens there') },
+      { key: 'admin.listen_addr', reason: expect.stringContaining('another process has that port') },
       { key: 'metrics.listen_addr', reason: 'another listener of this daemon keeps that address' },
     ]);
     expect(settings.metrics.listen_addr).toBe(at(0, 1, 2).EDGEPROXY_METRICS_LISTEN_ADDR);

@@ -43,7 +43,7 @@ describe('a change that is tried', () => {
     );
     const refusal = {
       takesEffect: 'refused',
-      reason: `metrics.listen_addr: cannot listen on 127.0.0.1:${taken}: another process listens there; stop it or choose another port`,
+      reason: `metrics.listen_addr: cannot listen on 127.0.0.1:${taken}: another process has that port; stop it or choose another port`,
     };
     expect([...found]).toEqual([
       ['metrics.enabled', refusal],

@@ -335,6 +335,7 @@ weigth = 3
 
   it.each([
     '[rate_limit]\nburst = 10\n',
+    '[tls]\nenabled = true\ncert = "a"\nkey = "b"\nserver_names = { "a.test" = "web" }\ndefault_app = "db"\n',
     'max_connections_per_client = 2\n[rate_limit]\nipv6_prefix = 56\n',
     '[metrics]\nenabled = true\n[admin]\ntoken = "12345678901234567890"\n',
     '[postgres]\nurl = "postgres://a@b/c"\n',

@@ -105,16 +105,18 @@ describe('a plan', () => {
       aRow({ id: 'b2', healthy: 0 }),
       aRow({ id: 'b4', port: 9001 }),
       aRow({ id: 'b5', port: 70_000 }),
+      aRow({ id: 'b6', port: 9002, healthy: 0 }),
     ];
-    const plan = planChange(running(RUNNING, WITH_DATABASE), [live('b1', 5), live('b2', 1), live('b3', 12)], {
-      backendRows,
-    });
+    const known = [live('b1', 5), live('b2', 1), live('b3', 12), live('b5', 0)];
+    const plan = planChange(running(RUNNING, WITH_DATABASE), known, { backendRows });
     expect(renderPlan(plan)).toBe(
       'backends\n' +
         '  ~ b1  127.0.0.1:9000  weight 1 → 3; 5 connections stay\n' +
         '  ~ b2  127.0.0.1:9000  healthy 1 → 0; 1 connection stays, no new client comes\n' +
         '  - b3  127.0.0.1:9000  leaves (its row is gone): 12 connections may go on for 300 s at most\n' +
         '  + b4  127.0.0.1:9001  comes\n' +
+        '  - b5  127.0.0.1:9000  leaves (its row is no backend any more), without a connection\n' +
+        '  + b6  127.0.0.1:9002  comes, no new client comes\n' +
         '  ! b5                  is no backend: port = 70000: expected a port, 1 to 65535\n' +
         'Nothing of it has been applied.',
     );

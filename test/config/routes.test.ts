@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { loadSettings } from '../../src/config/load.ts';
+import { readSqlSettings } from '../../src/config/sql-settings.ts';
 
 const load = (content: string, env = {}) => loadSettings(env, { path: 'edge.toml', content });
 const route = (address: string, app: string): string =>
@@ -36,6 +37,15 @@ describe('routes', () => {
     ],
   ])('may not have the address of %s', (_, content, problem) => {
     expect(() => load(content)).toThrow(problem);
+  });
+
+  it('are called by their row where SQL gives them', () => {
+    const value = [{ listen_addr: '127.0.0.1:8080', app: 'db' }];
+    const row = { key: 'routes', value, region: null, node: null };
+    const sql = readSqlSettings([row], { region: 'sa', node: 'edge-1' });
+    expect(() => loadSettings({}, undefined, sql)).toThrow(
+      'edgeproxy.settings: routes[0].listen_addr = "127.0.0.1:8080": expected an address of its own',
+    );
   });
 
   it.each([

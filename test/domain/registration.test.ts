@@ -71,10 +71,10 @@ describe('the body of a registration', () => {
     [{ port: '80' }, 'port = "80": expected a port, 1 to 65535'],
     [{ port: 1.5 }, 'port = 1.5: expected a port, 1 to 65535'],
     [{ country: 'BRA' }, 'country = "BRA": expected a country code of two letters (ISO 3166-1) such as BR'],
-    [{ weight: -1 }, 'weight = -1: expected a weight, a whole number of 0 or more'],
+    [{ weight: -1 }, 'weight = -1: expected a weight, a whole number from 0 to 2147483647'],
     [
       { soft_limit: null },
-      'soft_limit = null: expected a number of connections, a whole number of 0 or more',
+      'soft_limit = null: expected a number of connections, a whole number from 0 to 2147483647',
     ],
     [{ hard_limits: 3 }, '"hard_limits": no such field'],
     [

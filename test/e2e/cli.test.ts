@@ -76,7 +76,7 @@ describe('edgeproxy run', () => {
     );
     expect([code, stderr]).toEqual([
       1,
-      `edgeproxy: EDGEPROXY_LISTEN_ADDR: cannot listen on 127.0.0.1:${port}: another process listens there; ` +
+      `edgeproxy: EDGEPROXY_LISTEN_ADDR: cannot listen on 127.0.0.1:${port}: another process has that port; ` +
         'stop it or choose another port\n',
     ]);
   });

@@ -32,6 +32,7 @@ async function aPlannedEdge(more: Env = {}) {
   const backend = await anEchoBackend();
   await putBackends(database, { id: 'a', port: backend.port }, { id: 'b', port: backend.port, weight: 0 });
   await untilApplied(daemon, 1, 1);
+  await daemon.log('table of settings initialized');
   await anEchoClient(daemon.port);
   const planWith = (other: Env, ...args: readonly string[]) =>
     runCli(['plan', ...args], { ...env, ...other });
@@ -85,6 +86,27 @@ describe('edgeproxy plan', () => {
     });
   });
 
+  it('says what would mend a bad row of settings, which the daemon does not go by', async () => {
+    const { daemon, database, plan } = await aPlannedEdge();
+    await database.query(`INSERT INTO edgeproxy.settings (key, value) VALUES ('queue.mxa', '5')`);
+    await daemon.log('configuration refused, the last good one stays');
+    expect(await plan('--sql', `UPDATE edgeproxy.settings SET key = 'queue.max'`)).toMatchObject({
+      code: 0,
+      stdout: 'settings\n  queue.max  0 → 5  at once\nNothing of it has been applied.\n',
+    });
+  });
+
+  it('names the variable where that gives no file', async () => {
+    const { planWith, aFile } = await aPlannedEdge();
+    const { code, stderr } = await planWith(
+      { EDGEPROXY_CONFIG: '' },
+      '--config',
+      await aFile('threads = 1\n'),
+    );
+    expect(code).toBe(2);
+    expect(stderr).toContain('EDGEPROXY_CONFIG = "": cannot be read');
+  });
+
   it('says what could not be brought into force, having tried it, and does not touch what listens', async () => {
     const { daemon, plan, aFile, backend } = await aPlannedEdge();
     const taken = `127.0.0.1:${backend.port}`;
@@ -96,7 +118,7 @@ describe('edgeproxy plan', () => {
     expect(stdout).toMatch(
       /geoip\.path .* keeps its old value: .*"\/nowhere\/geo\.mmdb": the GeoIP database/,
     );
-    const reason = `routes[1].listen_addr: cannot listen on ${taken}: another process listens there`;
+    const reason = `routes[1].listen_addr: cannot listen on ${taken}: another process has that port`;
     expect(stdout).toContain(`keeps its old value: ${reason}`);
     const moves = daemon.logs.filter(({ msg }) =>
       /configuration changed|at other addresses|old value/.test(msg),

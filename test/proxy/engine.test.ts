@@ -365,7 +365,7 @@ describe.each(ENGINES)('$name engine', ({ start }) => {
       const { port } = await anEngine([]);
       await expect(start([], { address: { host: '127.0.0.1', port } })).rejects.toMatchObject({
         code: 'ERR_LISTEN',
-        message: `EDGEPROXY_LISTEN_ADDR: cannot listen on 127.0.0.1:${port}: another process listens there; stop it or choose another port`,
+        message: `EDGEPROXY_LISTEN_ADDR: cannot listen on 127.0.0.1:${port}: another process has that port; stop it or choose another port`,
       });
     });
   });
