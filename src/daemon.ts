@@ -132,6 +132,7 @@ export async function createDaemon(options: DaemonOptions): Promise<Daemon> {
       start: configuration,
       rows: source.database && postgresSettings(source.database, configuration, logger),
       apply: (change) => changes.apply(change),
+      tryOut: (running, change) => changes.tryOut(running, change),
       logger,
       metrics,
     });

@@ -28,14 +28,29 @@ const SETTINGS_CODES: ReadonlySet<ErrorCode> = new Set([
   'ERR_SETTINGS_INVALID',
 ]);
 
+export interface EdgeProxyErrorOptions extends ErrorOptions {
+  /** Key of the setting that the message is about, and that it begins with. */
+  readonly setting?: string;
+}
+
 /** An expected failure: `code` is stable, `message` says what is wrong and what to do, `cause` is the origin. */
 export class EdgeProxyError extends Error {
   override readonly name = 'EdgeProxyError';
   readonly code: ErrorCode;
+  readonly #setting: string | undefined;
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ErrorCode, message: string, options: EdgeProxyErrorOptions = {}) {
     super(message, options);
     this.code = code;
+    this.#setting = options.setting;
+  }
+
+  /** The same, with another name of the setting at the beginning of its message. @param nameOf called with its key */
+  named(nameOf: (setting: string) => string): EdgeProxyError {
+    const setting = this.#setting;
+    if (setting === undefined || !this.message.startsWith(setting)) return this;
+    const message = `${nameOf(setting)}${this.message.slice(setting.length)}`;
+    return new EdgeProxyError(this.code, message, { cause: this.cause });
   }
 
   /** The exit code of the process that ends with this error: 2 for usage and settings, 1 for everything else. */

@@ -43,7 +43,7 @@ async function exposedSeries(): Promise<ReadonlyMap<string, Series>> {
     tls: {
       report: () => ({
         ...handshakeReportOf(newHandshakeCountersMemory(1)),
-        certificates: { applied: 0, refused: 0 },
+        certificates: { applied: 0, refused: 0, unchanged: 0 },
         earliestExpiryMs: 0,
       }),
     },

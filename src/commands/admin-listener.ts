@@ -25,7 +25,8 @@ export function adminListenerOf({ admin, state_dir: stateDir }: Settings, use: s
   if (!admin.enabled) {
     throw new EdgeProxyError(
       'ERR_SETTINGS_INVALID',
-      `EDGEPROXY_ADMIN_ENABLED = false: expected true, the admin listener ${use}`,
+      `admin.enabled = false: expected true, the admin listener ${use}`,
+      { setting: 'admin.enabled' },
     );
   }
   const { host, port } = parseListenAddress(admin.listen_addr)!;
@@ -39,13 +40,12 @@ export function adminListenerOf({ admin, state_dir: stateDir }: Settings, use: s
 function tokenPlace(admin: Settings['admin'], host: string, stateDir: string | undefined): TokenPlace {
   if (admin.token !== undefined) return { in: 'settings', token: admin.token };
   const file = { in: 'file', isSure: true } as const;
-  if (admin.token_file !== undefined)
-    return { ...file, setting: 'EDGEPROXY_ADMIN_TOKEN_FILE', path: admin.token_file };
+  if (admin.token_file !== undefined) return { ...file, setting: 'admin.token_file', path: admin.token_file };
   const mayOnlyLook = admin.read_token ?? admin.read_token_file;
   if (isLoopback(host) && mayOnlyLook === undefined) return { in: 'none' };
   return {
     in: 'file',
-    setting: 'EDGEPROXY_STATE_DIR',
+    setting: 'state_dir',
     path: keptTokenPath(stateDir ?? defaultStateDir(), 'admin'),
     isSure: stateDir !== undefined,
   };

@@ -7,6 +7,7 @@ import { newTicketKeys } from '../composition/ticket-keys.ts';
 import { readIdentity } from '../composition/tls-identity.ts';
 import { settingsJsonSchema } from '../config/catalogue.ts';
 import type { Environment } from '../config/environment.ts';
+import { naming } from '../config/origin.ts';
 import { renderSettings } from '../config/render.ts';
 import type { Settings } from '../config/schema.ts';
 import { readEffective } from './settings.ts';
@@ -26,13 +27,11 @@ export async function check({ config, schema, longest }: CheckOptions, env: Envi
   if (schema) return JSON.stringify(settingsJsonSchema(), undefined, 2);
   const { configuration, notes } = await readEffective(env, config);
   const loaded = configuration.wanted;
-  await openFiles(loaded.settings);
-  const { url } = loaded.settings.postgres;
-  if (url !== undefined) databaseLabel(url);
+  await naming(loaded.origins, () => openFiles(loaded.settings));
   return [renderSettings(loaded, longest), ...notes].join('\n');
 }
 
-/** Reads the files that a start reads, and fails as it does. */
+/** Reads the files and the URL that a start reads, and fails as it does. */
 async function openFiles(settings: Settings): Promise<void> {
   const { cidrs, regions, path } = settings.geoip;
   await openGeoSource({ cidrs, regions, geoipPath: path });
@@ -41,4 +40,6 @@ async function openFiles(settings: Settings): Promise<void> {
     await readIdentity(settings, newTicketKeys(), () => selfSignedPair(nowMs), nowMs);
   }
   await checkTokens(settings);
+  const { url } = settings.postgres;
+  if (url !== undefined) databaseLabel(url);
 }

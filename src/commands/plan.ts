@@ -1,10 +1,11 @@
 import { rehearse } from '../adapters/postgres/rehearse.ts';
 import { readTokenFile } from '../adapters/file/token-file.ts';
 import type { Environment } from '../config/environment.ts';
+import type { LoadedSettings } from '../config/load.ts';
+import { nameOf, naming } from '../config/origin.ts';
 import type { PlanCandidate } from '../config/plan.ts';
-import type { Settings } from '../config/schema.ts';
 import { EdgeProxyError, messageOf } from '../errors.ts';
-import { type AdminListener, adminListenerOf, type TokenPlace } from './admin-listener.ts';
+import { adminListenerOf, type TokenPlace } from './admin-listener.ts';
 import { inSession } from './postgres-session.ts';
 import { readEffective, readSettingsFile } from './settings.ts';
 
@@ -17,6 +18,11 @@ export interface PlanOptions {
 
 const ANSWER_TIMEOUT_MS = 30_000;
 
+/** Where the file that is at hand has other words for the admin listener than the daemon goes by. */
+const HOW_TO_FIND =
+  'give where the running daemon has it, by EDGEPROXY_CONFIG=FILE with the file that it goes by, or by ' +
+  'EDGEPROXY_ADMIN_ENABLED=true and EDGEPROXY_ADMIN_LISTEN_ADDR=ADDRESS:PORT';
+
 /**
  * Asks a running daemon what it would do with another file, or after a statement; nothing is done, and the statement
  * is taken back. Rejects with `ERR_SETTINGS_INVALID` for what would be refused, with `ERR_POSTGRES` for what the
@@ -25,29 +31,42 @@ const ANSWER_TIMEOUT_MS = 30_000;
 export async function plan({ config, statement }: PlanOptions, env: Environment): Promise<string> {
   // The daemon's own settings say where it is; those of the candidate where nothing else does.
   const ownPath = env['EDGEPROXY_CONFIG'] ?? config;
-  const { inForce } = (await readEffective(env, ownPath)).configuration;
-  const listener = adminListenerOf(inForce, 'answers what would change');
-  const rows = statement === undefined ? {} : await rowsAfter(statement, inForce);
+  const { inForce, origins } = (await readEffective(env, ownPath)).configuration;
+  const listener = await naming(origins, () =>
+    adminListenerOf(inForce, `answers what would change; ${HOW_TO_FIND}`),
+  );
+  const token = await naming(origins, () => tokenFrom(listener.token));
+  const rows = statement === undefined ? {} : await rowsAfter(statement, { settings: inForce, origins });
   const file = config === undefined ? undefined : await readSettingsFile(config, false);
-  return ask(listener, { ...rows, file });
+  const place = nameOf('admin.listen_addr', origins);
+  return ask({ origin: listener.origin, place, token }, { ...rows, file });
 }
 
-function rowsAfter(statement: string, { postgres }: Settings) {
-  return inSession(postgres, 'edgeproxy plan', (client) => rehearse(client, statement));
+function rowsAfter(statement: string, loaded: Pick<LoadedSettings, 'settings' | 'origins'>) {
+  return inSession(loaded, 'edgeproxy plan', (client) => rehearse(client, statement));
 }
 
-async function ask({ origin, token }: AdminListener, candidate: PlanCandidate): Promise<string> {
-  const answer = await send(`${origin}/admin/v1/plan`, await tokenFrom(token), JSON.stringify(candidate));
+/** Where to ask. */
+interface Asked {
+  readonly origin: string;
+  /** What gives the address. */
+  readonly place: string;
+  readonly token: string | undefined;
+}
+
+async function ask(asked: Asked, candidate: PlanCandidate): Promise<string> {
+  const { origin } = asked;
+  const answer = await send(asked, JSON.stringify(candidate));
   const text = (await answer.text()).trimEnd();
   if (answer.status === 200) return text;
   if (answer.status === 422) throw new EdgeProxyError('ERR_SETTINGS_INVALID', text);
   throw new EdgeProxyError('ERR_ADMIN', `${origin} answers with ${answer.status}: ${text}`);
 }
 
-async function send(url: string, token: string | undefined, body: string): Promise<Response> {
+async function send({ origin, place, token }: Asked, body: string): Promise<Response> {
   const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
   try {
-    return await fetch(url, {
+    return await fetch(`${origin}/admin/v1/plan`, {
       method: 'POST',
       headers: { accept: 'text/plain', 'content-type': 'application/json', ...authorization },
       body,
@@ -57,8 +76,7 @@ async function send(url: string, token: string | undefined, body: string): Promi
     const reason = error instanceof Error && error.cause !== undefined ? error.cause : error;
     throw new EdgeProxyError(
       'ERR_ADMIN',
-      `${new URL(url).origin}: no daemon answers there (${messageOf(reason)}); ` +
-        'give the settings of one that runs with EDGEPROXY_ADMIN_ENABLED=true',
+      `${origin}, by ${place}: no daemon answers there (${messageOf(reason)}); ${HOW_TO_FIND}`,
       { cause: error },
     );
   }

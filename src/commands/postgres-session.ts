@@ -1,6 +1,7 @@
 import { Client, DatabaseError } from 'pg';
 import { databaseLabel } from '../adapters/postgres/database-url.ts';
-import type { Settings } from '../config/schema.ts';
+import type { LoadedSettings } from '../config/load.ts';
+import { nameOf, naming } from '../config/origin.ts';
 import { EdgeProxyError, messageOf } from '../errors.ts';
 
 /**
@@ -8,17 +9,18 @@ import { EdgeProxyError, messageOf } from '../errors.ts';
  * none, and with `ERR_POSTGRES` for what the server says against it.
  */
 export async function inSession<T>(
-  { url, connect_timeout_secs: connectSecs, query_timeout_secs: querySecs }: Settings['postgres'],
+  { settings, origins }: Pick<LoadedSettings, 'settings' | 'origins'>,
   name: string,
   work: (client: Client) => Promise<T>,
 ): Promise<T> {
+  const { url, connect_timeout_secs: connectSecs, query_timeout_secs: querySecs } = settings.postgres;
   if (url === undefined) {
     throw new EdgeProxyError(
       'ERR_SETTINGS_INVALID',
       'EDGEPROXY_POSTGRES_URL = nothing: expected postgres://USER:PASSWORD@HOST:PORT/DATABASE to run SQL in',
     );
   }
-  const label = databaseLabel(url);
+  const label = await naming(origins, () => databaseLabel(url));
   const client = new Client({
     connectionString: url,
     application_name: name,
@@ -32,17 +34,18 @@ export async function inSession<T>(
     return await work(client);
   } catch (error) {
     if (error instanceof EdgeProxyError) throw error;
-    throw new EdgeProxyError('ERR_POSTGRES', `${label}: ${explain(error)}`, { cause: error });
+    throw new EdgeProxyError('ERR_POSTGRES', `${label}: ${explain(error, nameOf('postgres.url', origins))}`, {
+      cause: error,
+    });
   } finally {
     await client.end().catch(() => undefined);
   }
 }
 
-/** The message of the server with what it adds to it; or of the connection, with where it comes from. */
-function explain(error: unknown): string {
-  if (!(error instanceof DatabaseError))
-    return `${messageOf(error)} (EDGEPROXY_POSTGRES_URL names the database)`;
+/** The message of the server with what it adds to it; or of the connection, with where it comes from. @param place what gives the URL */
+function explain(error: unknown, place: string): string {
+  if (!(error instanceof DatabaseError)) return `${messageOf(error)} (${place} names the database)`;
   const { message, position, detail, hint } = error;
-  const place = position === undefined ? '' : ` at character ${position}`;
-  return [`${message}${place}`, detail, hint].filter((part) => part !== undefined).join('\n');
+  const at = position === undefined ? '' : ` at character ${position}`;
+  return [`${message}${at}`, detail, hint].filter((part) => part !== undefined).join('\n');
 }

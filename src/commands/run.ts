@@ -2,6 +2,7 @@ import { createLogger } from '../adapters/logging/logger.ts';
 import type { Environment } from '../config/environment.ts';
 import { withStartRows } from '../composition/start-rows.ts';
 import type { Configuration } from '../config/configuration.ts';
+import { naming } from '../config/origin.ts';
 import { createDaemon, type Daemon, type DaemonAddresses } from '../daemon.ts';
 import { packageVersion } from './version.ts';
 import { readConfiguration } from './settings.ts';
@@ -49,12 +50,15 @@ export async function runUntilStopped(base: Configuration, { hangUp, onStarted }
   ];
   for (const [signal, handler] of handlers) process.on(signal, handler);
   try {
-    const configuration = await withStartRows(base, logger, early.signal);
+    const configuration = await naming(base.origins, () => withStartRows(base, logger, early.signal));
     const { settings, warnings } = configuration.wanted;
     logger.level = settings.log_level;
     for (const problem of warnings) logger.warn({ problem }, 'a setting has no effect');
-    daemon = await createDaemon({ settings, configuration, logger, version: packageVersion() });
-    const starting = daemon.start();
+    const { origins } = configuration;
+    const options = { settings, configuration, logger, version: packageVersion() };
+    const composed = await naming(origins, () => createDaemon(options));
+    daemon = composed;
+    const starting = naming(origins, () => composed.start());
     if (early.signal.aborted) daemon.stop();
     if (isReloadAsked) daemon.reload();
     const addresses = await starting;

@@ -5,6 +5,7 @@ import { readRowsOnce, settingsStatePath } from '../composition/start-rows.ts';
 import { type Configuration, startConfiguration } from '../config/configuration.ts';
 import type { Environment } from '../config/environment.ts';
 import { type LoadedSettings, loadSettings } from '../config/load.ts';
+import { naming } from '../config/origin.ts';
 import type { SqlSettingRow } from '../config/sql-settings.ts';
 import type { SettingsFile } from '../config/toml-file.ts';
 import { EdgeProxyError, messageOf } from '../errors.ts';
@@ -25,6 +26,11 @@ export async function readConfiguration(
   return startConfiguration(env, { file: await settingsFile(env, configPath), rows: [] }, hostname());
 }
 
+interface EffectiveConfiguration {
+  readonly configuration: Configuration;
+  readonly notes: readonly string[];
+}
+
 /**
  * The configuration that a daemon started now would have: the same with the settings in SQL, where there is a
  * database; where that does not answer, with those that were known last. `notes` say so, a line each.
@@ -32,9 +38,14 @@ export async function readConfiguration(
 export async function readEffective(
   env: Environment,
   configPath: string | undefined,
-): Promise<{ readonly configuration: Configuration; readonly notes: readonly string[] }> {
+): Promise<EffectiveConfiguration> {
   const base = await readConfiguration(env, configPath);
   if (!base.inForce.postgres.enabled) return { configuration: base, notes: [] };
+  return naming(base.origins, () => withRows(base));
+}
+
+async function withRows(base: Configuration): Promise<EffectiveConfiguration> {
+  const { env } = base;
   let rows: readonly SqlSettingRow[] | undefined;
   try {
     rows = await readRowsOnce(base, new AbortController().signal);

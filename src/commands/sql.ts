@@ -11,8 +11,7 @@ export interface SqlOptions {
 
 /** Runs SQL in the database of the settings, as one simple query, and returns what it answered as text. */
 export async function sql({ config, statement }: SqlOptions, env: Environment): Promise<string> {
-  const { postgres } = (await readSettings(env, config)).settings;
-  return inSession(postgres, 'edgeproxy sql', async (client) => {
+  return inSession(await readSettings(env, config), 'edgeproxy sql', async (client) => {
     const results: QueryResult | QueryResult[] = await client.query(statement);
     return [results].flat().map(render).join('\n');
   });

@@ -37,7 +37,7 @@ export async function startAdmin(
   const server = await startGuardedServer({
     name: 'admin',
     address: parseListenAddress(settings.admin.listen_addr)!,
-    addressSetting: 'EDGEPROXY_ADMIN_LISTEN_ADDR',
+    addressSetting: 'admin.listen_addr',
     tokens: await adminTokens(settings, tokensOfStateDir(settings, logger)),
     hosts: { names: settings.admin.hosts, advice: 'EDGEPROXY_ADMIN_HOSTS adds others' },
     errors: { jsonUnder: '/admin/' },

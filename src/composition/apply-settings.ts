@@ -110,11 +110,11 @@ export interface AppliedSettings {
 
 /**
  * Brings a change into force: asks everybody who goes by a key that has changed, one after the other; listeners first,
- * each once the address that it wants is free.
+ * each once the address that it wants is free. Who is absent has nothing to say against it.
  */
 export async function applySettings(
   { settings: wanted, changes }: Pick<ConfigChange, 'settings' | 'changes'>,
-  takers: SettingsTakers,
+  takers: Partial<SettingsTakers>,
 ): Promise<AppliedSettings> {
   const running = changes.reduce((mixed, { key, old }) => withSetting(mixed, key, old), wanted);
   let settings = wanted;
@@ -128,7 +128,7 @@ export async function applySettings(
       if (listenerMoves(running, settings).stuck.some((address) => keys.includes(address)))
         throw new Error('another listener of this daemon keeps that address');
       // oxlint-disable-next-line no-await-in-loop -- each goes by what those before it have refused
-      await takers[taker](settings);
+      await takers[taker]?.(settings);
     } catch (error) {
       const reason = messageOf(error);
       for (const { key, old } of concerned) {

@@ -17,27 +17,35 @@ export interface CertificateWatchOptions {
   readonly present: (identity: TlsIdentity) => Promise<void>;
   /** The files have been found to be bad, and those that are in use stay. */
   readonly onRefused: () => void;
+  /** The files have been read, and are those that are in use. */
+  readonly onUnchanged: () => void;
   readonly logger: Logger;
   readonly now: MonotonicClock;
 }
 
-type Found = { readonly identity: TlsIdentity } | { readonly error: unknown };
+type Found = { readonly identity: TlsIdentity; readonly state: string } | { readonly error: unknown };
 
 /** Takes other certificates over while the daemon runs, however their files are replaced; bad ones change nothing. */
 export class CertificateWatch {
   readonly #asked$ = new Subject<void>();
   readonly #subscription;
+  readonly #options: CertificateWatchOptions;
+  /** State of what clients are shown. */
+  #inUse: string;
 
   constructor(options: CertificateWatchOptions) {
     const { initial, paths, intervalMs$, read, logger, now } = options;
+    this.#options = options;
+    this.#inUse = stateOf(initial);
     this.#subscription = looks$<Found>({
       paths,
-      initial: stateOf(initial),
+      initial: this.#inUse,
       asked$: this.#asked$,
       async look() {
         try {
           const identity = await read();
-          return { seen: { identity }, state: stateOf(identity), isWhole: true };
+          const state = stateOf(identity);
+          return { seen: { identity, state }, state, isWhole: true };
         } catch (error) {
           return { seen: { error }, state: `bad: ${messageOf(error)}`, isWhole: false };
         }
@@ -52,7 +60,7 @@ export class CertificateWatch {
       ),
       now,
     })
-      .pipe(concatMap((found) => take(found, options)))
+      .pipe(concatMap((found) => this.#take(found)))
       .subscribe();
   }
 
@@ -64,19 +72,25 @@ export class CertificateWatch {
   stop(): void {
     this.#subscription.unsubscribe();
   }
-}
 
-async function take(found: Found, { present, onRefused, logger }: CertificateWatchOptions): Promise<void> {
-  if ('error' in found) {
-    onRefused();
-    return logger.error(
-      { error: messageOf(found.error) },
-      'certificates cannot be used, those that are in use stay',
-    );
+  async #take(found: Found): Promise<void> {
+    const { present, onRefused, onUnchanged, logger } = this.#options;
+    if ('error' in found) {
+      onRefused();
+      return logger.error(
+        { error: messageOf(found.error) },
+        'certificates cannot be used, those that are in use stay',
+      );
+    }
+    const names = found.identity.pairs.flatMap((pair) => pair.names);
+    if (found.state === this.#inUse) {
+      onUnchanged();
+      return logger.info({ names }, 'certificates read, nothing has changed');
+    }
+    await present(found.identity);
+    this.#inUse = found.state;
+    logger.info({ names }, 'certificates are in use');
   }
-  await present(found.identity);
-  const names = found.identity.pairs.flatMap((pair) => pair.names);
-  logger.info({ names }, 'certificates are in use');
 }
 
 function stateOf({ pairs, clientCa }: TlsIdentity): string {

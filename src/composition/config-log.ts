@@ -2,7 +2,7 @@ import type { Metrics } from '../adapters/prometheus/metrics.ts';
 import { SETTINGS } from '../config/catalogue.ts';
 import { pendingOf } from '../config/configuration.ts';
 import type { SettingChange } from '../config/diff.ts';
-import { shownValue } from '../config/render.ts';
+import { shownValue } from '../config/shown-value.ts';
 import type { Logger } from '../domain/ports.ts';
 import type { ConfigStep } from '../streams/config-changes.ts';
 

@@ -15,7 +15,7 @@ import { type ConfigInput, type Configuration, isWholeFile } from '../config/con
 import { type DescribedConfiguration, describeConfiguration } from '../config/describe.ts';
 import type { ConfigChange } from '../config/diff.ts';
 import type { Settings } from '../config/schema.ts';
-import { type Plan, type PlanCandidate, planChange } from '../config/plan.ts';
+import { changeByPlan, type Hindrances, type Plan, type PlanCandidate, planChange } from '../config/plan.ts';
 import type { LiveBackend } from '../domain/backend-plan.ts';
 import type { Logger } from '../domain/ports.ts';
 import { messageOf } from '../errors.ts';
@@ -30,6 +30,8 @@ export interface ConfigReloadsOptions {
   /** The table of settings, for a daemon with a database. */
   readonly rows: PostgresSettings | undefined;
   readonly apply: (change: ConfigChange) => Promise<AppliedSettings>;
+  /** What would come in the way of a change; must not do anything of it. */
+  readonly tryOut: (running: Settings, change: ConfigChange) => Promise<Hindrances>;
   readonly logger: Logger;
   readonly metrics: Pick<Metrics, 'configReloaded'>;
 }
@@ -44,7 +46,7 @@ export interface ConfigReloads {
   reload(): boolean;
   describe(): DescribedConfiguration;
   /** What other content of the sources would do; nothing is done. */
-  plan(candidate: PlanCandidate, live: readonly LiveBackend[]): Plan;
+  plan(candidate: PlanCandidate, live: () => readonly LiveBackend[]): Promise<Plan>;
   /** Resolves when what is to be kept is on disk. */
   stop(): Promise<void>;
 }
@@ -57,7 +59,7 @@ export interface ConfigReloads {
  *     rows of SQL ─────────┘        └─ log, metrics
  */
 export function createConfigReloads(options: ConfigReloadsOptions): ConfigReloads {
-  const { start, rows, apply, logger, metrics } = options;
+  const { start, rows, apply, tryOut, logger, metrics } = options;
   const { file } = start.good;
   const log = new ConfigLog(logger, metrics);
   const asked$ = new Subject<void>();
@@ -104,6 +106,14 @@ export function createConfigReloads(options: ConfigReloadsOptions): ConfigReload
     return settings;
   }
 
+  async function planNow(candidate: PlanCandidate, live: () => readonly LiveBackend[]): Promise<Plan> {
+    const now = current;
+    const change = changeByPlan(now, candidate);
+    const hindrances = change && (await tryOut(now.inForce, change));
+    // What was tried beside a configuration that is over says nothing of the next one.
+    return now === current ? planChange(now, live(), candidate, hindrances) : planNow(candidate, live);
+  }
+
   return {
     start() {
       if (isStopped) return;
@@ -134,7 +144,7 @@ export function createConfigReloads(options: ConfigReloadsOptions): ConfigReload
       return file !== undefined || rows !== undefined;
     },
     describe: () => describeConfiguration(current),
-    plan: (candidate, live) => planChange(current, live, candidate),
+    plan: planNow,
     async stop() {
       isStopped = true;
       running?.unsubscribe();

@@ -13,7 +13,7 @@ export function configRoutes(
   return [
     configRoute(() => reloads.describe()),
     planRoute({
-      plan: (asked) => reloads.plan(asked, live()),
+      plan: (asked) => reloads.plan(asked, live),
       isValid: ({ isValid }) => isValid,
       render: renderPlan,
     }),

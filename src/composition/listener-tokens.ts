@@ -20,7 +20,8 @@ export function tokensOfStateDir(settings: Settings, logger: Logger): TokenKeepe
   };
 }
 
-const nobody: TokenKeeper = () => Promise.resolve('');
+/** For who only looks: no token is made. */
+export const nobody: TokenKeeper = () => Promise.resolve('');
 
 /** Reads the token files that the listeners of these settings read, and fails as they do. Makes no token. */
 export async function checkTokens(settings: Settings): Promise<void> {
@@ -37,10 +38,10 @@ export async function checkTokens(settings: Settings): Promise<void> {
 export async function adminTokens(settings: Settings, keeper: TokenKeeper): Promise<readonly RoleToken[]> {
   const { admin } = settings;
   const given = await adminToken(settings);
-  const read = admin.read_token ?? (await fromFile('EDGEPROXY_ADMIN_READ_TOKEN_FILE', admin.read_token_file));
+  const read = admin.read_token ?? (await fromFile('admin.read_token_file', admin.read_token_file));
   if ((given ?? read) === undefined && isLoopback(parseListenAddress(admin.listen_addr)!.host)) return [];
   const token = given ?? (await keeper('admin'));
-  refuseShared('EDGEPROXY_ADMIN_READ_TOKEN', read, [token]);
+  refuseShared('admin.read_token', read, [token]);
   return [...(read === undefined ? [] : [{ role: 'read', token: read } as const]), { role: 'admin', token }];
 }
 
@@ -50,7 +51,7 @@ export async function adminTokens(settings: Settings, keeper: TokenKeeper): Prom
  */
 export async function metricsTokens(settings: Settings, keeper: TokenKeeper): Promise<readonly RoleToken[]> {
   const { metrics } = settings;
-  const given = metrics.token ?? (await fromFile('EDGEPROXY_METRICS_TOKEN_FILE', metrics.token_file));
+  const given = metrics.token ?? (await fromFile('metrics.token_file', metrics.token_file));
   const isLocal = isLoopback(parseListenAddress(metrics.listen_addr)!.host);
   if (given === undefined && (isLocal || !metrics.token_required)) return [];
   const token = given ?? (await keeper('metrics'));
@@ -67,13 +68,13 @@ export async function metricsTokens(settings: Settings, keeper: TokenKeeper): Pr
  */
 export async function apiTokens(settings: Settings, keeper: TokenKeeper): Promise<readonly RoleToken[]> {
   const { api } = settings;
-  const read = api.read_token ?? (await fromFile('EDGEPROXY_API_READ_TOKEN_FILE', api.read_token_file));
-  const given = api.token ?? (await fromFile('EDGEPROXY_API_TOKEN_FILE', api.token_file));
+  const read = api.read_token ?? (await fromFile('api.read_token_file', api.read_token_file));
+  const given = api.token ?? (await fromFile('api.token_file', api.token_file));
   const isOpen = isLoopback(parseListenAddress(api.listen_addr)!.host) && (read ?? given) === undefined;
   if (isOpen) return [];
   const register = given ?? (await keeper('api'));
   const admin = await adminToken(settings);
-  refuseShared('EDGEPROXY_API_READ_TOKEN', read, [register, admin]);
+  refuseShared('api.read_token', read, [register, admin]);
   return [
     ...(read === undefined ? [] : [{ role: 'read', token: read } as const]),
     { role: 'register', token: register },
@@ -82,7 +83,7 @@ export async function apiTokens(settings: Settings, keeper: TokenKeeper): Promis
 }
 
 async function adminToken({ admin }: Settings): Promise<string | undefined> {
-  return admin.token ?? (await fromFile('EDGEPROXY_ADMIN_TOKEN_FILE', admin.token_file));
+  return admin.token ?? (await fromFile('admin.token_file', admin.token_file));
 }
 
 function refuseShared(
@@ -94,6 +95,7 @@ function refuseShared(
   throw new EdgeProxyError(
     'ERR_SETTINGS_INVALID',
     `${setting} = ***: expected another token than that of a role that may do more`,
+    { setting },
   );
 }
 

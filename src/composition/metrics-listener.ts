@@ -21,7 +21,7 @@ export async function startMetricsListener(
   return startGuardedServer({
     name: 'metrics',
     address: parseListenAddress(settings.metrics.listen_addr)!,
-    addressSetting: 'EDGEPROXY_METRICS_LISTEN_ADDR',
+    addressSetting: 'metrics.listen_addr',
     tokens,
     hosts: undefined,
     isPublic: true,

@@ -22,9 +22,9 @@ export async function listenAsWanted(
   settings: Settings,
 ): Promise<ProxyAddresses> {
   const { listen_addr: address, app, routes, tls } = settings;
-  const byName = listener('EDGEPROXY_TLS_LISTEN_ADDR', tls.listen_addr);
+  const byName = listener('tls.listen_addr', tls.listen_addr);
   const [proxy, ...others] = await engine.listen([
-    listener('EDGEPROXY_LISTEN_ADDR', address, app),
+    listener('listen_addr', address, app),
     ...routes.map((route, index) => listener(`routes[${index}].listen_addr`, route.listen_addr, route.app)),
     ...(goesByServerName(settings) ? [{ ...byName, goesByServerName: true as const }] : []),
   ]);

@@ -42,7 +42,9 @@ export async function createProxy(options: ProxyOptions): Promise<Proxy> {
   if (found !== undefined && 'sys' in found) return epollProxy(options, found);
   if (found !== undefined) {
     if (settings.engine === 'epoll')
-      throw new EdgeProxyError('ERR_ENGINE', `EDGEPROXY_ENGINE is epoll, but: ${found.reasons.join('; ')}`);
+      throw new EdgeProxyError('ERR_ENGINE', `engine is epoll, but: ${found.reasons.join('; ')}`, {
+        setting: 'engine',
+      });
     logger.warn({ reasons: found.reasons }, 'the epoll engine does not work here, the portable one relays');
   }
   return portableProxy(options);

@@ -23,7 +23,7 @@ export async function startRegistrationApi(
   return startGuardedServer({
     name: 'api',
     address: parseListenAddress(address)!,
-    addressSetting: 'EDGEPROXY_API_LISTEN_ADDR',
+    addressSetting: 'api.listen_addr',
     tokens,
     // Whoever has the token may call the listener what it likes; a page that has rebound a name has none.
     hosts:

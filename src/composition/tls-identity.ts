@@ -25,7 +25,7 @@ export async function readIdentity(
 ): Promise<TlsIdentity> {
   const first = (await mustSignItself(tls))
     ? await selfSigned()
-    : await readPair(['EDGEPROXY_TLS_CERT', tls.cert!], ['EDGEPROXY_TLS_KEY', tls.key!], nowMs);
+    : await readPair(['tls.cert', tls.cert!], ['tls.key', tls.key!], nowMs);
   const others = await Promise.all(
     tls.certificates.map(({ cert, key }, index) =>
       readPair([`tls.certificates[${index}].cert`, cert], [`tls.certificates[${index}].key`, key], nowMs),
@@ -44,7 +44,7 @@ export async function readIdentity(
     identityServer(identity);
   } catch (error) {
     throw tlsError(
-      `EDGEPROXY_TLS_CIPHERS = ${JSON.stringify(tls.ciphers)}: OpenSSL refuses them with these certificates: ${opensslReasonOf(error)}`,
+      `tls.ciphers = ${JSON.stringify(tls.ciphers)}: OpenSSL refuses them with these certificates: ${opensslReasonOf(error)}`,
       error,
     );
   }
@@ -81,7 +81,7 @@ async function readPair(cert: NamedPath, key: NamedPath, nowMs: number): Promise
 }
 
 async function readClientCa(path: string): Promise<string> {
-  const file = await readPem('EDGEPROXY_TLS_CLIENT_CA', path);
+  const file = await readPem('tls.client_ca', path);
   certificatesOf(file);
   return file.text;
 }

@@ -20,7 +20,7 @@ import { pathsOf, readIdentity } from './tls-identity.ts';
 const MODULE = import.meta.url.endsWith('.ts') ? './tls-thread.ts' : './tls-thread.js';
 /** How long keys of tickets are in use. */
 const DAY_MS = 86_400_000;
-const SETTING = 'EDGEPROXY_TLS_LISTEN_ADDR';
+const SETTING = 'tls.listen_addr';
 
 export interface TlsListenerOptions {
   readonly settings: Settings;
@@ -39,7 +39,7 @@ export interface TlsListenerOptions {
 export class TlsListener implements TlsSource {
   readonly #options: TlsListenerOptions;
   readonly #handshakes;
-  readonly #certificates = { applied: 0, refused: 0 };
+  readonly #certificates = { applied: 0, refused: 0, unchanged: 0 };
   readonly #ticketKeys = new TicketKeys(DAY_MS, () => void this.#showTicketKeys());
   readonly #lookEveryMs$;
   #identity: TlsIdentity | undefined;
@@ -110,6 +110,7 @@ export class TlsListener implements TlsSource {
       read: () => this.#readIdentity(settings),
       present: (identity) => this.#present(identity),
       onRefused: () => void this.#certificates.refused++,
+      onUnchanged: () => void this.#certificates.unchanged++,
       logger,
       now,
     });

@@ -2,7 +2,7 @@ import { SETTINGS } from './catalogue.ts';
 import { type Configuration, pendingOf } from './configuration.ts';
 import { valueOf } from './load.ts';
 import type { Origin } from './origin.ts';
-import { MASK } from './render.ts';
+import { MASK } from './shown-value.ts';
 
 /** A setting of a running daemon, as data. */
 export interface DescribedSetting {

@@ -4,6 +4,7 @@ import { type Environment, ENVIRONMENT_NAMES, readEnvironment } from './environm
 import { effectless } from './effectless.ts';
 import { hint } from './nearest-name.ts';
 import type { Origin } from './origin.ts';
+import { overruled } from './overruled.ts';
 import { parseTree } from './parse-tree.ts';
 import { relations } from './relations.ts';
 import type { Settings } from './schema.ts';
@@ -40,7 +41,8 @@ export function loadSettings(env: Environment, file?: SettingsFile, sql?: SqlSet
   ];
   if (problems.length > 0) throw new EdgeProxyError('ERR_SETTINGS_INVALID', problems.join('\n'));
   const settings = parsed.settings!;
-  return { settings, origins, warnings: effectless(settings, origins) };
+  const warnings = [...overruled(sql ?? new Map(), settings, origins), ...effectless(settings, origins)];
+  return { settings, origins, warnings };
 }
 
 /** The value of a setting by its dotted key. */

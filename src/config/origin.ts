@@ -1,3 +1,5 @@
+import { EdgeProxyError } from '../errors.ts';
+
 /** A row of the table of settings: for every daemon, or for those of one region, or for one node. */
 export interface SqlOrigin {
   readonly from: 'sql';
@@ -30,4 +32,16 @@ export function nameOf(key: string, origins: ReadonlyMap<string, Origin>): strin
   if (origin?.from === 'env') return origin.name;
   if (origin?.from === 'sql') return `${sqlPlace(origin)}: ${key}`;
   return origin?.from === 'file' && origin.line !== undefined ? `${origin.path}:${origin.line}: ${key}` : key;
+}
+
+/** Does something; in an error about a setting, that is called as where it was given. */
+export async function naming<Result>(
+  origins: ReadonlyMap<string, Origin>,
+  work: () => Result | Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    throw error instanceof EdgeProxyError ? error.named((key) => nameOf(key, origins)) : error;
+  }
 }

@@ -9,11 +9,11 @@ const CAUSES = {
   moved: 'it moves to another address',
 } as const;
 
-/** A plan for people: settings, then backends, a line each. */
+/** A plan for people: settings, then backends, then warnings, a line each. */
 export function renderPlan(plan: Plan): string {
   if (!plan.isValid)
     return ['It would be refused, and nothing would change:', ...plan.problems.map(indented)].join('\n');
-  const { settings, backends, skipped, drainTimeoutSecs } = plan;
+  const { settings, backends, skipped, warnings, drainTimeoutSecs } = plan;
   const rows = [
     ...backends.map((step) => [
       `${SIGNS[step.kind]} ${step.backend.id}`,
@@ -23,8 +23,8 @@ export function renderPlan(plan: Plan): string {
     ...skipped.map(({ id, problems }) => [`! ${id}`, '', `is no backend: ${problems.join(', ')}`]),
   ];
   const blocks = [...block('settings', settings.map(settingRow)), ...block('backends', rows)];
-  if (blocks.length === 0) return 'Nothing would change.';
-  return [...blocks, 'Nothing of it has been applied.'].join('\n');
+  const end = blocks.length === 0 ? 'Nothing would change.' : 'Nothing of it has been applied.';
+  return [...blocks, ...warnings.map((line) => `warning: ${line}`), end].join('\n');
 }
 
 const SIGNS: Readonly<Record<BackendStep['kind'], string>> = {
@@ -41,8 +41,19 @@ function block(title: string, rows: readonly (readonly string[])[]): readonly st
   return [title, ...alignColumns(rows).split('\n').map(indented)];
 }
 
-function settingRow({ key, old, new: next, takesEffect }: PlannedSetting): readonly string[] {
-  return [key, `${old} → ${next}`, takesEffect];
+function settingRow(setting: PlannedSetting): readonly string[] {
+  return [setting.key, `${setting.old} → ${setting.new}`, whenText(setting)];
+}
+
+function whenText(setting: PlannedSetting): string {
+  switch (setting.takesEffect) {
+    case 'refused':
+      return `keeps its old value: ${setting.reason}`;
+    case 'not known':
+      return `not known whether at once: ${setting.reason}`;
+    default:
+      return setting.takesEffect;
+  }
 }
 
 function effectOf(step: BackendStep, drainTimeoutSecs: number): string {

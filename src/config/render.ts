@@ -1,28 +1,8 @@
-import { type Setting, SETTINGS } from './catalogue.ts';
+import { SETTINGS } from './catalogue.ts';
 import { type LoadedSettings, valueOf } from './load.ts';
 import { type Origin, sqlPlace } from './origin.ts';
+import { printed, shownValue } from './shown-value.ts';
 import { reasonAgainst } from './sql-settings.ts';
-
-/** What is printed instead of a secret. */
-export const MASK = '***';
-
-/** Characters of a table that is printed as it is. */
-const SHORT_TABLE = 100;
-
-/** A value for people: secrets masked, long tables counted. */
-export function shownValue({ secret, type }: Setting, value: unknown): string {
-  if (value === undefined) return '(none)';
-  if (secret === true) return MASK;
-  const text = printed(value);
-  if (type !== 'table') return text;
-  const size = Array.isArray(value) ? value.length : Object.keys(value as object).length;
-  if (size > 0 && text.length <= SHORT_TABLE) return text;
-  return `(${size} ${size === 1 ? 'entry' : 'entries'})`;
-}
-
-function printed(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
-}
 
 function shownOrigin(origin: Origin | undefined): string {
   if (origin === undefined || origin.from === 'default') return 'default';

@@ -8,7 +8,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   EAFNOSUPPORT: 'this machine has no such address family; use an IPv4 address',
 };
 
-/** `ERR_LISTEN` in one line: the setting, the address, and what to do. @param setting name of its variable */
+/** `ERR_LISTEN` in one line: the setting, the address, and what to do. @param setting key of what gives the address */
 export function listenError(
   setting: string,
   { host, port }: ListenAddress,
@@ -18,5 +18,6 @@ export function listenError(
   const advice = ADVICE[error.code ?? ''] ?? error.message;
   return new EdgeProxyError('ERR_LISTEN', `${setting}: cannot listen on ${where}: ${advice}`, {
     cause: error,
+    setting,
   });
 }

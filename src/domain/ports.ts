@@ -40,7 +40,7 @@ export interface ListenAddress {
 
 /** A listener of the proxy as it is to be. */
 export interface ProxyListener {
-  /** What people call the setting that gives the address, for the error when it cannot be bound. */
+  /** Key of the setting that gives the address, for the error when it cannot be bound. */
   readonly setting: string;
   readonly address: ListenAddress;
   /** Whose backends its clients are given; absent: those of every app. */

@@ -61,8 +61,8 @@ export interface HandshakeReport {
 
 /** How the TLS listener fares. */
 export interface TlsReport extends HandshakeReport {
-  /** How often certificates were read while they are in use: good ones, and those that changed nothing. */
-  readonly certificates: { readonly applied: number; readonly refused: number };
+  /** What came of it when certificates were read while others are in use; `unchanged`: they were the same. */
+  readonly certificates: { readonly applied: number; readonly refused: number; readonly unchanged: number };
   /** When the first certificate of those in use expires: Unix time in milliseconds. */
   readonly earliestExpiryMs: number;
 }

@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { parseListenAddress } from '../config/setting-types.ts';
 import type { DiscardReason, PoolReport, PoolSettings } from '../domain/pool.ts';
 import type { MonotonicClock } from '../domain/ports.ts';
+import { KEEP_ALIVE_DELAY_MS } from './net/wire.ts';
 import { Occupancy } from './occupancy.ts';
 import { newPoolCountersMemory, PoolCounters } from './pool-counters.ts';
 import { poolTotals } from './pool-report.ts';
@@ -72,6 +73,7 @@ export class ConnectionPool implements Disposable {
       shortage: new Shortage(newShortageMemory(), now),
       connect: (number) => this.#warm(number),
       isAlive: ({ socket }) => !socket.destroyed && socket.readable,
+      waits: ({ socket }) => void socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS),
       close: ({ socket }) => void socket.destroy(),
     });
   }

@@ -15,6 +15,9 @@ export interface WarmPoolOptions<Socket extends number | object> extends PoolSha
    * has no descriptor for it, which concerns all backends; `failed` when this one cannot be connected to.
    */
   readonly connect: (tenancy: number) => Socket | 'exhausted' | 'failed';
+  /** Whether it may be handed out, as far as can be told cheaply. */
   readonly isAlive: (socket: Socket) => boolean;
+  /** Nobody has wanted it for a while, and it may go on so; called more than once. */
+  readonly waits: (socket: Socket) => void;
   readonly close: (socket: Socket) => void;
 }

@@ -203,13 +203,14 @@ export class WarmPool<Socket extends number | object> {
   }
 
   #sweep(nowMs: number): void {
-    const { settings } = this.#options;
+    const { settings, waits } = this.#options;
     this.#sweptMs = nowMs;
     this.#giveWay();
     for (const warm of this.#warm.values()) {
       const reason = discardByTime(warm, nowMs, settings);
       if (reason !== undefined) this.#discard(warm, reason);
-      else if (warm.isConnecting && nowMs - warm.bornMs >= settings.connectTimeoutMs) this.#fail(warm);
+      else if (!warm.isConnecting) waits(warm.socket);
+      else if (nowMs - warm.bornMs >= settings.connectTimeoutMs) this.#fail(warm);
     }
     for (const backend of this.#backends.values()) {
       const isUnused = backend.idle.length === 0 && backend.connecting === 0;

@@ -68,6 +68,23 @@ describe('edgeproxy check', () => {
     expect(Math.max(...text.split('\n').map(({ length }) => length))).toBeLessThan(140);
   });
 
+  it.each([
+    ['[geoip]\npath = "/absent.mmdb"\n', '2: geoip.path = "/absent.mmdb": the GeoIP database cannot be used'],
+    ['[admin]\nenabled = true\ntoken_file = "/absent"\n', '3: admin.token_file = "/absent": cannot be used'],
+    [
+      '[postgres]\nenabled = true\nurl = "postgres://h/d?connect_timeout=1"\n',
+      '3: postgres.url has the parameter connect_timeout',
+    ],
+    [
+      '[tls]\nenabled = true\ncert = "/absent.crt"\nkey = "/absent.key"\n',
+      '3: tls.cert = "/absent.crt": cannot be read',
+    ],
+  ])('calls a setting as where it was given, not by its variable: case %#', async (content, message) => {
+    const config = join(await temporaryFolder(), 'edge.toml');
+    await writeFile(config, content);
+    await expect(run({}, config)).rejects.toThrow(`${config}:${message}`);
+  });
+
   it('refuses a token file that is absent', async () => {
     const env = { EDGEPROXY_ADMIN_ENABLED: 'true', EDGEPROXY_ADMIN_TOKEN_FILE: '/absent' };
     await expect(run(env)).rejects.toThrow('EDGEPROXY_ADMIN_TOKEN_FILE = "/absent"');

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { inspect } from '../../src/commands/inspect.ts';
@@ -38,6 +39,15 @@ describe('edgeproxy inspect', () => {
     const given = await run({ ...env, EDGEPROXY_ADMIN_TOKEN: token });
     expect(given).toMatch(/EDGEPROXY_ADMIN_TOKEN\.$/);
     expect(given).not.toContain(token);
+  });
+
+  it('says which line of a file gives the token, or switches the listener off', async () => {
+    const config = join(await temporaryFolder(), 'edge.toml');
+    const admin = (lines: string) => writeFile(config, `[admin]\n${lines}`);
+    await admin('enabled = true\ntoken = "a-token-of-the-tests-0123456789"\n');
+    expect(await inspect(config, {})).toMatch(`TOKEN is that of ${config}:3: admin.token.`);
+    await admin('enabled = false\n');
+    await expect(inspect(config, {})).rejects.toThrow(`${config}:2: admin.enabled = false: expected true`);
   });
 
   it('says what to switch on', async () => {

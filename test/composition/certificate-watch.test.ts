@@ -29,6 +29,7 @@ it('looks at certificates as often as it is said to, from then on', async () => 
     read: () => Promise.resolve((looks++, IDENTITY)),
     present: () => Promise.reject(new Error('nothing has changed')),
     onRefused: () => {},
+    onUnchanged: () => {},
     logger: silentLogger,
     now: systemNow,
   });

@@ -115,7 +115,7 @@ describe('the tokens of the registration API', () => {
     const loading = api({ EDGEPROXY_API_TOKEN_FILE: path });
     await expect(loading).rejects.toMatchObject({
       code: 'ERR_SETTINGS_INVALID',
-      message: expect.stringContaining(`EDGEPROXY_API_TOKEN_FILE = ${JSON.stringify(path)}: `),
+      message: expect.stringContaining(`api.token_file = ${JSON.stringify(path)}: `),
     });
     await expect(loading).rejects.toThrow(problem);
     await expect(loading).rejects.not.toThrow('hunter2');
@@ -193,7 +193,7 @@ describe('a check of tokens', () => {
     await checkTokens(settingsOf(env));
     await expect(access(env.EDGEPROXY_STATE_DIR)).rejects.toThrow('ENOENT');
     await expect(checkTokens(settingsOf({ ...env, EDGEPROXY_METRICS_ENABLED: 'true' }))).rejects.toThrow(
-      'EDGEPROXY_METRICS_TOKEN_FILE = "/absent"',
+      'metrics.token_file = "/absent"',
     );
   });
 });

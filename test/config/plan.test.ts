@@ -34,18 +34,37 @@ const live = (id: string, connections: number) => ({
 
 describe('a plan', () => {
   it('says of each setting what it is, what it would be, and when', () => {
-    const candidate = file('threads = 2\n[rate_limit]\nburst = 20\n');
+    const candidate = file('threads = 2\n[rate_limit]\nenabled = true\nburst = 20\n');
     const plan = planChange(running(), [], { file: candidate });
     expect(plan).toMatchObject({
       settings: [
         { key: 'threads', old: '0', new: '2', takesEffect: 'after a restart' },
+        { key: 'rate_limit.enabled', old: 'false', new: 'true', takesEffect: 'at once' },
         { key: 'rate_limit.burst', old: '10', new: '20', takesEffect: 'at once' },
       ],
     });
     expect(renderPlan(plan)).toBe(
       'settings\n' +
-        '  threads           0 → 2    after a restart\n' +
-        '  rate_limit.burst  10 → 20  at once\n' +
+        '  threads             0 → 2         after a restart\n' +
+        '  rate_limit.enabled  false → true  at once\n' +
+        '  rate_limit.burst    10 → 20       at once\n' +
+        'Nothing of it has been applied.',
+    );
+  });
+
+  it('says what was found when it was tried, in the place of when it takes effect', () => {
+    const found = new Map([
+      ['listen_addr', { takesEffect: 'refused', reason: 'it is taken' } as const],
+      ['geoip.path', { takesEffect: 'not known', reason: 'nobody can say' } as const],
+    ]);
+    const candidate = file(
+      `listen_addr = "127.0.0.1:80"\nqueue.max = 1\n[geoip]\npath = "geo.mmdb"\n${RUNNING}`,
+    );
+    expect(renderPlan(planChange(running(), [], { file: candidate }, found))).toBe(
+      'settings\n' +
+        '  listen_addr  0.0.0.0:8080 → 127.0.0.1:80  keeps its old value: it is taken\n' +
+        '  queue.max    0 → 1                        at once\n' +
+        '  geoip.path   (none) → geo.mmdb            not known whether at once: nobody can say\n' +
         'Nothing of it has been applied.',
     );
   });
@@ -154,5 +173,23 @@ describe('a plan', () => {
         { key: 'log_level', old: 'info', new: 'debug' },
       ],
     });
+  });
+
+  it('names rows that the file would overrule, but for those that it overrules already', () => {
+    const rows = [{ key: 'rate_limit.burst', value: 30, region: null, node: null }];
+    const burst = (line: number) =>
+      `warning: edgeproxy.settings: rate_limit.burst = 30 has no effect: edge.toml:${line}: rate_limit.burst is 10\n`;
+    expect(renderPlan(planChange(running(), [], { settingRows: rows }))).toBe(
+      `${burst(2)}Nothing would change.`,
+    );
+    const configuration = startConfiguration({}, { file: file(RUNNING), rows }, 'node-1');
+    const more = [...rows, { key: 'queue.max', value: 5, region: null, node: null }];
+    expect(planChange(configuration, [], { settingRows: more })).toMatchObject({
+      settings: [{ key: 'queue.max' }],
+      warnings: [],
+    });
+    expect(renderPlan(planChange(configuration, [], { file: file(`threads = 2\n${RUNNING}`) }))).toBe(
+      `settings\n  threads  0 → 2  after a restart\n${burst(3)}Nothing of it has been applied.`,
+    );
   });
 });

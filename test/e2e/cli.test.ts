@@ -67,7 +67,13 @@ describe('edgeproxy run', () => {
     await once(occupant, 'listening');
     const { port } = occupant.address() as { port: number };
     const { code, stderr } = await runCli(['run'], { EDGEPROXY_LISTEN_ADDR: `127.0.0.1:${port}` });
+    const config = join(folder, 'taken.toml');
+    await writeFile(config, `\nlisten_addr = "127.0.0.1:${port}"\n`);
+    const byFile = await runCli(['run', '--config', config]);
     occupant.close();
+    expect(byFile.stderr).toContain(
+      `edgeproxy: ${config}:2: listen_addr: cannot listen on 127.0.0.1:${port}: `,
+    );
     expect([code, stderr]).toEqual([
       1,
       `edgeproxy: EDGEPROXY_LISTEN_ADDR: cannot listen on 127.0.0.1:${port}: another process listens there; ` +

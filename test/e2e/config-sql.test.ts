@@ -93,6 +93,19 @@ describe('a setting in SQL', () => {
     await put(database, 'rate_limit.max_requests', 9);
     await untilChanges(daemon, 1);
     expect(changesOf(daemon)).toEqual(['rate_limit.max_requests 100 9']);
+    const overruled = () =>
+      daemon.logs
+        .filter(({ msg, problem }) => msg === 'a setting has no effect' && String(problem).includes(' = '))
+        .map(({ level, problem }) => [level, problem]);
+    const said = [
+      ['warn', `edgeproxy.settings: connect_attempts = 7 has no effect: ${path}:1: connect_attempts is 4`],
+      ['warn', 'edgeproxy.settings: rate_limit.burst = 8 has no effect: EDGEPROXY_RATE_LIMIT_BURST is 5'],
+    ];
+    await until(() => overruled().length >= said.length, { what: 'what has no effect' });
+    expect(overruled()).toEqual(said);
+    daemon.child.kill('SIGHUP');
+    await daemon.log('configuration read, nothing has changed');
+    expect(overruled()).toEqual(said);
   });
 
   it('that is bad is refused with its row, key and value, and changes nothing until it is mended', async () => {
@@ -210,6 +223,14 @@ describe('a start', () => {
     const kept = await runCli(['check'], { ...env, EDGEPROXY_STATE_DIR: stateDir });
     expect(kept.stdout).toMatch(/^rate_limit\.burst +20 /m);
     expect(kept.stdout).toMatch(/^note: with the settings in SQL as they were at 20\S+Z: .*$/m);
+    const overruled = await runCli(['check'], {
+      ...env,
+      EDGEPROXY_STATE_DIR: stateDir,
+      EDGEPROXY_RATE_LIMIT_BURST: '5',
+    });
+    expect(overruled.stdout).toMatch(
+      /^warning: edgeproxy\.settings: rate_limit\.burst = 20 has no effect: EDGEPROXY_RATE_LIMIT_BURST is 5$/m,
+    );
   });
 
   it('forgets settings that went while no daemon ran', async () => {

@@ -17,7 +17,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 async function aPlannedEdge(more: Env = {}) {
   const folder = await temporaryFolder();
   const config = join(folder, 'edge.toml');
-  await writeFile(config, '[rate_limit]\nburst = 10\n');
+  await writeFile(config, '[rate_limit]\nenabled = true\nburst = 10\n');
   const database = await aDatabase();
   const env: Env = {
     ...postgresEnv(database.url),
@@ -71,7 +71,7 @@ describe('edgeproxy plan', () => {
 
   it('says what a file and rows of settings would change, and when', async () => {
     const { plan, aFile } = await aPlannedEdge();
-    const path = await aFile('threads = 3\n[rate_limit]\nburst = 20\n');
+    const path = await aFile('threads = 3\n[rate_limit]\nenabled = true\nburst = 20\n');
     const statement = `INSERT INTO edgeproxy.settings (key, value) VALUES ('queue.max', '5'), ('rate_limit.burst', '9')`;
     expect(await plan('--config', path, '--sql', statement)).toMatchObject({
       code: 0,
@@ -80,8 +80,29 @@ describe('edgeproxy plan', () => {
         '  threads           0 → 3    after a restart\n' +
         '  queue.max         0 → 5    at once\n' +
         '  rate_limit.burst  10 → 20  at once\n' +
+        `warning: edgeproxy.settings: rate_limit.burst = 9 has no effect: ${path}:4: rate_limit.burst is 20\n` +
         'Nothing of it has been applied.\n',
     });
+  });
+
+  it('says what could not be brought into force, having tried it, and does not touch what listens', async () => {
+    const { daemon, plan, aFile, backend } = await aPlannedEdge();
+    const taken = `127.0.0.1:${backend.port}`;
+    const route = (address: string) => `[[routes]]\nlisten_addr = "${address}"\napp = "demo"\n`;
+    const free = `127.0.0.1:${await freePort()}`;
+    const path = await aFile(`${route(free)}${route(taken)}[geoip]\npath = "/nowhere/geo.mmdb"\n`);
+    const { code, stdout } = await plan('--config', path);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /geoip\.path .* keeps its old value: .*"\/nowhere\/geo\.mmdb": the GeoIP database/,
+    );
+    const reason = `routes[1].listen_addr: cannot listen on ${taken}: another process listens there`;
+    expect(stdout).toContain(`keeps its old value: ${reason}`);
+    const moves = daemon.logs.filter(({ msg }) =>
+      /configuration changed|at other addresses|old value/.test(msg),
+    );
+    expect(moves).toEqual([]);
+    await anEchoClient(daemon.port);
   });
 
   it('names what would be refused, exit 2', async () => {
@@ -109,8 +130,11 @@ describe('edgeproxy plan', () => {
 
   it('takes one statement, so that none can commit', async () => {
     const { database, plan } = await aPlannedEdge();
-    const { code, stderr } = await plan('--sql', 'DELETE FROM backends; COMMIT');
-    expect([code, stderr]).toEqual([1, expect.stringContaining('cannot insert multiple commands')]);
+    expect(await plan('--sql', 'DELETE FROM backends; COMMIT')).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: 'edgeproxy: expected one statement, these are several: none has been run\n',
+    });
     expect(await database.query('SELECT count(*)::int AS rows FROM backends')).toEqual([{ rows: 2 }]);
   });
 
@@ -123,6 +147,32 @@ describe('edgeproxy plan', () => {
       stderr: expect.stringMatching(/ answers with 401: send the admin token/),
     });
     expect(await plan('--sql', 'SELECT 1')).toMatchObject({ code: 0, stdout: 'Nothing would change.\n' });
+  });
+
+  it('asks the daemon where its own file has it, not where another one would, or says what to give', async () => {
+    const [here, there] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
+    const folder = await temporaryFolder();
+    const withAdminAt = async (name: string, address: string): Promise<string> => {
+      await writeFile(join(folder, name), `[admin]\nenabled = true\nlisten_addr = "${address}"\n`);
+      return join(folder, name);
+    };
+    const [own, path] = [await withAdminAt('own.toml', here), await withAdminAt('next.toml', there)];
+    await aDaemon({ env: { EDGEPROXY_CONFIG: own }, stateDir: folder });
+    expect(await runCli(['plan', '--config', path], { EDGEPROXY_CONFIG: own })).toMatchObject({
+      code: 0,
+      stdout: `settings\n  admin.listen_addr  ${here} → ${there}  at once\nNothing of it has been applied.\n`,
+    });
+    const { code, stderr } = await runCli(['plan', '--config', path], {});
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringContaining(`http://${there}, by ${path}:3: admin.listen_addr: no daemon answers there`),
+    ]);
+    expect(stderr).toContain('EDGEPROXY_CONFIG=FILE with the file that it goes by');
+    await writeFile(path, '');
+    expect(await runCli(['plan', '--config', path], {})).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('EDGEPROXY_ADMIN_LISTEN_ADDR=ADDRESS:PORT'),
+    });
   });
 
   it('says that no daemon is there, exit 1', async () => {

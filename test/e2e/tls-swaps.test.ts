@@ -65,6 +65,21 @@ describe('certificates of a running daemon', () => {
     );
   });
 
+  it('that are the same when they are read again are not shown anew, and count as unchanged', async () => {
+    const folder = await aFolder();
+    const files = await writePair(folder, await named('first.test'));
+    const edge = await anEdgeWithTls(files);
+    edge.daemon.reload();
+    await until(() => edge.timesLogged('certificates read, nothing has changed') === 1, { what: 'the read' });
+    await replacePair(folder, files, 'second.test');
+    await until(() => edge.timesLogged(IN_USE) === 1, { what: 'the swap' });
+    edge.daemon.reload();
+    await until(() => edge.timesLogged('certificates read, nothing has changed') === 2, { what: 'a read' });
+    const loads = (result: string) =>
+      edge.metric(`edgeproxy_tls_certificate_loads_total{result="${result}"}`);
+    expect([await loads('unchanged'), await loads('applied'), await loads('refused')]).toEqual([2, 1, 0]);
+  });
+
   it('stay when the new ones are bad, with a line in the log and a metric, until they are good', async () => {
     const folder = await aFolder();
     const files = await writePair(folder, await named('first.test'));

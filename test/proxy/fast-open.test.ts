@@ -15,7 +15,7 @@ async function warningsOf(queue: number, kernelSwitch: string): Promise<readonly
 describe('TCP Fast Open', () => {
   it.each(['0', '1'])('is warned of where the kernel has it off for servers (%s)', async (value) => {
     expect(await warningsOf(16, value)).toEqual([
-      { setting: 'EDGEPROXY_TCP_FAST_OPEN_QUEUE', 'net.ipv4.tcp_fastopen': Number(value) },
+      { setting: 'tcp.fast_open_queue', 'net.ipv4.tcp_fastopen': Number(value) },
     ]);
   });
 

@@ -16,6 +16,7 @@ interface Fake {
   readonly thread: number;
   state: 'connecting' | 'open' | 'dead' | 'closed';
   holder: 'pool' | 'client';
+  waited?: true;
 }
 
 /** The pools of several threads, and all sockets that there ever were. */
@@ -53,6 +54,11 @@ class World {
           return socket;
         },
         isAlive: ({ state }) => state === 'open',
+        waits: (socket) => {
+          if (socket.holder !== 'pool' || !['open', 'dead'].includes(socket.state))
+            this.mistakes.push(`tells that one waits that is ${socket.state} of a ${socket.holder}`);
+          socket.waited = true;
+        },
         close: (socket) => {
           if (socket.state === 'closed' || socket.holder !== 'pool')
             this.mistakes.push('closes what is not its own');
@@ -423,5 +429,20 @@ describe('WarmPool', () => {
     world.nowMs += 1_000;
     there!.run();
     expect(world.pooled(1).length).toBeGreaterThan(0);
+  });
+
+  it('tells which connections wait, once nobody has wanted them for a while', () => {
+    const world = new World();
+    const pool = world.pools[0]!;
+    pool.take(0);
+    pool.run();
+    const [socket] = world.pooled(0);
+    socket!.state = 'open';
+    pool.connected(socket!);
+    pool.run();
+    expect(socket!.waited).toBeUndefined();
+    world.nowMs += 1_000;
+    pool.run();
+    expect(socket!.waited).toBe(true);
   });
 });

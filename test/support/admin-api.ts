@@ -117,12 +117,12 @@ export async function anAdminApi({ tokens = [], admit, limits = {} }: AdminApiOp
   const plan = () =>
     given(
       told.isValid
-        ? { isValid: true, settings: [], backends: [], skipped: [], drainTimeoutSecs: 1 }
+        ? { isValid: true, settings: [], backends: [], skipped: [], warnings: [], drainTimeoutSecs: 1 }
         : { isValid: false, problems: ['it is bad'] },
     );
   const configuration = [
     configRoute(() => given({ region: 'sa', node: 'n', settings: [], pending: [] })),
-    planRoute({ plan, isValid: ({ isValid }) => isValid, render: () => 'text' }),
+    planRoute({ plan: async () => plan(), isValid: ({ isValid }) => isValid, render: () => 'text' }),
   ];
   const operations = [...reads, ...changes, ...configuration];
   const info = { title: 'test', description: 'test' };

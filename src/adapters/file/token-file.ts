@@ -30,11 +30,14 @@ async function readText(path: string): Promise<string> {
  * Rejects with `ERR_SETTINGS_INVALID`, which names the setting and the path, for a file that cannot be read, that
  * others may write, or that holds no token. No message holds what is in the file.
  *
- * @param setting name of the variable that the path comes from
+ * @param setting key of the one that gives the path
  */
 export async function readTokenFile(setting: string, path: string): Promise<string> {
   const refuse = (problem: string, cause?: unknown): EdgeProxyError =>
-    new EdgeProxyError('ERR_SETTINGS_INVALID', `${setting} = ${JSON.stringify(path)}: ${problem}`, { cause });
+    new EdgeProxyError('ERR_SETTINGS_INVALID', `${setting} = ${JSON.stringify(path)}: ${problem}`, {
+      setting,
+      cause,
+    });
   let text: string;
   try {
     text = await readText(path);

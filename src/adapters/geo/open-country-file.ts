@@ -15,9 +15,9 @@ export async function openCountryFile(path: string): Promise<SharedArrayBuffer> 
   if ('database' in answer) return answer.database;
   throw new EdgeProxyError(
     'ERR_GEOIP',
-    `EDGEPROXY_GEOIP_PATH = "${path}": the GeoIP database cannot be used: ${answer.problem}. ` +
+    `geoip.path = "${path}": the GeoIP database cannot be used: ${answer.problem}. ` +
       'Give the path of a readable country or city database in the MaxMind format (.mmdb), or unset it.',
-    { cause: new Error(answer.problem) },
+    { setting: 'geoip.path', cause: new Error(answer.problem) },
   );
 }
 

@@ -160,11 +160,15 @@ export const plan = z.strictObject({
       key: z.string(),
       old: z.string(),
       new: z.string(),
-      takesEffect: z.enum(['at once', 'after a restart']),
+      takesEffect: z.enum(['at once', 'after a restart', 'refused', 'not known']),
+      /** Of what would be refused, or is not known. */
+      reason: z.string().optional(),
     }),
   ),
   backends: z.array(z.looseObject({ kind: z.string() })),
   skipped: z.array(z.strictObject({ id: z.string(), problems: z.array(z.string()) })),
+  /** Settings that would have no effect. */
+  warnings: z.array(z.string()),
   drainTimeoutSecs: count,
 });
 

@@ -24,7 +24,7 @@ export type AskedPlan = z.output<typeof candidate>;
 
 export interface PlanRouteOptions<Plan> {
   /** Must not change anything. */
-  readonly plan: (asked: AskedPlan) => Plan;
+  readonly plan: (asked: AskedPlan) => Promise<Plan>;
   readonly isValid: (plan: Plan) => boolean;
   /** For who accepts text. */
   readonly render: (plan: Plan) => string;
@@ -68,7 +68,7 @@ export function planRoute<Plan extends object>({
         );
         return context.json({ error: problems.join('; ') }, 400);
       }
-      const planned = plan(asked.data);
+      const planned = await plan(asked.data);
       const status = isValid(planned) ? 200 : 422;
       const wantsText = context.req.header('accept')?.includes('text/plain') === true;
       return wantsText ? context.text(`${render(planned)}\n`, status) : context.json(planned, status);

@@ -11,7 +11,7 @@ const SETTING_OF_PARAMETER: Readonly<Record<string, string>> = {
 };
 
 function invalid(problem: string): EdgeProxyError {
-  return new EdgeProxyError('ERR_SETTINGS_INVALID', `EDGEPROXY_POSTGRES_URL ${problem}`);
+  return new EdgeProxyError('ERR_SETTINGS_INVALID', `postgres.url ${problem}`, { setting: 'postgres.url' });
 }
 
 function assertShape(url: string): void {

@@ -39,8 +39,9 @@ function assertSizes({ maxConnections, minConnections }: PostgresPoolOptions): v
   if (maxConnections >= 1 && minConnections >= 0 && minConnections <= maxConnections) return;
   throw new EdgeProxyError(
     'ERR_SETTINGS_INVALID',
-    `EDGEPROXY_POSTGRES_MIN_CONNECTIONS = ${minConnections} and EDGEPROXY_POSTGRES_MAX_CONNECTIONS = ` +
+    `postgres.min_connections = ${minConnections} and postgres.max_connections = ` +
       `${maxConnections}: expected 0 <= minimum <= maximum, and a maximum of 1 or more`,
+    { setting: 'postgres.min_connections' },
   );
 }
 

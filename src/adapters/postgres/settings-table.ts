@@ -147,6 +147,11 @@ const settingRow = z.object({
   node: z.string().nullable(),
 });
 
+/** Whether there is a table of settings that may be read. */
+export async function hasSettings(query: Query): Promise<boolean> {
+  return (await inspect(query))?.isReadable === true;
+}
+
 /**
  * Reads the rows that concern a daemon, or all of them, as they are; `undefined` where there is no table that may be
  * read.

@@ -6,7 +6,7 @@ import { EdgeProxyError, messageOf } from '../../errors.ts';
 /** Text of a PEM file, and what people call the file. */
 export interface PemText {
   readonly text: string;
-  /** Such as `EDGEPROXY_TLS_CERT = "/etc/ssl/edge.crt"`. */
+  /** Such as `tls.cert = "/etc/ssl/edge.crt"`. */
   readonly name: string;
 }
 
@@ -79,6 +79,7 @@ function parse<T>(file: PemText, what: string, read: () => T): T {
   }
 }
 
+/** @param message begins with the key of a setting */
 export function tlsError(message: string, cause?: unknown): EdgeProxyError {
-  return new EdgeProxyError('ERR_TLS', message, { cause });
+  return new EdgeProxyError('ERR_TLS', message, { cause, setting: message.split(' ', 1)[0]! });
 }

@@ -13,7 +13,7 @@ export const BACKLOG = 4_096;
 export interface BindOptions {
   readonly sys: Sys;
   readonly address: ListenAddress;
-  /** The variable that gives the address, for the error when it cannot be bound. */
+  /** Key of the setting that gives the address, for the error when it cannot be bound. */
   readonly addressSetting: string;
   readonly tuning: TuningSettings;
   /** The port is taken by listeners of this daemon, and nobody else's. */

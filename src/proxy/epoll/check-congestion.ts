@@ -17,11 +17,11 @@ export interface CongestionSettings {
  * Tries on a socket what is set: a connect would fail to, each one, and say nothing. Fails with `ERR_ENGINE`.
  */
 export function checkCongestion(sys: Sys, settings: CongestionSettings): void {
-  check(sys, 'EDGEPROXY_TCP_CONGESTION', settings.congestion);
-  check(sys, 'EDGEPROXY_TCP_BACKEND_CONGESTION', settings.backend_congestion);
+  check(sys, 'tcp.congestion', settings.congestion);
+  check(sys, 'tcp.backend_congestion', settings.backend_congestion);
 }
 
-function check(sys: Sys, variable: string, name: string | undefined): void {
+function check(sys: Sys, setting: string, name: string | undefined): void {
   if (name === undefined) return;
   const fd = must(sys.socket(AF.INET), 'socket');
   const result = new CongestionControl(sys, name).setOf(fd);
@@ -32,7 +32,7 @@ function check(sys: Sys, variable: string, name: string | undefined): void {
     error === 'EPERM'
       ? `this user may have one of: ${namesIn(ALLOWED)}`
       : `the kernel has: ${namesIn(AVAILABLE)} (others may be modules: modprobe tcp_${name})`;
-  throw new EdgeProxyError('ERR_ENGINE', `${variable} = "${name}": ${error}, ${advice}`);
+  throw new EdgeProxyError('ERR_ENGINE', `${setting} = "${name}": ${error}, ${advice}`, { setting });
 }
 
 function namesIn(path: string): string {

@@ -10,7 +10,7 @@ export function checkFastOpen(queue: number, logger: Logger, path = SWITCH): voi
   const value = Number(readFileSync(path, 'utf8'));
   if ((value & SERVERS) !== 0) return;
   logger.warn(
-    { setting: 'EDGEPROXY_TCP_FAST_OPEN_QUEUE', 'net.ipv4.tcp_fastopen': value },
+    { setting: 'tcp.fast_open_queue', 'net.ipv4.tcp_fastopen': value },
     'TCP Fast Open is off for servers: sysctl -w net.ipv4.tcp_fastopen=3',
   );
 }

@@ -52,9 +52,7 @@ export class Connector {
       this.#options.sys.close(number);
       return NO_DESCRIPTORS;
     }
-    const fd = this.#enlist(number, FLAG.WARM | FLAG.KEPT_ALIVE);
-    if (fd >= 0) this.#options.tuning.keepAlive(fd);
-    return fd;
+    return this.#enlist(number, FLAG.WARM);
   }
 
   /** A descriptor that stands for a connection which may not be opened yet, or why there is none. */

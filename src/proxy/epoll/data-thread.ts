@@ -124,6 +124,7 @@ export function runDataThread(
     sockets,
     announcements,
     connector,
+    tuning,
     parking,
     router,
     clock,

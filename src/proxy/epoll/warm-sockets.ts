@@ -16,6 +16,7 @@ import { AGAIN, isExhaustion } from './errno.ts';
 import type { Parking } from './parking.ts';
 import { CELL, FLAG, type SocketTable } from './socket-table.ts';
 import type { Sockets } from './sockets.ts';
+import type { Tuning } from './tuning.ts';
 
 export interface WarmSocketsOptions extends WarmRoomOptions {
   readonly sys: Sys;
@@ -23,6 +24,7 @@ export interface WarmSocketsOptions extends WarmRoomOptions {
   readonly sockets: Sockets;
   readonly announcements: Announcements;
   readonly connector: Connector;
+  readonly tuning: Tuning;
   readonly parking: Parking;
   readonly clock: LoopClock;
   /** Read anew each time. */
@@ -66,7 +68,9 @@ export class WarmSockets {
       now: () => clock.ms,
       mayWarm: (tenancy, warm) => router.mayWarm(tenancy, warm),
       connect: (tenancy) => this.#connect(tenancy),
-      isAlive: (fd) => this.#look(fd) === AGAIN,
+      // It is looked at when the first byte is to go through it, and replaced if need be: once is enough.
+      isAlive: () => true,
+      waits: (fd) => this.#keepAlive(fd),
       close: (fd) => sockets.close(fd, false),
     });
   }
@@ -188,6 +192,13 @@ export class WarmSockets {
   /** As `recv` of a byte that stays. */
   #look(fd: number): number {
     return this.#options.sys.peek(fd, this.#byteAt, PEEK_BYTES);
+  }
+
+  #keepAlive(fd: number): void {
+    const { table, tuning } = this.#options;
+    if (table.has(fd, FLAG.KEPT_ALIVE)) return;
+    table.mark(fd, FLAG.KEPT_ALIVE);
+    tuning.keepAlive(fd);
   }
 
   #connect(tenancy: number): number | 'exhausted' | 'failed' {

@@ -50,6 +50,7 @@ export class WarmWires implements WireHolder, WireReader {
       mayWarm: (tenancy, warm) => router.mayWarm(tenancy, warm),
       connect: (tenancy) => this.#connect(tenancy),
       isAlive: (wire) => wire.isConnected(),
+      waits: (wire) => wire.keepAlive(KEEP_ALIVE_DELAY_MS),
       close: (wire) => wire.close(),
     });
   }
@@ -121,7 +122,6 @@ export class WarmWires implements WireHolder, WireReader {
 
   connected(wire: Wire): void {
     this.#pool.connected(wire);
-    wire.keepAlive(KEEP_ALIVE_DELAY_MS);
     wire.read(this);
   }
 

@@ -248,7 +248,9 @@ export class TlsEngine implements RoutingEngine {
   /** A thread cannot listen: the first time nobody is to, later another one tries. */
   #isDeaf(thread: Slot, problem: string): void {
     if (this.#listening.size < this.#threads.length)
-      return this.#allListen.reject(new EdgeProxyError('ERR_LISTEN', problem));
+      return this.#allListen.reject(
+        new EdgeProxyError('ERR_LISTEN', problem, { setting: this.#options.settings.addressSetting }),
+      );
     this.#options.logger.error({ thread: thread.index, error: problem }, 'a TLS thread cannot listen');
     void thread.handle?.stop();
     thread.died(this.#options.now());

@@ -75,7 +75,7 @@ describe('a file that cannot be used', () => {
       code: 'ERR_GEOIP',
       exitCode: 1,
       message: expect.stringMatching(
-        new RegExp(`^EDGEPROXY_GEOIP_PATH = "${path}": .*${reason}.* Give the path of a readable`),
+        new RegExp(`^geoip\\.path = "${path}": .*${reason}.* Give the path of a readable`),
       ),
       cause: expect.any(Error),
     });
@@ -113,7 +113,7 @@ describe('a file that cannot be used', () => {
     const path = pathOf();
     await expect(openCountryFile(path)).rejects.toMatchObject({
       code: 'ERR_GEOIP',
-      message: expect.stringMatching(new RegExp(`EDGEPROXY_GEOIP_PATH = "${path}": .*${reason}`)),
+      message: expect.stringMatching(new RegExp(`geoip\\.path = "${path}": .*${reason}`)),
     });
   });
 

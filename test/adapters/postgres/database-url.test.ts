@@ -57,7 +57,7 @@ describe('the label of a database', () => {
     expect(thrown).toBeInstanceOf(EdgeProxyError);
     expect(thrown).toMatchObject({ code: 'ERR_SETTINGS_INVALID' });
     expect(thrown).not.toHaveProperty('cause');
-    expect(messageOf(thrown)).toContain('EDGEPROXY_POSTGRES_URL');
+    expect(messageOf(thrown)).toContain('postgres.url');
     expect(messageOf(thrown)).not.toContain(SECRET);
   });
 });

@@ -72,7 +72,7 @@ describe('sizes', () => {
     expect(() => testPool('postgres://u@h/d', sizes)).toThrow(
       expect.objectContaining({
         code: 'ERR_SETTINGS_INVALID',
-        message: expect.stringContaining('EDGEPROXY_POSTGRES_MIN_CONNECTIONS'),
+        message: expect.stringContaining('postgres.min_connections'),
       }),
     );
   });
