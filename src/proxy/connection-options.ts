@@ -2,6 +2,7 @@ import type { RefusalReason } from '../domain/outcome.ts';
 import type { Logger, MonotonicClock } from '../domain/ports.ts';
 import type { Connection } from './connection.ts';
 import type { DialClock } from './net/dial-clock.ts';
+import type { HeldDials } from './net/held-dials.ts';
 import type { WarmWires } from './net/warm-wires.ts';
 import type { WaitingLines } from './net/waiting-lines.ts';
 import type { Transport } from './net/wire.ts';
@@ -15,6 +16,7 @@ export type ConnectionPhase = 'dialling' | 'waiting' | 'relaying' | 'ending';
 export interface ConnectionOptions extends PlaceOptions {
   readonly transport: Transport;
   readonly warm: WarmWires;
+  readonly heldDials: HeldDials;
   readonly dialClock: DialClock;
   readonly slots: Occupants;
   readonly logger: Logger;

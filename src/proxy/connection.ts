@@ -1,12 +1,13 @@
-import type { RefusalReason } from '../domain/outcome.ts';
+import type { FailureCause, RefusalReason } from '../domain/outcome.ts';
 import { HEADER_MODES, type HeaderMode } from '../domain/proxy-protocol/relayed-header.ts';
 import { ABANDONED, Attempts } from './attempts.ts';
 import { hasSpoken, type Introduction } from './introduction.ts';
 import type { ConnectionOptions, ConnectionPhase } from './connection-options.ts';
 import type { IpAddress } from './ip-address.ts';
+import type { DialHolder, HeldDial } from './net/held-dials.ts';
 import type { WarmWire } from './net/warm-wires.ts';
 import type { Waiter, WaitingLine } from './net/waiting-line.ts';
-import { KEEP_ALIVE_DELAY_MS, type Wire, type WireHolder } from './net/wire.ts';
+import type { Wire, WireHolder } from './net/wire.ts';
 import { openingOf } from './opening.ts';
 import { Place } from './place.ts';
 import type { ClientOrigin } from './reception.ts';
@@ -24,7 +25,7 @@ import { timeoutOver } from './timeouts.ts';
  * The client is not read from before a backend has answered, so nothing is lost when a backend fails, and the
  * client sees no byte and no error of a failed attempt.
  */
-export class Connection implements WireHolder, RelayHooks, Waiter {
+export class Connection implements WireHolder, RelayHooks, Waiter, DialHolder {
   readonly #client: Wire;
   readonly address: IpAddress;
   readonly #appNumber: number;
@@ -33,7 +34,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   #introduction: Introduction | undefined;
   readonly #options: ConnectionOptions;
   readonly #attempts: Attempts;
-  #backend: Wire | undefined;
+  #backend: Wire | HeldDial | undefined;
   #place: Place | undefined;
   #relay: Relay | undefined;
   /** Its backend's wire, while that is one from the pool. */
@@ -44,7 +45,6 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
   #headerMode: HeaderMode = 'off';
   #phase: ConnectionPhase = 'dialling';
   #isClientClosed = false;
-  #lasts = false;
 
   /** @param introduction absent for a client that nobody had to announce */
   constructor(
@@ -112,8 +112,8 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
     if (this.#warm === undefined) return this.#dial();
     this.#headerMode = 'off';
     this.#backend = this.#warm.wire;
-    this.#backend.hold(this);
-    this.#relayTo(this.#backend, this.#warm.tookMs);
+    this.#warm.wire.hold(this);
+    this.#relayTo(this.#warm.wire, this.#warm.tookMs);
   }
 
   /** Ends both sides at once, with a reset where bytes may have gone through. */
@@ -144,7 +144,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
       counters.timedOut(kind);
       if (kind === 'first_byte') this.#place!.failed('first_byte_timeout', 'no byte in return in time');
       this.abort();
-    } else if (!this.#lasts) this.#probeAlive();
+    } else relay.keepAlive();
   }
 
   dialExpired(): void {
@@ -156,16 +156,29 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
     this.#relayTo(backend, this.#attempts.tookMs);
   }
 
+  mayDial(): void {
+    this.#options.dialClock.delete(this);
+    if (this.#options.router.rowOfTenancy(this.#place!.occupant.tenancy) >= 0) return this.#dial();
+    // It has left meanwhile.
+    this.#attempts.error = ABANDONED;
+    this.#backendClosed();
+  }
+
   #dial(): void {
-    const { transport, dialClock, router, warm } = this.#options;
-    const { tenancy, backend } = this.#place!.occupant;
+    const { dialClock, heldDials, warm } = this.#options;
+    const { tenancy } = this.#place!.occupant;
     this.#attempts.start();
-    warm.makeRoom(tenancy);
+    this.#backend = warm.makesRoom(tenancy) ? this.#open() : heldDials.add(this, tenancy);
+    dialClock.add(this);
+  }
+
+  #open(): Wire {
+    const { transport, router } = this.#options;
+    const { tenancy, backend } = this.#place!.occupant;
     // Of one that has left meanwhile, when a dial is repeated, what held before does.
     const row = router.rowOfTenancy(tenancy);
     if (row >= 0) this.#headerMode = HEADER_MODES[router.table.headers[row]!]!;
-    this.#backend = transport.dial(backend.host, backend.port, this);
-    dialClock.add(this);
+    return transport.dial(backend.host, backend.port, this);
   }
 
   #relayTo(backend: Wire, tookMs: number): void {
@@ -189,8 +202,8 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
     else this.#attempts.error ??= errorCode;
   }
 
-  closed(wire: Wire): void {
-    if (wire === this.#client) this.#clientClosed();
+  closed(side: Wire | HeldDial): void {
+    if (side === this.#client) this.#clientClosed();
     else this.#backendClosed();
   }
 
@@ -206,13 +219,8 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
     this.#place!.succeeded();
   }
 
-  /** A backend that leaves a client waiting for its first byte has failed; an end in return for an end has not. */
-  leftSilently(isAnswerOwed: boolean): void {
-    this.#place!.endedSilently(isAnswerOwed ? 'closed_before_first_byte' : undefined);
-  }
-
-  brokeSilently(wasAsked: boolean): void {
-    this.#place!.endedSilently(wasAsked ? 'reset' : undefined);
+  endedSilently(fault: FailureCause | undefined): void {
+    this.#place!.endedSilently(fault);
   }
 
   clientBroke(errorCode: string): void {
@@ -231,8 +239,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
 
   wasStale(unsent: Uint8Array, hasEnded: boolean): void {
     this.#options.warm.wasStale(this.#warm!);
-    const announcement = this.#introduction?.announcement;
-    this.#introduction = { announcement, surplus: unsent, hasEnded };
+    this.#introduction = { announcement: this.#introduction?.announcement, surplus: unsent, hasEnded };
     this.#relay = undefined;
     this.#phase = 'dialling';
     this.#isStale = true;
@@ -289,12 +296,5 @@ export class Connection implements WireHolder, RelayHooks, Waiter {
     this.#phase = 'ending';
     this.#options.onRefused(reason, this.address.text);
     this.#client.close();
-  }
-
-  /** Has the system look whether the peers are still there: of connections that last, so that short ones do not pay. */
-  #probeAlive(): void {
-    this.#lasts = true;
-    this.#client.keepAlive(KEEP_ALIVE_DELAY_MS);
-    this.#backend?.keepAlive(KEEP_ALIVE_DELAY_MS);
   }
 }

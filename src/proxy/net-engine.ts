@@ -13,6 +13,7 @@ import { Admission } from './net/admission.ts';
 import { chooseTransport } from './net/choose-transport.ts';
 import { DialClock } from './net/dial-clock.ts';
 import type { Guest } from './net/guest.ts';
+import { HeldDials } from './net/held-dials.ts';
 import { LiveList } from './net/live-list.ts';
 import { NetListeners } from './net/net-listeners.ts';
 import { OutcomeBatch } from './net/outcome-batch.ts';
@@ -190,6 +191,7 @@ export class NetEngine implements ClientEngine {
       timeouts: numbers.timeouts,
       transport,
       warm,
+      heldDials: new HeldDials(warm),
       dialClock: this.#dialClock,
       lines: this.#lines,
       report: (outcome) => this.#outcomes.add(outcome),

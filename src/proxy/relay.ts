@@ -1,6 +1,7 @@
 import { getSystemErrorName } from 'node:util';
+import type { FailureCause } from '../domain/outcome.ts';
 import type { MonotonicClock } from '../domain/ports.ts';
-import type { Wire, WireReader } from './net/wire.ts';
+import { KEEP_ALIVE_DELAY_MS, type Wire, type WireReader } from './net/wire.ts';
 
 /** What a relay tells of its connection. */
 export interface RelayHooks {
@@ -10,10 +11,8 @@ export interface RelayHooks {
   received(bytes: number): void;
   /** The first byte of the backend. */
   answered(): void;
-  /** The backend has ended without a byte. @param isAnswerOwed the client has asked something and waits */
-  leftSilently(isAnswerOwed: boolean): void;
-  /** The backend's connection is gone without a byte. @param wasAsked the client had said something */
-  brokeSilently(wasAsked: boolean): void;
+  /** The backend has ended, or is gone, without a byte. @param fault absent where it owed none */
+  endedSilently(fault: FailureCause | undefined): void;
   clientBroke(errorCode: string): void;
   /** The client has gone before a byte went through a connection from the pool; its wire and the other are open. */
   leftUnused(): void;
@@ -63,6 +62,7 @@ export class Relay implements WireReader {
   /** A write to the backend has failed: nobody takes what the client says. */
   #isBackendDeaf = false;
   #isOver = false;
+  #isKeptAlive = false;
   #hasMoved = false;
   #lastMovedMs: number;
   /** When the client said its first byte. */
@@ -116,6 +116,13 @@ export class Relay implements WireReader {
     if (this.#hasMoved) this.#lastMovedMs = nowMs;
     this.#hasMoved = false;
     return nowMs - this.#lastMovedMs;
+  }
+
+  /** Has the system look whether the peers are still there: of connections that last, so that short ones do not pay. */
+  keepAlive(): void {
+    if (this.#isKeptAlive) return;
+    this.#isKeptAlive = true;
+    for (const { wire } of [this.#client, this.#backend]) wire.keepAlive(KEEP_ALIVE_DELAY_MS);
   }
 
   /** Both sides are closed, or about to be. */
@@ -173,8 +180,11 @@ export class Relay implements WireReader {
     if (source === this.#backend && this.#isBackendDeaf) return this.broke(wire, 'EPIPE');
     source.hasEnded = true;
     this.#hasMoved = true;
+    // One that leaves a client waiting for its first byte has failed; an end in return for an end has not.
     if (source === this.#backend && !this.#hasAnswered)
-      this.#hooks.leftSilently(this.#hasAsked && !this.#client.hasEnded);
+      this.#hooks.endedSilently(
+        this.#hasAsked && !this.#client.hasEnded ? 'closed_before_first_byte' : undefined,
+      );
     if (!sink.wire.isBusy) this.#passFin(sink);
   }
 
@@ -182,7 +192,7 @@ export class Relay implements WireReader {
     this.#otherThan(this.#sideOf(wire)).wire.flush();
     if (this.#isOver || this.#endedUnused(this.#sideOf(wire))) return;
     if (wire === this.#client.wire) this.#hooks.clientBroke(errorCode);
-    else if (!this.#hasAnswered) this.#hooks.brokeSilently(this.#hasAsked);
+    else if (!this.#hasAnswered) this.#hooks.endedSilently(this.#hasAsked ? 'reset' : undefined);
     this.abort();
   }
 

@@ -22,7 +22,7 @@ export const problem = z.strictObject({ error: z.string() });
 
 /** What the guards of the listener answer before a route is asked. */
 const GUARD_ANSWERS: Readonly<Record<number, string>> = {
-  403: 'This host name or this origin is not served here, or the token is of another role.',
+  403: 'This host name or this origin is not served here, or the token is of a role that may not; `error` says which is needed.',
   429: 'This address asks too often.',
   500: 'The daemon failed; its log says how.',
 };
@@ -54,7 +54,12 @@ function parametersOf({ path, query }: Pick<ApiOperation, 'path' | 'query'>): re
 function operationOf(operation: ApiOperation): object {
   const { operationId, summary, access, body, answers } = operation;
   const guards: Readonly<Record<number, string>> =
-    access === 'page' ? GUARD_ANSWERS : { ...GUARD_ANSWERS, 401: 'The token is missing or wrong.' };
+    access === 'page'
+      ? GUARD_ANSWERS
+      : {
+          ...GUARD_ANSWERS,
+          401: 'No token was sent as `Authorization: Bearer TOKEN`, or it is not known; `error` says which.',
+        };
   const guardAnswers = Object.entries(guards).map(
     ([status, description]) => [status, { description, schema: problem }] as const,
   );

@@ -5,7 +5,7 @@ import { mayDo, type Role, type RoleToken } from '../../domain/access.ts';
 import { normalizeAddress } from '../../domain/address.ts';
 import { limitedWarning } from '../../domain/limited-log.ts';
 import type { Logger, MonotonicClock } from '../../domain/ports.ts';
-import { refusalOf, roleOf, type ServedHosts } from './request-guard.ts';
+import { bearerOf, refusalOf, roleOf, type ServedHosts } from './request-guard.ts';
 
 /** What a route gets: a Hono context on Node. */
 export type GuardedContext = Context<{ Bindings: HttpBindings }>;
@@ -116,22 +116,29 @@ export function createGuardedApp(options: GuardedAppOptions): Hono<{ Bindings: H
     return answer(context, 403, reason);
   }
 
-  /** Who asks, or the answer to somebody who may not. */
+  /** Who asks, or the answer to somebody who may not. Source of the challenges: RFC 6750, section 3. */
   function identify(context: GuardedContext, access: Role): Caller | Response {
     const address = remoteOf(context);
     if (tokens.length === 0) return { address, role: undefined };
-    const authorization = context.req.header('authorization');
-    const role = roleOf(authorization, tokens);
-    if (role === undefined) {
-      notKnown.warn({ address, reason: authorization === undefined ? 'no token' : 'wrong token' });
+    const realm = `Bearer realm="edgeproxy ${name}"`;
+    const bearer = bearerOf(context.req.header('authorization'));
+    if (bearer === undefined) {
+      notKnown.warn({ address, reason: 'no token' });
       return answer(context, 401, `send the ${name} token as Authorization: Bearer TOKEN`, {
-        'www-authenticate': `Bearer realm="edgeproxy ${name}"`,
+        'www-authenticate': realm,
+      });
+    }
+    const role = roleOf(bearer, tokens);
+    if (role === undefined) {
+      notKnown.warn({ address, reason: 'wrong token' });
+      return answer(context, 401, `this token is not known, send the ${name} token`, {
+        'www-authenticate': `${realm}, error="invalid_token"`,
       });
     }
     if (mayDo(role, access)) return { address, role };
     notKnown.warn({ address, reason: `token of the role ${role}, expected ${access}` });
     return answer(context, 403, `this token is of the role ${role}, expected one of the role ${access}`, {
-      'www-authenticate': `Bearer realm="edgeproxy ${name}", error="insufficient_scope", scope="${access}"`,
+      'www-authenticate': `${realm}, error="insufficient_scope", scope="${access}"`,
     });
   }
 

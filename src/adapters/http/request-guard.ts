@@ -79,12 +79,17 @@ export function refusalOf(request: RequestOrigin, hosts: ServedHosts | undefined
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
+/** What an `Authorization` header gives as a token; `undefined` for one of another scheme too. */
+export function bearerOf(authorization: string | undefined): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
+}
+
 /**
- * The highest role that an `Authorization` header has the token of; `undefined` when it has none. Takes as long for
- * every wrong token, and compares with all.
+ * The highest role that this is the token of; `undefined` when it is of none. Takes as long for every wrong token, and
+ * compares with all.
  */
-export function roleOf(authorization: string | undefined, tokens: readonly RoleToken[]): Role | undefined {
-  const given = digest(/^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1] ?? '');
+export function roleOf(bearer: string, tokens: readonly RoleToken[]): Role | undefined {
+  const given = digest(bearer);
   const roles = tokens.filter(({ token }) => timingSafeEqual(given, digest(token))).map(({ role }) => role);
   return roles.reduce<Role | undefined>(
     (highest, role) => (highest !== undefined && mayDo(highest, role) ? highest : role),

@@ -2,14 +2,13 @@ import type { PoolSettings } from '../../domain/pool.ts';
 import type { Random } from '../../domain/ports.ts';
 import type { PoolSwitch } from '../engine-numbers.ts';
 import { NO_PERMIT } from '../gates.ts';
-import type { Occupancy } from '../occupancy.ts';
 import type { PoolCounters } from '../pool-counters.ts';
-import type { Router } from '../router.ts';
 import { slotOfTenancy } from '../slot-table.ts';
 import { EPOLL } from '../sys/constants.ts';
 import type { Pointer, Sys } from '../sys/sys.ts';
 import type { Shortage } from '../shortage.ts';
 import { WarmPool } from '../warm-pool.ts';
+import { makesRoom, type WarmRoomOptions } from '../warm-room.ts';
 import type { Announcements } from './announcements.ts';
 import type { LoopClock } from './clock.ts';
 import type { Connector } from './connector.ts';
@@ -19,7 +18,7 @@ import { CELL, FLAG, type SocketTable } from './socket-table.ts';
 import type { Sockets } from './sockets.ts';
 import type { Tuning } from './tuning.ts';
 
-export interface WarmSocketsOptions {
+export interface WarmSocketsOptions extends WarmRoomOptions {
   readonly sys: Sys;
   readonly table: SocketTable;
   readonly sockets: Sockets;
@@ -27,11 +26,9 @@ export interface WarmSocketsOptions {
   readonly connector: Connector;
   readonly tuning: Tuning;
   readonly parking: Parking;
-  readonly router: Router;
   readonly clock: LoopClock;
   /** Read anew each time. */
   readonly settings: PoolSettings & PoolSwitch;
-  readonly shares: Occupancy;
   readonly counters: PoolCounters;
   readonly random: Random;
   readonly shortage: Shortage;
@@ -39,8 +36,6 @@ export interface WarmSocketsOptions {
   readonly isCrowded: (tenancy: number) => boolean;
   /** Descriptors from this number on, read anew each time, are not for clients. */
   readonly descriptors: { readonly clientCeiling: number };
-  /** Has the other threads that have warm connections of this slot look whether they are in the way. */
-  readonly wakeHolders: (slot: number) => void;
   /** A connection of the pool was dead when it was to be used; its client waits for another one. */
   readonly onStale: (backend: number) => void;
 }
@@ -95,18 +90,9 @@ export class WarmSockets {
     return fd;
   }
 
-  /**
-   * Whether a connection may be opened for a client who has a place. Warm ones that are in the way are closed here at
-   * once, and soon in other threads.
-   */
+  /** Whether a connection may be opened for a client who has a place: see `makesRoom`. */
   makesRoom(tenancy: number): boolean {
-    const { router, shares, wakeHolders } = this.#options;
-    const slot = slotOfTenancy(tenancy);
-    if (router.hasRoom(tenancy, shares.of(slot))) return true;
-    this.#pool.makeRoom(tenancy);
-    if (router.hasRoom(tenancy, shares.of(slot))) return true;
-    wakeHolders(slot);
-    return false;
+    return makesRoom(this.#pool, tenancy, this.#options);
   }
 
   /** Another thread may need room. */

@@ -3,25 +3,20 @@ import type { MonotonicClock } from '../../domain/ports.ts';
 import { classifyConnectError } from '../connect-error.ts';
 import type { PoolSwitch } from '../engine-numbers.ts';
 import { NO_PERMIT } from '../gates.ts';
-import type { Occupancy } from '../occupancy.ts';
 import type { PoolCounters } from '../pool-counters.ts';
-import type { Router } from '../router.ts';
 import { Shortage, type ShortageMemory } from '../shortage.ts';
-import { type Occupants, slotOfTenancy } from '../slot-table.ts';
+import type { Occupants } from '../slot-table.ts';
 import { WarmPool } from '../warm-pool.ts';
+import { makesRoom, type WarmRoomOptions } from '../warm-room.ts';
 import { KEEP_ALIVE_DELAY_MS, type Transport, type Wire, type WireHolder, type WireReader } from './wire.ts';
 
-export interface WarmWiresOptions {
+export interface WarmWiresOptions extends WarmRoomOptions {
   /** Read anew each time. */
   readonly settings: PoolSettings & PoolSwitch;
   readonly transport: Transport;
-  readonly router: Router;
   readonly slots: Occupants;
-  readonly shares: Occupancy;
   /** Of the pools of all threads. */
   readonly shortages: ShortageMemory;
-  /** Has other threads close what they keep warm of a backend, where a client needs the room. */
-  readonly wakeHolders: (slot: number) => void;
   readonly counters: PoolCounters;
   readonly now: MonotonicClock;
   /** Whether clients wait for places at a backend. */
@@ -72,12 +67,9 @@ export class WarmWires implements WireHolder, WireReader {
     return { wire, tenancy, bornMs: now() - this.#pool.ageMs, tookMs: this.#pool.tookMs };
   }
 
-  /** Has warm ones of this backend closed that clients have taken the room of. */
-  makeRoom(tenancy: number): void {
-    const { router, shares, wakeHolders } = this.#options;
-    this.#pool.makeRoom(tenancy);
-    const slot = slotOfTenancy(tenancy);
-    if (!router.hasRoom(tenancy, shares.of(slot))) wakeHolders(slot);
+  /** Whether a connection may be opened for a client who has a place: see `makesRoom`. */
+  makesRoom(tenancy: number): boolean {
+    return makesRoom(this.#pool, tenancy, this.#options);
   }
 
   /** A client of another thread may need room. */

@@ -241,15 +241,22 @@ describe('a role', () => {
     for (const path of ['/health', '/openapi.json']) expect((await ask(path, { headers })).status).toBe(200);
   });
 
-  it('that is missing or too low is told, and no token is', async () => {
+  it('that is missing, not known or too low is told, and no token is', async () => {
     const { ask, logs } = await aRegistrationApi({ tokens: TOKENS });
     const none = await ask('/api/v1/backends');
     expect(none.json).toEqual({ error: 'send the api token as Authorization: Bearer TOKEN' });
     expect(none.headers['www-authenticate']).toBe('Bearer realm="edgeproxy api"');
+    const wrong = await ask('/api/v1/backends', { headers: { authorization: 'Bearer nobody-has-this-one' } });
+    expect(wrong.json).toEqual({ error: 'this token is not known, send the api token' });
+    expect(wrong.headers['www-authenticate']).toBe('Bearer realm="edgeproxy api", error="invalid_token"');
     const low = await ask('/api/v1/register', { body: BODY, headers: authorized('read') });
     expect(low.json).toEqual({ error: 'this token is of the role read, expected one of the role register' });
-    const text = JSON.stringify([none, low, logs]);
-    for (const { token } of TOKENS) expect(text).not.toContain(token);
+    expect(low.headers['www-authenticate']).toBe(
+      'Bearer realm="edgeproxy api", error="insufficient_scope", scope="register"',
+    );
+    const text = JSON.stringify([none, wrong, low, logs]);
+    for (const token of [...TOKENS.map((known) => known.token), 'nobody-has-this-one'])
+      expect(text).not.toContain(token);
   });
 });
 
