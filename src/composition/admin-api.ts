@@ -87,9 +87,10 @@ export function adminApi(options: AdminApiOptions): readonly GuardedRoute[] {
 }
 
 function shown({ items, next }: ConnectionPage): ReturnType<AdminView['connections']> {
-  const connections = items.map(({ incarnation, sinceUnixSecs, clientPort, ...others }) => ({
+  const connections = items.map(({ incarnation, sinceUnixSecs, clientPort, app, ...others }) => ({
     ...others,
     clientPort: clientPort ?? null,
+    app: app ?? null,
     backend: incarnation === undefined ? null : partsOf(incarnation),
     since: new Date(sinceUnixSecs * 1000).toISOString(),
   }));

@@ -8,6 +8,8 @@ export const CONNECTION_STATES = ['waiting', 'connecting', 'connected'] as const
 export interface LiveConnection {
   readonly client: string;
   readonly clientPort: number | undefined;
+  /** The app that it has come for; absent where clients are given every app, and until its server name is known. */
+  readonly app: string | undefined;
   readonly state: (typeof CONNECTION_STATES)[number];
   /** Id and address of its backend, as `incarnationOf`; absent while it has none. */
   readonly incarnation: string | undefined;

@@ -20,6 +20,8 @@ export const MOST_APPS = 1_024;
 /** The numbers of the apps that clients of a daemon have come for so far; none is given to another app. */
 export class Apps {
   readonly #numbers = new Map<string | undefined, number>([[undefined, EVERY_APP]]);
+  /** By number. */
+  readonly #names: (string | undefined)[] = [undefined];
 
   /** What the clients of a listener are given. Fails with `ERR_LISTEN` when there have been too many. */
   ofListener({ app, goesByServerName }: Pick<ProxyListener, 'app' | 'goesByServerName'>): App {
@@ -31,6 +33,11 @@ export class Apps {
     return { number: this.#numbers.get(name) ?? MOST_APPS, name };
   }
 
+  /** What has this number, if that is one app. */
+  nameOf(number: number): string | undefined {
+    return this.#names[number];
+  }
+
   /** Fails with `ERR_LISTEN` when there have been too many. */
   of(name: string | undefined): App {
     const number = this.#numbers.get(name) ?? this.#numbers.size;
@@ -39,6 +46,7 @@ export class Apps {
       throw new EdgeProxyError('ERR_LISTEN', `app "${name}": ${problem}`);
     }
     this.#numbers.set(name, number);
+    this.#names[number] = name;
     return { number, name };
   }
 }

@@ -28,7 +28,7 @@ import { timeoutOver } from './timeouts.ts';
 export class Connection implements WireHolder, RelayHooks, Waiter, DialHolder {
   readonly #client: Wire;
   readonly address: IpAddress;
-  readonly #appNumber: number;
+  readonly app: number;
   readonly #line: WaitingLine;
   /** Until the backend has been told. */
   #introduction: Introduction | undefined;
@@ -55,7 +55,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter, DialHolder {
   ) {
     this.#client = client;
     this.address = address;
-    this.#appNumber = app;
+    this.app = app;
     this.#line = options.lines.of(app);
     this.#introduction = introduction;
     this.#options = options;
@@ -93,7 +93,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter, DialHolder {
 
   /** Finds a place and a connection there; false when every backend is full, and the client may wait. */
   takeTurn(): boolean {
-    const slot = this.#options.router.enter(this.address, this.#attempts.tried, this.#appNumber);
+    const slot = this.#options.router.enter(this.address, this.#attempts.tried, this.app);
     if (slot === ALL_FULL && this.#attempts.tried.length === 0) return false;
     if (this.#phase === 'waiting') {
       this.#line.remove(this);
@@ -187,7 +187,7 @@ export class Connection implements WireHolder, RelayHooks, Waiter, DialHolder {
     const rttSeconds = Math.round(tookMs * 1000) / 1e6;
     const isFromPool = this.#warm !== undefined;
     this.#phase = 'relaying';
-    router.connected(this.address, tenancy, this.#appNumber);
+    router.connected(this.address, tenancy, this.app);
     this.#place!.connected(tookMs / 1000);
     logger.debug({ client: this.address.text, backend: row.id, rttSeconds }, 'client connected to backend');
     this.#relay = new Relay(this.#client, backend, this, now, isFromPool);

@@ -125,7 +125,7 @@ export class NetEngine implements ClientEngine {
   }
 
   connections(query: ConnectionQuery): ConnectionPage {
-    return this.#live.page(query);
+    return this.#live.page(query, this.#options.apps);
   }
 
   threads(): ThreadReport {

@@ -1,9 +1,11 @@
+import type { Socket } from 'node:net';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { aPair, type Pair, writePair } from '../support/certificates.ts';
-import { ask, aNamedBackend } from '../support/edge.ts';
+import { aClient, anEchoBackend, ask, aNamedBackend, exchange } from '../support/edge.ts';
 import { anOwnDaemon, ENGINE_UNDER_TEST } from '../support/own-daemon.ts';
 import { readAll } from '../support/sockets.ts';
 import { aFolder, aTlsClient, filesOf, TLS_ON } from '../support/tls.ts';
+import { until } from '../support/until.ts';
 
 const ENGINES = process.platform === 'linux' ? (['net', 'epoll'] as const) : (['net'] as const);
 const NAMES = '[tls.server_names]\n"shop.example" = "x"\n"*.blog.example" = "y"\n';
@@ -40,5 +42,37 @@ describe.each(ENGINES)('the TLS listener beside the %s engine', (engine) => {
     expect([await answer('www.blog.example'), await answer('other.example')]).toEqual(['shop', 'blog']);
     await edge.change({ toml: other, env: { EDGEPROXY_TLS_DEFAULT_APP: 'x' } });
     expect([await answer('www.blog.example'), await answer()]).toEqual(['shop', 'shop']);
+  });
+
+  it('shows of each client in the admin API the app that it has come for', async () => {
+    vi.stubEnv(ENGINE_UNDER_TEST, engine);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const backend = await anEchoBackend();
+    const edge = await anOwnDaemon({
+      env: {
+        ...TLS_ON,
+        ...filesOf(await writePair(await aFolder(), pair)),
+        EDGEPROXY_ADMIN_ENABLED: 'true',
+        EDGEPROXY_ADMIN_LISTEN_ADDR: '127.0.0.1:0',
+      },
+      backends: [{ id: 'a', port: backend.port }],
+      toml: NAMES,
+    });
+    const plain = await aClient(edge.port);
+    const secured = await aTlsClient(edge.addresses.tls!.port, { servername: 'shop.example' });
+    const silent = await aClient(edge.addresses.tls!.port);
+    await Promise.all([exchange(plain, 'hello'), exchange(secured, 'hello')]);
+    const url = `http://127.0.0.1:${edge.addresses.admin!.port}/admin/v1/connections`;
+    const listed = await until(
+      async () => {
+        const { connections } = (await (await fetch(url)).json()) as {
+          readonly connections: readonly { readonly clientPort: number; readonly app: string | null }[];
+        };
+        return connections.length === 3 ? connections : undefined;
+      },
+      { what: 'all clients to be listed' },
+    );
+    const appOf = ({ localPort }: Socket) => listed.find(({ clientPort }) => clientPort === localPort)!.app;
+    expect([plain, secured, silent].map(appOf)).toEqual([null, 'x', null]);
   });
 });

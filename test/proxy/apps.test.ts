@@ -19,6 +19,8 @@ describe('the numbers of apps', () => {
     expect(apps.look('web')).toEqual({ number: MOST_APPS, name: 'web' });
     const web = apps.of('web');
     expect([apps.look('web'), apps.look(undefined).number]).toEqual([web, EVERY_APP]);
+    const named = [web.number, EVERY_APP, BY_SERVER_NAME, MOST_APPS].map((number) => apps.nameOf(number));
+    expect(named).toEqual(['web', undefined, undefined, undefined]);
   });
 
   it('come to an end, which names the app that has none', () => {

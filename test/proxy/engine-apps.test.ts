@@ -74,6 +74,15 @@ const PAIR = [
 ];
 
 describe.runIf(process.platform === 'linux').each(ENGINES)('$name engine with several apps', (kind) => {
+  it('shows of each client the app that it has come for', async () => {
+    const { ports, engine } = await anEngine(kind, PAIR, [undefined, 'web', 'db']);
+    const clients = await Promise.all(ports.map((port) => connect(port)));
+    await Promise.all(clients.map(answer));
+    const { items } = engine.connections({ limit: 10 });
+    const appOf = ({ localPort }: Socket) => items.find(({ clientPort }) => clientPort === localPort)!.app;
+    expect(clients.map(appOf)).toEqual([undefined, 'web', 'db']);
+  });
+
   it('gives the clients of each listener the backends of its app, and those of none every one', async () => {
     const { ports, backends, apply, inForce } = await anEngine(kind, PAIR, [undefined, 'web', 'db', 'mail']);
     expect(await names(ports[0]!)).toEqual(['db-1', 'web-1', 'web-2']);

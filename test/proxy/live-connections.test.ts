@@ -91,7 +91,8 @@ describe.each(ENGINES)('the connections of the $name engine', (kind) => {
     const waits = { maxWaiting: 5, timeoutMs: 60_000 };
     const { connect, list } = await anEngine(kind, 1, { waits });
     const [first] = [await connect(), await connect()];
-    await until(() => list().items.length === 2, { what: 'two clients' });
+    const served = () => list().items.filter(({ state }) => state === 'connected');
+    await until(() => served().length === 2, { what: 'two clients to have their places' });
     const third = await connect();
     const waiting = () => list().items.find(({ clientPort }) => clientPort === third.localPort);
     await until(() => waiting()?.state === 'waiting', { what: 'the third to wait' });

@@ -68,6 +68,7 @@ export async function anAdminApi({ tokens = [], admit, limits = {} }: AdminApiOp
           {
             client: '192.0.2.1',
             clientPort: 40_000,
+            app: 'web',
             state: 'connected',
             backend: { id: 'a', address: '127.0.0.1:9000' },
             since: new Date(0).toISOString(),

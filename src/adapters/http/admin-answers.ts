@@ -85,6 +85,7 @@ export const connectionPage = z.strictObject({
     z.strictObject({
       client: z.string(),
       clientPort: z.int().nullable(),
+      app: z.string().nullable(),
       state: z.enum(CONNECTION_STATES),
       backend: z.strictObject({ id: z.string(), address: z.string() }).nullable(),
       since: z.iso.datetime(),

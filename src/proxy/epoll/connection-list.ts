@@ -5,6 +5,7 @@ import {
   type LiveConnection,
   LOOKS_PER_PAGE,
 } from '../../domain/live-connections.ts';
+import type { Apps } from '../apps.ts';
 import { IpAddress } from '../ip-address.ts';
 import type { SlotTable } from '../slot-table.ts';
 import { CELL, FLAG, type SocketTable } from './socket-table.ts';
@@ -32,7 +33,7 @@ function placeOf(after: string | undefined): Place {
  */
 export function connectionPage(
   tables: readonly (SocketTable | undefined)[],
-  slots: SlotTable,
+  { slots, apps }: Pick<Looking, 'slots' | 'apps'>,
   query: ConnectionQuery,
 ): ConnectionPage {
   const items: LiveConnection[] = [];
@@ -45,7 +46,7 @@ export function connectionPage(
     for (; fd < end; fd++) {
       if (items.length === query.limit || looks === LOOKS_PER_PAGE) return { items, next: `${thread}.${fd}` };
       looks++;
-      const connection = connectionAt(table!, fd, { slots, query, address });
+      const connection = connectionAt(table!, fd, { slots, apps, query, address });
       if (connection !== undefined) items.push(connection);
     }
   }
@@ -57,6 +58,7 @@ const ANY_CLIENT = FLAG.CLIENT | FLAG.WAITS | FLAG.AWAITS_HELLO | FLAG.AWAITS_HE
 
 interface Looking {
   readonly slots: SlotTable;
+  readonly apps: Apps;
   readonly query: ConnectionQuery;
   /** To read addresses into. */
   readonly address: IpAddress;
@@ -66,7 +68,7 @@ interface Looking {
 function connectionAt(
   table: SocketTable,
   fd: number,
-  { slots, query, address }: Looking,
+  { slots, apps, query, address }: Looking,
 ): LiveConnection | undefined {
   const generation = table.get(fd, CELL.GENERATION);
   const flags = table.flagsOf(fd);
@@ -81,6 +83,7 @@ function connectionAt(
   const connection = {
     client: address.text,
     clientPort: table.portOf(fd),
+    app: apps.nameOf(table.appOf(fd)),
     state: stateOf(table, flags, backend),
     incarnation,
     sinceUnixSecs: table.get(fd, CELL.ACCEPTED_SECS) >>> 0,

@@ -109,7 +109,8 @@ export class EpollEngine implements ClientEngine {
 
   connections(query: ConnectionQuery): ConnectionPage {
     const tables = this.#threads.map(({ handle }) => handle?.table);
-    return connectionPage(tables, this.#options.directory.slots, query);
+    const { directory, apps } = this.#options;
+    return connectionPage(tables, { slots: directory.slots, apps }, query);
   }
 
   listen(listeners: readonly ProxyListener[]): Promise<readonly ListenAddress[]> {

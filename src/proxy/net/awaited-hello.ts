@@ -1,3 +1,4 @@
+import { BY_SERVER_NAME } from '../apps.ts';
 import type { ClientHello, ParsedHello } from '../../domain/tls/client-hello.ts';
 import { parseClientHello } from '../../domain/tls/parse-client-hello.ts';
 import type { MonotonicClock } from '../../domain/ports.ts';
@@ -22,6 +23,7 @@ const parse = (bytes: Uint8Array): ParsedHello => parseClientHello(bytes);
 
 /** A client that has been admitted, and whose TLS greeting has to say whose backends it is given. */
 export class AwaitedHello implements Guest {
+  readonly app = BY_SERVER_NAME;
   readonly address: IpAddress;
   readonly place = undefined;
   readonly phase = 'dialling';

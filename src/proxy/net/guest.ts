@@ -6,6 +6,8 @@ import type { Wire } from './wire.ts';
 /** A client that has been admitted, from then until it has gone. */
 export interface Guest {
   readonly address: IpAddress;
+  /** Number of the app that it has come for; `BY_SERVER_NAME` until that is known. */
+  readonly app: number;
   readonly phase: ConnectionPhase;
   /** At its backend, as long as it holds one. */
   readonly place: Place | undefined;

@@ -7,7 +7,7 @@ import type { Guest } from './guest.ts';
 const MOST_CLIENTS = 1_048_576;
 
 /** Of a row: the four words of the address, and then these. State and tenancy plus one; a state of 0 is no client. */
-const CELL = { counted: 4, state: 5, tenancy: 6, port: 7, sinceSecs: 8, count: 9 } as const;
+const CELL = { counted: 4, state: 5, tenancy: 6, port: 7, sinceSecs: 8, app: 9, count: 10 } as const;
 
 /** Of a row: client to backend, and back. */
 const BYTES = { sent: 0, received: 1, count: 2 } as const;
@@ -58,12 +58,15 @@ export class LiveLedger {
     cells[at + CELL.counted] = counted;
     cells[at + CELL.port] = port;
     cells[at + CELL.sinceSecs] = sinceUnixSecs;
+    cells[at + CELL.app] = guest.app;
     this.show(guest, state);
   }
 
   /** A client goes on as another guest. */
   replace(guest: Guest, next: Guest): void {
-    this.#rows.set(next, this.#rows.get(guest)!);
+    const row = this.#rows.get(guest)!;
+    this.#rows.set(next, row);
+    this.#memory.cells[row * CELL.count + CELL.app] = next.app;
     this.#rows.delete(guest);
   }
 
@@ -92,9 +95,10 @@ export class LiveLedger {
 }
 
 /** A row as the main thread reads it. */
-export interface LiveRow extends Omit<LiveConnection, 'client' | 'incarnation'> {
+export interface LiveRow extends Omit<LiveConnection, 'client' | 'incarnation' | 'app'> {
   readonly address: IpAddress;
   readonly counted: number;
+  readonly app: number;
   /** Below zero while it has no backend. */
   readonly tenancy: number;
 }
@@ -115,6 +119,7 @@ export function liveRowAt({ cells, bytes }: LiveLedgerMemory, row: number): Live
   return {
     address,
     counted: own[CELL.counted]!,
+    app: own[CELL.app]!,
     tenancy: own[CELL.tenancy]! - 1,
     clientPort: port === 0 ? undefined : port,
     state,

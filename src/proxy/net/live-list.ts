@@ -6,6 +6,7 @@ import {
   LOOKS_PER_PAGE,
 } from '../../domain/live-connections.ts';
 import type { Announcement } from '../../domain/proxy-protocol/relayed-header.ts';
+import type { Apps } from '../apps.ts';
 import type { ConnectionLimits } from '../connection-limits.ts';
 import type { ConnectionPhase } from '../connection-options.ts';
 import type { LiveLedger } from './live-ledger.ts';
@@ -99,7 +100,7 @@ export class LiveList {
     this.#ledger?.remove(guest);
   }
 
-  page(query: ConnectionQuery): ConnectionPage {
+  page(query: ConnectionQuery, apps: Apps): ConnectionPage {
     const items: LiveConnection[] = [];
     const after = query.after === undefined ? 0 : serialOf(query.after);
     let looks = 0;
@@ -110,10 +111,10 @@ export class LiveList {
       if (items.length === query.limit || looks === LOOKS_PER_PAGE) return { items, next: String(last) };
       looks++;
       last = serial;
-      const { address, place } = guest;
+      const { address, place, app } = guest;
       const incarnation = place?.occupant.incarnation;
       if (isAskedFor({ client: address, incarnation }, query))
-        items.push({ client: address.text, incarnation, ...stateOf(guest, entry) });
+        items.push({ client: address.text, incarnation, app: apps.nameOf(app), ...stateOf(guest, entry) });
     }
     return { items, next: null };
   }
@@ -122,7 +123,7 @@ export class LiveList {
 function stateOf(
   { phase, place }: Guest,
   { client, announcement, sinceUnixSecs }: Entry,
-): Omit<LiveConnection, 'client' | 'incarnation'> {
+): Omit<LiveConnection, 'client' | 'incarnation' | 'app'> {
   return {
     clientPort: portOf({ client, announcement }),
     state: STATES[phase],

@@ -6,6 +6,7 @@ import {
   LOOKS_PER_PAGE,
 } from '../../domain/live-connections.ts';
 import { type LiveLedgerMemory, liveRowAt, usedRows } from '../net/live-ledger.ts';
+import type { Apps } from '../apps.ts';
 import type { SlotTable } from '../slot-table.ts';
 
 /** Where a page begins, as the one before has said; a text that none has said is the end. */
@@ -18,7 +19,7 @@ function placeOf(after: string | undefined): readonly [thread: number, row: numb
 /** A page of the clients of all threads, read from what they have written down: no thread is asked, or waits. */
 export function liveRowsPage(
   ledgers: readonly LiveLedgerMemory[],
-  slots: SlotTable,
+  { slots, apps }: { readonly slots: SlotTable; readonly apps: Apps },
   query: ConnectionQuery,
 ): ConnectionPage {
   const items: LiveConnection[] = [];
@@ -32,10 +33,10 @@ export function liveRowsPage(
       looks++;
       const found = liveRowAt(ledger, row);
       if (found === undefined) continue;
-      const { address, counted: _, tenancy, ...connection } = found;
+      const { address, counted: _, tenancy, app, ...connection } = found;
       const incarnation = slots.holding(tenancy)?.incarnation;
       if (isAskedFor({ client: address, incarnation }, query))
-        items.push({ client: address.text, incarnation, ...connection });
+        items.push({ client: address.text, incarnation, app: apps.nameOf(app), ...connection });
     }
   }
   return { items, next: null };

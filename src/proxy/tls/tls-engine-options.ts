@@ -1,10 +1,12 @@
 import type { Logger, MonotonicClock } from '../../domain/ports.ts';
+import type { Apps } from '../apps.ts';
 import type { ReclaimOptions } from '../epoll/reclaim.ts';
 import type { TlsThreadSettings } from './tls-thread.ts';
 import type { TlsWorkerOptions } from './tls-worker.ts';
 
 export interface TlsEngineOptions extends ReclaimOptions, Pick<TlsWorkerOptions, 'module'> {
   readonly threads: number;
+  readonly apps: Apps;
   /** The number of its first thread among all that relay. */
   readonly firstThread: number;
   readonly settings: Omit<TlsThreadSettings, 'thread' | 'tlsThread' | 'sharesPort' | 'ledger'>;

@@ -124,7 +124,8 @@ export class TlsEngine implements RoutingEngine {
 
   /** Clients are shown as they were at most half a second ago. */
   connections(query: ConnectionQuery): ConnectionPage {
-    return liveRowsPage(this.#ledgers, this.#options.directory.slots, query);
+    const { directory, apps } = this.#options;
+    return liveRowsPage(this.#ledgers, { slots: directory.slots, apps }, query);
   }
 
   cut(incarnation: string): void {

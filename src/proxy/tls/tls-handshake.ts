@@ -1,3 +1,4 @@
+import { BY_SERVER_NAME } from '../apps.ts';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { HandshakeFailure } from '../../domain/tls.ts';
@@ -24,6 +25,7 @@ export interface TlsHandshakeOptions extends HandshakeHooks {
  *             └──► failed, too late, aborted, or gone ─► socket closed ─► ended
  */
 export class TlsHandshake implements Guest, WireHolder, TimedDial {
+  readonly app = BY_SERVER_NAME;
   readonly address: IpAddress;
   readonly phase = 'dialling';
   readonly place = undefined;
