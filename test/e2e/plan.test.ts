@@ -166,7 +166,7 @@ describe('edgeproxy plan', () => {
     const wrong = { EDGEPROXY_ADMIN_TOKEN: 'wrong-0123456789-0123456789' };
     expect(await planWith(wrong, '--sql', 'SELECT 1')).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/ answers with 401: send the admin token/),
+      stderr: expect.stringMatching(/ answers with 401: this token is not known/),
     });
     expect(await plan('--sql', 'SELECT 1')).toMatchObject({ code: 0, stdout: 'Nothing would change.\n' });
   });
