@@ -14,9 +14,10 @@ const FOR_EVER = 1_000_000;
 const ONCE = { maxRequests: 1, windowMs: 2_000_000_000, burstSize: 3 };
 const MANY = { ipv6Prefix: 64 };
 
-/** Its end, or its reset. */
-function closing(client: Socket): Promise<unknown> {
-  return once(client.resume(), 'end').catch((error: unknown) => error);
+/** Its end, or its reset, which may have come already. */
+async function closing(client: Socket): Promise<void> {
+  if (client.readableEnded || client.destroyed) return;
+  await once(client.resume(), 'end').catch((error: unknown) => error);
 }
 
 describe.runIf(process.platform === 'linux').each(ENGINES)(
