@@ -51,6 +51,16 @@ async function waiting({ metric }: Pick<OwnDaemon, 'metric'>, clients: number): 
   });
 }
 
+/** What a TLS client is told that is refused; its own goodbye may be answered by a reset. */
+async function refusalOf(port: number): Promise<string> {
+  try {
+    return (await readAll(await aTlsClient(port))).toString();
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'ECONNRESET' });
+    return '';
+  }
+}
+
 describe.each(ENGINES)('the TLS listener beside the %s engine', (engine) => {
   it('ends TLS, and hands bytes and ends on both ways, exactly counted', async () => {
     onEngine(engine);
@@ -77,9 +87,8 @@ describe.each(ENGINES)('the TLS listener beside the %s engine', (engine) => {
     await exchange(plain, 'hello');
     const client = await aTlsClient(edge.tlsPort);
     await exchange(client, 'hello');
-    const [refused, other] = [await aTlsClient(edge.tlsPort), await aClient(edge.port)];
-    expect((await readAll(refused)).length).toBe(0);
-    expect((await readAll(other)).length).toBe(0);
+    expect(await refusalOf(edge.tlsPort)).toBe('');
+    expect((await readAll(await aClient(edge.port))).length).toBe(0);
     expect(await edge.metric('edgeproxy_connections_refused_total{reason="all_full"}')).toBe(2);
     await edge.change({ env: { EDGEPROXY_MAX_CONNECTIONS: '2' } });
     const late = await aTlsClient(edge.tlsPort).catch((error: NodeJS.ErrnoException) => error.code);
