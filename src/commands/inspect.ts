@@ -5,7 +5,7 @@ import { readEffective } from './settings.ts';
 
 /** Where a daemon with these settings shows its live statecharts. */
 export async function inspect(configPath: string | undefined, env: Environment): Promise<string> {
-  const { configuration } = await readEffective(env, configPath);
+  const { configuration } = await readEffective(env, configPath, 'as a start');
   const { inForce, origins } = configuration;
   const { origin, token } = await naming(origins, () => adminListenerOf(inForce, 'serves the page'));
   const url = `${origin}/inspect`;

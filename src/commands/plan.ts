@@ -31,7 +31,7 @@ const HOW_TO_FIND =
 export async function plan({ config, statement }: PlanOptions, env: Environment): Promise<string> {
   // The daemon's own settings say where it is; those of the candidate where nothing else does.
   const ownPath = env['EDGEPROXY_CONFIG'] === undefined ? config : undefined;
-  const { inForce, origins } = (await readEffective(env, ownPath)).configuration;
+  const { inForce, origins } = (await readEffective(env, ownPath, 'as a start')).configuration;
   const listener = await naming(origins, () =>
     adminListenerOf(inForce, `answers what would change; ${HOW_TO_FIND}`),
   );

@@ -28,47 +28,58 @@ export async function readConfiguration(
 
 interface EffectiveConfiguration {
   readonly configuration: Configuration;
+  /** Why it is not by the rows that there are, a line each. */
   readonly notes: readonly string[];
 }
 
+/** What to do where a row of settings is bad, alone or beside the file. */
+type OnBadRows = 'fail' | 'as a start';
+
 /**
  * The configuration that a daemon started now would have: the same with the settings in SQL, where there is a
- * database; where that does not answer or a row is bad, with those that were known last, and without any where these
- * are bad. `notes` say so, a line each.
+ * database; where that does not answer, with those that were known last, and without any where these are bad.
  */
 export async function readEffective(
   env: Environment,
   configPath: string | undefined,
+  onBadRows: OnBadRows = 'fail',
 ): Promise<EffectiveConfiguration> {
   const base = await readConfiguration(env, configPath);
   if (!base.inForce.postgres.enabled) return { configuration: base, notes: [] };
-  return naming(base.origins, () => withRows(base));
+  return naming(base.origins, () => withRows(base, onBadRows));
 }
 
-async function withRows(base: Configuration): Promise<EffectiveConfiguration> {
+async function withRows(base: Configuration, onBadRows: OnBadRows): Promise<EffectiveConfiguration> {
+  let rows: readonly SqlSettingRow[];
   try {
-    const rows = await readRowsOnce(base, new AbortController().signal);
-    return { configuration: withSettings(base, rows ?? []), notes: [] };
+    rows = (await readRowsOnce(base, new AbortController().signal)) ?? [];
   } catch (error) {
     return withKeptRows(base, messageOf(error));
+  }
+  try {
+    return { configuration: withSettings(base, rows), notes: [] };
+  } catch (error) {
+    if (onBadRows === 'fail' || !(error instanceof EdgeProxyError)) throw error;
+    return withKeptRows(base, error.message);
   }
 }
 
 /** @param problem of the rows that there are now */
 async function withKeptRows(base: Configuration, problem: string): Promise<EffectiveConfiguration> {
-  const kept = await loadSettingsState(settingsStatePath(base.inForce));
-  if (kept !== undefined) {
-    const savedAt = new Date(kept.savedAtMs).toISOString();
-    try {
+  try {
+    const kept = await loadSettingsState(settingsStatePath(base.inForce));
+    if (kept !== undefined) {
+      const savedAt = new Date(kept.savedAtMs).toISOString();
       const notes = [`note: with the settings in SQL as they were at ${savedAt}: ${problem}`];
       return { configuration: withSettings(base, kept.rows), notes };
-    } catch (error) {
-      const notes = [
-        `note: without the settings in SQL: ${problem}`,
-        `note: those of ${savedAt} cannot take their place: ${messageOf(error)}`,
-      ];
-      return { configuration: base, notes };
     }
+  } catch (error) {
+    if (!(error instanceof EdgeProxyError)) throw error;
+    const notes = [
+      `note: without the settings in SQL: ${problem}`,
+      `note: those that were known last cannot take their place: ${error.message}`,
+    ];
+    return { configuration: base, notes };
   }
   return { configuration: base, notes: [`note: without the settings in SQL: ${problem}`] };
 }
