@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { LRUCache } from 'lru-cache';
 import { type CountryResponse, Reader } from 'maxmind';
 import { verifyMetadataMarker, verifyTree } from './mmdb-verify.ts';
@@ -64,6 +64,8 @@ export function countryFileIn(database: SharedArrayBuffer): CountryFile {
  * database a second or two. Fails with why it cannot be used.
  */
 export async function readCountryFile(path: string): Promise<SharedArrayBuffer> {
+  // A pipe or a device may never end.
+  if (!(await stat(path)).isFile()) throw new Error('it is no regular file');
   const content = await readFile(path);
   verify(content);
   const database = new SharedArrayBuffer(content.byteLength);

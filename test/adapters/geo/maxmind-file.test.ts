@@ -108,7 +108,8 @@ describe('a file that cannot be used', () => {
 
   it.each([
     ['missing', () => join(files.folder(), 'missing.mmdb'), 'ENOENT'],
-    ['a folder', () => files.folder(), 'EISDIR'],
+    ['a folder', () => files.folder(), 'no regular file'],
+    ['a device that never ends', () => '/dev/zero', 'no regular file'],
   ])('stops the start when it is %s', async (_, pathOf, reason) => {
     const path = pathOf();
     await expect(openCountryFile(path)).rejects.toMatchObject({
