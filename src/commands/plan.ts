@@ -31,14 +31,15 @@ const HOW_TO_FIND =
 export async function plan({ config, statement }: PlanOptions, env: Environment): Promise<string> {
   // The daemon's own settings say where it is; those of the candidate where nothing else does.
   const ownPath = env['EDGEPROXY_CONFIG'] === undefined ? config : undefined;
-  const { inForce, origins } = (await readEffective(env, ownPath, 'as a start')).configuration;
+  const { configuration, notes } = await readEffective(env, ownPath, 'as a start');
+  const { inForce, origins } = configuration;
   const listener = await naming(origins, () =>
     adminListenerOf(inForce, `answers what would change; ${HOW_TO_FIND}`),
   );
   const token = await naming(origins, () => tokenFrom(listener.token));
   const rows = statement === undefined ? {} : await rowsAfter(statement, { settings: inForce, origins });
   const file = config === undefined ? undefined : await readSettingsFile(config, false);
-  const place = nameOf('admin.listen_addr', origins);
+  const place = [nameOf('admin.listen_addr', origins), ...notes].join(', ');
   return ask({ origin: listener.origin, place, token }, { ...rows, file });
 }
 
