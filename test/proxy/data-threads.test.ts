@@ -9,6 +9,7 @@ import type { Backend } from '../../src/domain/backend.ts';
 import { aBackend } from '../support/backends.ts';
 import { addonEngine, type EngineOptions, ffiEngine, type RunningEngine } from '../support/engines.ts';
 import type { AskingOrders } from '../support/asking-thread.ts';
+import { aKiller } from '../support/killer-client.ts';
 import { KILLERS } from '../support/killers.ts';
 import { startLoad } from '../support/load.ts';
 import { sharedInts } from '../../src/proxy/shared-columns.ts';
@@ -62,12 +63,6 @@ async function anEchoClient(port: number): Promise<Socket> {
   onTestFinished(() => void client.destroy());
   client.write('hello');
   await once(client, 'data');
-  return client;
-}
-
-async function kill(port: number, killer: string = KILLERS.atOnce): Promise<Socket> {
-  const client = await tcpConnect(port, '127.0.0.1', { localAddress: killer });
-  onTestFinished(() => void client.destroy());
   return client;
 }
 
@@ -242,8 +237,8 @@ describe.runIf(process.platform === 'linux')('a data thread that dies', () => {
       return (await readAll(client)).toString();
     });
     await until(() => load.served > 50, { what: 'the load' });
-    const killer = await kill(port);
-    await once(killer.resume(), 'close').catch(() => {});
+    const killer = await aKiller(port);
+    await until(() => killer.destroyed, { what: 'its reset' });
     await until(() => engine.threads().deaths === 1, { what: 'the death' });
     const servedThen = load.served;
     await untilAlive(running, THREADS, 1);
@@ -280,7 +275,7 @@ describe.runIf(process.platform === 'linux')('a data thread that dies', () => {
     const backend = await aTcpBackend((socket) => socket.end('served'));
     const running = await anEngine([aBackend({ port: backend.port, hardLimit: 5 })], { module: MORTAL });
     for (let death = 1; death <= 2 * THREADS; death++) {
-      await kill(running.port);
+      await aKiller(running.port);
       await until(() => running.engine.threads().deaths >= death, { what: `death ${death}` });
       expect((await readAll(await tcpConnect(running.port))).toString()).toBe('served');
     }
@@ -308,7 +303,7 @@ describe.runIf(process.platform === 'linux')('a data thread that dies', () => {
     ]);
     await until(() => inForce() === 3, { what: 'the second set' });
     // Its first backend refuses, it asks for a second one, and that is the thread's end.
-    await kill(port, KILLERS.late);
+    await aKiller(port, KILLERS.late);
     await until(() => engine.threads().deaths === 1, { what: 'the death' });
     expect(outcomes.slice(1)).toMatchObject([{ result: 'failure', cause: 'refused' }, trial]);
   });
@@ -329,7 +324,7 @@ describe.runIf(process.platform === 'linux')('a data thread that dies', () => {
       logger,
       luggage,
     });
-    await kill(running.port);
+    await aKiller(running.port);
     await untilAlive(running, 0, 1);
     expect((await readAll(await tcpConnect(running.port))).toString()).toBe('served');
     const failures = lines.filter(({ message }) => message === 'a data thread does not start');
@@ -342,7 +337,7 @@ describe.runIf(process.platform === 'linux')('a data thread that dies', () => {
   it('all at once, makes clients wait until one is back', async () => {
     const backend = await aTcpBackend((socket) => socket.end('served'));
     const running = await anEngine([aBackend({ port: backend.port })], { module: MORTAL, threads: 1 });
-    await kill(running.port);
+    await aKiller(running.port);
     await until(() => running.engine.threads().alive === 0, { what: 'the death' });
     const answers = await Promise.all(
       Array.from({ length: 20 }, async () => (await readAll(await tcpConnect(running.port))).toString()),
@@ -356,7 +351,7 @@ describe.runIf(process.platform === 'linux')('a data thread that dies', () => {
     const far = aBackend({ id: 'far', port: backend.port, region: 'eu' });
     const running = await anEngine([dark, far], { module: MORTAL });
     const { engine, port, apply, inForce } = running;
-    await kill(port, KILLERS.late);
+    await aKiller(port, KILLERS.late);
     await until(() => engine.liveConnections === 1, { what: 'the client to dial' });
     apply([far]);
     await until(() => inForce() === 2, { what: 'the set' });

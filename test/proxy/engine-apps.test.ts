@@ -3,9 +3,9 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ProxyListener } from '../../src/domain/ports.ts';
 import { aBackend } from '../support/backends.ts';
 import { addonEngine, ENGINES, type EngineKind, type EngineOptions } from '../support/engines.ts';
-import { KILLERS } from '../support/killers.ts';
+import { aKiller } from '../support/killer-client.ts';
 import { silentLogger } from '../support/proxy.ts';
-import { once, readAll, startTcpBackend, tcpConnect, untilRefused } from '../support/sockets.ts';
+import { once, startTcpBackend, tcpConnect, untilRefused } from '../support/sockets.ts';
 import { until } from '../support/until.ts';
 
 const SETTING = 'EDGEPROXY_LISTEN_ADDR';
@@ -231,8 +231,7 @@ describe.runIf(process.platform === 'linux')('epoll engine with several apps', (
       threads: 1,
       logger: silentLogger,
     });
-    const killer = await tcpConnect(ports[0]!, '127.0.0.1', { localAddress: KILLERS.atOnce });
-    await readAll(killer.resume()).catch(() => undefined);
+    await aKiller(ports[0]!);
     await until(() => engine.threads().deaths === 1 && engine.threads().alive === 1, {
       what: 'another thread',
     });

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { RateLimitConfig } from '../../src/proxy/rate-limiter.ts';
 import { aBackend } from '../support/backends.ts';
 import { addonEngine, ENGINES, type EngineKind, type EngineOptions } from '../support/engines.ts';
+import { aKiller } from '../support/killer-client.ts';
 import { KILLERS } from '../support/killers.ts';
 import { readAll, startTcpBackend, tcpConnect } from '../support/sockets.ts';
 import { until } from '../support/until.ts';
@@ -85,8 +86,7 @@ describe.runIf(process.platform === 'linux')('a limited thread that dies', () =>
     const oneSet = { ...ONCE, maxClients: 15 };
     const { engine, port, ask } = await anEngine(addonEngine, oneSet, { threads: 2, module: MORTAL });
     const die = async (killer: string, deaths: number): Promise<void> => {
-      const client = await tcpConnect(port, '127.0.0.1', { localAddress: killer });
-      cleanups.push(async () => void client.destroy());
+      await aKiller(port, killer);
       await until(() => engine.threads().deaths === deaths && engine.threads().alive === 2, {
         what: `the thread after death ${deaths}`,
       });

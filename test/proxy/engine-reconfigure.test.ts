@@ -4,7 +4,7 @@ import { encodeV2 } from '../../src/domain/proxy-protocol/encode.ts';
 import { aBackend } from '../support/backends.ts';
 import { anEchoEngine } from '../support/echo-engine.ts';
 import { addonEngine, ENGINES, type EngineKind } from '../support/engines.ts';
-import { KILLERS } from '../support/killers.ts';
+import { aKiller } from '../support/killer-client.ts';
 import { endpointsOf } from '../support/proxy-headers.ts';
 import { startSilentPort } from '../support/silent-port.ts';
 import { isServed, once, readAll, startTcpBackend, tcpConnect } from '../support/sockets.ts';
@@ -213,13 +213,13 @@ describe.runIf(process.platform === 'linux').each(ENGINES)(
 describe.runIf(process.platform === 'linux')('epoll engine that goes by other settings', () => {
   it('has a thread that takes the place of a dead one go by them as well', async () => {
     const module = new URL('../support/mortal-data-thread.ts', import.meta.url);
-    const { engine, enter, connect, reconfigure } = await anEchoEngine(addonEngine, { module, threads: 1 });
+    const { engine, enter, port, reconfigure } = await anEchoEngine(addonEngine, { module, threads: 1 });
     await reconfigure({
       limits: { ...MANY, maxConnections: 2, maxPerClient: 0 },
       proxyHeaders: { trusted: ['127.0.0.9'], timeoutMs: 100 },
     });
     await enter();
-    await closing(await connect(KILLERS.atOnce));
+    await aKiller(port);
     await until(() => engine.threads().deaths === 1 && engine.threads().alive === 1, {
       what: 'another thread',
     });
@@ -229,8 +229,8 @@ describe.runIf(process.platform === 'linux')('epoll engine that goes by other se
 
   it('goes by them although a thread dies meanwhile', async () => {
     const module = new URL('../support/mortal-data-thread.ts', import.meta.url);
-    const { enter, connect, reconfigure } = await anEchoEngine(addonEngine, { module, threads: 2 });
-    const killer = await connect(KILLERS.atOnce);
+    const { enter, port, reconfigure } = await anEchoEngine(addonEngine, { module, threads: 2 });
+    const killer = await aKiller(port);
     await reconfigure({ limits: { ...MANY, maxConnections: 1, maxPerClient: 0 } });
     await closing(killer);
     await until(async () => (await enter()) !== undefined, { what: 'one to be let in' });

@@ -3,9 +3,9 @@ import type { Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { aBackend } from '../support/backends.ts';
 import { addonEngine, ENGINES } from '../support/engines.ts';
-import { KILLERS } from '../support/killers.ts';
+import { aKiller } from '../support/killer-client.ts';
 import { answer, aPool, aWarmPool, isWarmAlone, LONG, portsOf } from '../support/pools.ts';
-import { once, readAll, startTcpBackend, tcpConnect } from '../support/sockets.ts';
+import { once, readAll, startTcpBackend } from '../support/sockets.ts';
 import { until } from '../support/until.ts';
 
 const SHORT_MS = 300;
@@ -283,8 +283,7 @@ describe('the threads of an engine with a pool', () => {
       { module: mortal },
     );
     expect(of().warm).toBeGreaterThan(0);
-    const killer = await tcpConnect(port, '127.0.0.1', { localAddress: KILLERS.atOnce });
-    onTestFinished(() => void killer.destroy());
+    await aKiller(port);
     await until(() => engine.threads().deaths === 1 && engine.threads().alive === 1, { what: 'a death' });
     await until(() => of().warm === 0 && backend.sockets.length === 0, { what: 'nothing left' });
     await portOf(await aClient());
